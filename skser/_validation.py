@@ -1,0 +1,75 @@
+"""Checks of parameter values, worded alike throughout the package."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    integer: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    closed: str = "both",
+) -> None:
+    """Raise unless a parameter is a finite number in its range.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for the message.
+    value : object
+        Value to check.
+    integer : bool, default=False
+        Whether only whole numbers are allowed.
+    low, high : float, default=None
+        Ends of the range; None leaves that side open.
+    closed : {"both", "left", "right", "neither"}, default="both"
+        Which ends belong to the range.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no number, or no whole number where one is needed.
+    ValueError
+        If `value` lies outside the range, or is not finite.
+    """
+    word = "an integer" if integer else "a number"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if integer else Real):
+        raise TypeError(f"{name} must be {word}, got {value!r} of type {type(value).__name__}.")
+    number = float(value)
+    closed_low, closed_high = closed in ("both", "left"), closed in ("both", "right")
+    above = low is None or (number >= low if closed_low else number > low)
+    below = high is None or (number <= high if closed_high else number < high)
+    if not (above and below and np.isfinite(number)):
+        left = "(-inf" if low is None else f"{'[' if closed_low else '('}{low}"
+        right = "inf)" if high is None else f"{high}{']' if closed_high else ')'}"
+        raise ValueError(f"{name} must be {word} in {left}, {right}, got {value!r}.")
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
+    """Raise unless a parameter is one of the names it can take.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for the message.
+    value : object
+        Value to check.
+    choices : collection of str
+        The allowed values.
+
+    Raises
+    ------
+    ValueError
+        If `value` is none of `choices`.
+    """
+    if not isinstance(value, str) or value not in choices:
+        expected = ", ".join(repr(choice) for choice in sorted(choices))
+        raise ValueError(f"{name} must be one of {expected}, got {value!r}.")

@@ -1,0 +1,23 @@
+"""Fixtures shared by the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# scikit-learn skips its array API check unless scipy was told so before its import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def ravdess_root() -> Path:
+    """Folder of the RAVDESS recordings: $SKSER_CORPORA/ravdess or ../shared/corpora/ravdess."""
+    corpora = Path(os.environ.get("SKSER_CORPORA", REPOSITORY.parent / "shared" / "corpora"))
+    root = corpora / "ravdess"
+    if not root.is_dir():
+        pytest.skip(f"no recordings in {root}: set SKSER_CORPORA to the folder that holds ravdess/")
+    return root
