@@ -1,10 +1,37 @@
 """Speech emotion recognition inside scikit-learn, with center loss."""
 
 from .audio import load_audio
+from .classifier import CenterLossClassifier
 from .losses import CenterLoss, CenterLossCriterion
+from .metrics import (
+    intra_inter_ratio,
+    unweighted_accuracy,
+    unweighted_accuracy_scorer,
+    weighted_accuracy,
+    weighted_accuracy_scorer,
+)
 from .network import SpectrogramNetwork
 from .sequences import Spectrograms
 from .spectrogram import mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 from .transformer import SpectrogramTransformer
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CenterLoss",
+    "CenterLossClassifier",
+    "CenterLossCriterion",
+    "SpectrogramNetwork",
+    "SpectrogramTransformer",
+    "Spectrograms",
+    "intra_inter_ratio",
+    "load_audio",
+    "mel_spectrogram",
+    "power_spectrogram",
+    "power_to_db",
+    "spectrogram",
+    "unweighted_accuracy",
+    "unweighted_accuracy_scorer",
+    "weighted_accuracy",
+    "weighted_accuracy_scorer",
+]

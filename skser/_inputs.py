@@ -1,0 +1,194 @@
+"""What estimators accept, brought into one form: spectrograms, labels, weights and groups."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from .sequences import Spectrograms
+
+
+def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
+    """Bring an estimator's input into one container.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets `n_features_in_` and `feature_names_in_`, or is compared with them.
+    X : Spectrograms, list of array-like, or array-like
+        Spectrograms; a list or object array of (n_bins, n_frames); a dense array (n, n_bins, n_frames)
+        whose trailing frames of NaN are padding; a table (n, n_bins) of single frames.
+    reset : bool
+        Whether to set the attributes rather than to compare.
+
+    Returns
+    -------
+    Spectrograms
+        The items.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is none of these, or has another number of bins than in `fit`.
+    """
+    container = _as_spectrograms(X)
+    try:
+        if container is not None:
+            validate_data(estimator, container, reset=reset, skip_check_array=True)
+            return _not_empty(container)
+        table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+    except ValueError as error:
+        if "features, but" not in str(error):
+            raise
+        raise ValueError(
+            f"{error} Features are frequency bins: compute spectrograms with the parameters "
+            "that were used for fit."
+        ) from error
+    return Spectrograms.from_frames(table, np.ones(len(table), dtype=np.int64))
+
+
+def _as_spectrograms(X: Any) -> Spectrograms | None:
+    """Give spectrograms of several frames as a container, and None for anything else."""
+    if isinstance(X, Spectrograms):
+        return X
+    if getattr(X, "ndim", None) == 3:
+        return Spectrograms.from_padded(X)
+    if not isinstance(X, (list, tuple)) and not (
+        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object
+    ):
+        return None
+    for index, item in enumerate(X):
+        if isinstance(item, (str, os.PathLike)):
+            raise TypeError(
+                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
+                "SpectrogramTransformer before "
+                "the classifier."
+            )
+    dimensions = {np.ndim(item) for item in X}
+    lengths = {len(item) for item in X if np.ndim(item) == 1}
+    return Spectrograms(list(X)) if dimensions - {0, 1} or len(lengths) > 1 else None
+
+
+def _not_empty(X: Spectrograms) -> Spectrograms:
+    if not len(X):
+        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
+    return X
+
+
+def check_labels(
+    estimator: BaseEstimator, y: Any, n_samples: int, classes: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Encode labels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Named in messages.
+    y : array-like of shape (n_samples,)
+        Labels.
+    n_samples : int
+        How many there must be.
+    classes : ndarray of shape (n_classes,) or None
+        The sorted labels that may occur; None stands for those in `y`.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    encoded : ndarray of shape (n_samples,)
+        The class number of each item.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, too many or too few, not discrete, unknown, or of one class alone.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
+    labels = column_or_1d(y, warn=True)
+    if len(labels) != n_samples:
+        raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
+    check_classification_targets(labels)
+    found = np.unique(labels)
+    if classes is None:
+        classes = found
+    elif not np.isin(found, classes).all():
+        unknown = found[~np.isin(found, classes)].tolist()
+        raise ValueError(f"y holds labels that are not among the classes {classes.tolist()}: {unknown}.")
+    if len(classes) < 2:
+        raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
+    return classes, np.searchsorted(classes, labels).astype(np.int64)
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
+    """Check weights of items.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights, finite and at least 0.
+    n_samples : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+        The weights as float32.
+
+    Raises
+    ------
+    ValueError
+        If there are too many or too few, one is negative or not finite, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float32)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must be of shape ({n_samples},), one weight an item, got {weight.shape}."
+        )
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ValueError(
+            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
+    return weight
+
+
+def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | None:
+    """Check the groups of items.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+        Speakers or sessions.
+    n_samples : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+        The groups.
+
+    Raises
+    ------
+    ValueError
+        If there are too many or too few.
+    """
+    if groups is None:
+        return None
+    array = column_or_1d(groups)
+    if len(array) != n_samples:
+        raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
+    return array

@@ -1,0 +1,239 @@
+"""Callbacks of the training loop: centers, seeds, guards, early stopping."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from .metrics import unweighted_accuracy
+from .training import CenterLossNet
+
+__all__ = ["CenterUpdate", "EarlyStopping", "EpochSeed", "FiniteLoss"]
+
+
+class CenterUpdate(Callback):
+    """Move the centers after each training step, by the embeddings from before the step."""
+
+    def on_batch_end(
+        self, net: CenterLossNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Update the centers of the net's criterion.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        batch : tuple
+            Inputs and class numbers.
+        training : bool, default=False
+            Whether the batch belongs to the training part; others move no center.
+        y_pred : tuple of Tensor
+            Logits and embeddings.
+        **kwargs : dict
+            Not used.
+        """
+        if training:
+            net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device))
+
+
+class EpochSeed(Callback):
+    """Seed torch's generator at the start of each epoch, by the seed and the number of the epoch.
+
+    Shuffling and dropout of an epoch then do not depend on what ran before it, so that training in
+    several parts ends where training in one would.
+
+    Parameters
+    ----------
+    seed : int
+        The seed, 0 or more.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Seed the generator.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training, whose history counts the epochs.
+        **kwargs : dict
+            Not used.
+        """
+        state = np.random.SeedSequence([self.seed, len(net.history)]).generate_state(1, np.uint64)
+        torch.manual_seed(int(state[0]))
+
+
+class FiniteLoss(Callback):
+    """Raise as soon as the loss, a weight or a center is not finite."""
+
+    def on_batch_end(
+        self, net: CenterLossNet, training: bool = False, loss: Any = None, **kwargs: Any
+    ) -> None:
+        """Check the loss of a training step.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        training : bool, default=False
+            Whether the batch belongs to the training part.
+        loss : Tensor
+            The loss.
+        **kwargs : dict
+            Not used.
+
+        Raises
+        ------
+        ValueError
+            If the loss is NaN or infinite.
+        """
+        if training and not np.isfinite(loss.item()):
+            self._fail(net, f"The loss became {loss.item()}")
+
+    def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Check the weights and centers, which the last step of an epoch may have spoiled.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        **kwargs : dict
+            Not used.
+
+        Raises
+        ------
+        ValueError
+            If one of them is NaN or infinite.
+        """
+        state = [*net.module_.state_dict().values(), net.criterion_.center_loss.centers]
+        if not all(bool(torch.isfinite(value).all()) for value in state):
+            self._fail(net, "The weights or centers became NaN or infinite")
+
+    @staticmethod
+    def _fail(net: CenterLossNet, what: str) -> None:
+        raise ValueError(
+            f"{what} in epoch {len(net.history)}: lower lr (now {net.lr}) or center_lambda (now "
+            f"{net.criterion_.center_lambda}), or clip gradients with "
+            "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+        )
+
+
+class EarlyStopping(Callback):
+    """Stop when the validation part's unweighted accuracy no longer rises; go back to the best epoch.
+
+    Equal accuracies are told apart by the validation loss. Network and centers are restored together.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a better one after which training stops, 1 or more.
+
+    Attributes
+    ----------
+    best_epoch_ : int
+        The best epoch, counted from 1.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_train_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Forget the best epoch of an earlier training.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        **kwargs : dict
+            Not used.
+        """
+        self.best_score_ = (-np.inf, -np.inf)
+        self.best_epoch_ = 0
+        self.best_state_: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Start to collect the predictions of an epoch.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        **kwargs : dict
+            Not used.
+        """
+        self.y_true_: list[Tensor] = []
+        self.y_pred_: list[Tensor] = []
+
+    def on_batch_end(
+        self, net: CenterLossNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Collect the predictions of a validation batch.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        batch : tuple
+            Inputs and class numbers.
+        training : bool, default=False
+            Whether the batch belongs to the training part; such are left out.
+        y_pred : tuple of Tensor
+            Logits and embeddings.
+        **kwargs : dict
+            Not used.
+        """
+        if not training:
+            self.y_true_.append(batch[1])
+            self.y_pred_.append(y_pred[0].argmax(dim=1).cpu())
+
+    def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Score the epoch, keep the state if it is the best, stop if the patience is over.
+
+        An epoch without a validation part passes.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        **kwargs : dict
+            Not used.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            To end the loop, as skorch has it.
+        """
+        if not self.y_true_:
+            return
+        accuracy = unweighted_accuracy(torch.cat(self.y_true_).numpy(), torch.cat(self.y_pred_).numpy())
+        score = (accuracy, -net.history[-1, "valid_loss"])
+        better = score > self.best_score_
+        net.history.record("valid_unweighted_accuracy", accuracy)
+        net.history.record("valid_unweighted_accuracy_best", better)
+        if better:
+            self.best_score_, self.best_epoch_ = score, len(net.history)
+            self.best_state_ = copy.deepcopy((net.module_.state_dict(), net.criterion_.state_dict()))
+        elif len(net.history) - self.best_epoch_ >= self.patience:
+            raise KeyboardInterrupt
+
+    def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Restore network and centers of the best epoch.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training.
+        **kwargs : dict
+            Not used.
+        """
+        if self.best_state_ is not None:
+            net.module_.load_state_dict(self.best_state_[0])
+            net.criterion_.load_state_dict(self.best_state_[1])
+            self.best_state_ = None

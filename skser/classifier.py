@@ -1,0 +1,520 @@
+"""The estimator: a network trained with cross-entropy and center loss, in scikit-learn's manners."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
+from skorch.helper import predefined_split
+
+from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
+from ._validation import check_choice, check_number
+from .batches import BatchIterator, SpectrogramDataset, batches_by_length
+from .callbacks import CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss
+from .losses import CenterLossCriterion
+from .network import SpectrogramNetwork, check_network_parameters
+from .sequences import Spectrograms
+from .splitting import hold_out
+from .training import CenterLossNet, continue_from, resolve_device
+
+__all__ = ["CenterLossClassifier"]
+
+# Padded frames a batch of inference may hold: some 100 MB of activations of the default network.
+_MAX_FRAMES = 20_000
+
+
+class _TrainingData(NamedTuple):
+    """Checked input of a training run."""
+
+    X: Spectrograms
+    y: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None
+
+    def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
+        """Give some of the items as a dataset."""
+        weight = None if self.sample_weight is None else self.sample_weight[indices]
+        return SpectrogramDataset(self.X[indices], self.y[indices], weight)
+
+
+class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
+    r"""Classify spectrograms of speech by a network trained with softmax and center loss.
+
+    After Dai et al. [1]_: convolutions, a bidirectional recurrent layer and a fully connected layer
+    turn a spectrogram of any length into an embedding. Cross-entropy keeps the classes apart while
+    center loss [2]_ pulls each embedding to the center of its class:
+    :math:`L = L_S + \lambda L_C`. `transform` gives the embeddings to other estimators.
+
+    Parameters
+    ----------
+    center_lambda : float, default=0.3
+        Weight of the center loss, at least 0. At 0 the network is trained by softmax alone.
+    center_alpha : float, default=0.5
+        Rate, in [0, 1], at which the centers follow the embeddings.
+    channels : sequence of int, default=(48, 64, 80, 96)
+        Channels of each convolution.
+    rnn : {"gru", "lstm"}, default="gru"
+        Recurrent cell.
+    rnn_units : int, default=128
+        Units of the recurrent layer in each direction.
+    pooling : {"last", "attention"}, default="last"
+        How the recurrent outputs become one vector, see `SpectrogramNetwork`.
+    dropout : float, default=0.0
+        Probability of dropout, in [0, 1).
+    embedding_dim : int, default=64
+        Size of the embedding.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, by label; "balanced" weighs a class by the inverse of its frequency in
+        the training part. Both losses are weighted.
+    max_epochs : int, default=30
+        Epochs of training, at most; 1 or more.
+    batch_size : int, default=32
+        Items a batch, 1 or more; one more where a single item would remain.
+    lr : float, default=1e-3
+        Learning rate of AdamW, above 0.
+    weight_decay : float, default=1e-2
+        Weight decay of AdamW, at least 0.
+    early_stopping : bool, default=False
+        Whether to hold a validation part out, to stop when its unweighted accuracy no longer rises,
+        and to keep the best epoch's network and centers.
+    validation : {"auto", "groups", "random"}, default="auto"
+        What early stopping holds out: "groups" holds whole groups (speakers, sessions) out and raises
+        where `fit` gets none, "random" a stratified random part, "auto" groups where there are any
+        and otherwise a random part, with a warning.
+    validation_fraction : float, default=0.2
+        Share, in (0, 1), of the groups or items that early stopping holds out.
+    patience : int, default=10
+        Epochs without improvement after which early stopping ends, 1 or more.
+    warm_start : bool, default=False
+        Whether `fit` continues from the network of the call before.
+    device : str or torch.device, default="auto"
+        Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
+        device with as many threads agree bit for bit. torch's generators are left as they were.
+    verbose : int, default=0
+        Whether to print a line an epoch.
+    callbacks : list of skorch callbacks, default=None
+        Further callbacks, as (name, callback) or callback. They are copied.
+    net_params : dict, default=None
+        Further parameters of `skorch.NeuralNetClassifier`, such as ``{"optimizer__betas": (0.9, 0.99)}``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    centers_ : ndarray of shape (n_classes, embedding_dim)
+        The centers, in the order of `classes_`.
+    history_ : list of dict
+        One dictionary an epoch: "epoch", "train_loss", "train_cross_entropy" and "train_center_loss" (not yet
+        multiplied by `center_lambda`); with early stopping the same of the validation part with "valid_", and
+        "valid_unweighted_accuracy".
+    n_iter_ : int
+        Epochs trained.
+    best_epoch_ : int
+        With early stopping, the epoch whose network was kept, counted from 1.
+    n_features_in_ : int
+        Frequency bins of the spectrograms.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `fit` got a table with names.
+    net_ : skorch.NeuralNetClassifier
+        The trained net, on integer labels.
+
+    See Also
+    --------
+    SpectrogramTransformer : Computes the spectrograms from recordings.
+
+    Notes
+    -----
+    `X` can be `Spectrograms`; a list or object array of arrays (n_bins, n_frames); a dense array
+    (n_samples, n_bins, n_frames) in which trailing frames of NaN alone are padding; or a
+    two-dimensional array (n_samples, n_bins) of single frames. Each bin is standardised by mean and
+    standard deviation of the training frames. Answers do not depend on padding or on the other items.
+
+    Weights of classes and of samples weigh both losses, and not the move of the centers. Since batches
+    are drawn at random, a weight of 2 is not the same as an item given twice.
+
+    References
+    ----------
+    .. [1] Dai, Wu, Li, Wu, Jia and Meng, "Learning discriminative features from spectrograms using
+       center loss for speech emotion recognition", ICASSP 2019.
+    .. [2] Wen, Zhang, Li and Qiao, "A discriminative feature learning approach for deep face
+       recognition", ECCV 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skser import CenterLossClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(loc=n % 2, size=(8, n)) for n in range(20, 60)]
+    >>> y = ["calm", "angry"] * 20
+    >>> classifier = CenterLossClassifier(
+    ...     channels=(8, 8), rnn_units=8, max_epochs=20, lr=1e-2, random_state=0
+    ... )
+    >>> classifier.fit(X, y).predict(X[:2]).tolist()
+    ['calm', 'angry']
+    >>> classifier.transform(X).shape
+    (40, 64)
+    """
+
+    classes_: NDArray[Any]
+    net_: CenterLossNet
+
+    # Metadata routing hands groups to fit without the user's asking for it.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
+
+    def __init__(
+        self,
+        *,
+        center_lambda: float = 0.3,
+        center_alpha: float = 0.5,
+        channels: Sequence[int] = (48, 64, 80, 96),
+        rnn: str = "gru",
+        rnn_units: int = 128,
+        pooling: str = "last",
+        dropout: float = 0.0,
+        embedding_dim: int = 64,
+        class_weight: Mapping[Any, float] | str | None = None,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        early_stopping: bool = False,
+        validation: str = "auto",
+        validation_fraction: float = 0.2,
+        patience: int = 10,
+        warm_start: bool = False,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        callbacks: Sequence[Any] | None = None,
+        net_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.center_lambda = center_lambda
+        self.center_alpha = center_alpha
+        self.channels = channels
+        self.rnn = rnn
+        self.rnn_units = rnn_units
+        self.pooling = pooling
+        self.dropout = dropout
+        self.embedding_dim = embedding_dim
+        self.class_weight = class_weight
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation = validation
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.net_params = net_params
+
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> CenterLossClassifier:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+        y : array-like of shape (n_samples,)
+            Labels: strings, integers or booleans, of two classes or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the items, at least 0.
+        groups : array-like of shape (n_samples,), default=None
+            Speaker or session of each item, for early stopping.
+
+        Returns
+        -------
+        CenterLossClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the input or a parameter cannot be used, or the loss becomes NaN. The estimator is then as
+            it was before.
+        """
+        # Work goes on in a copy: what fails or is refused leaves this estimator untouched.
+        work = copy.copy(self)
+        work._fit(X, y, sample_weight, groups)
+        self.__dict__ = work.__dict__
+        return self
+
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> CenterLossClassifier:
+        """Train one epoch more, or the first one, without early stopping.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will occur, for the first call; if None, those in `y`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the items, at least 0.
+
+        Returns
+        -------
+        CenterLossClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the input or a parameter cannot be used, `y` holds an unknown label, or the loss becomes
+            NaN. The estimator is then as it was before.
+        """
+        work = copy.copy(self)
+        first = not hasattr(self, "net_")
+        data = work._check_training_data(X, y, sample_weight, classes=classes, reset=first)
+        work._train(data.dataset(slice(None)), None, epochs=1, new=first)
+        self.__dict__ = work.__dict__
+        return self
+
+    def _fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> None:
+        """Check, split and train."""
+        new = not (self.warm_start and hasattr(self, "net_"))
+        data = self._check_training_data(X, y, sample_weight, classes=None, reset=new)
+        speakers = check_groups(groups, len(data.y))
+        if new:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        train, valid = data.dataset(slice(None)), None
+        if self.early_stopping:
+            indices = hold_out(
+                data.y,
+                speakers,
+                validation=self.validation,
+                fraction=self.validation_fraction,
+                random_state=self._seed,
+            )
+            train, valid = (data.dataset(part) for part in indices)
+        self._train(train, valid, epochs=self.max_epochs, new=new)
+
+    def _check_parameters(self) -> None:
+        check_number("center_lambda", self.center_lambda, low=0)
+        check_number("center_alpha", self.center_alpha, low=0, high=1)
+        check_network_parameters(
+            self.channels, self.rnn, self.rnn_units, self.pooling, self.dropout, self.embedding_dim
+        )
+        check_number("max_epochs", self.max_epochs, integer=True, low=1)
+        check_number("batch_size", self.batch_size, integer=True, low=1)
+        check_number("lr", self.lr, low=0, closed="neither")
+        check_number("weight_decay", self.weight_decay, low=0)
+        check_choice("validation", self.validation, ("auto", "groups", "random"))
+        check_number("validation_fraction", self.validation_fraction, low=0, high=1, closed="neither")
+        check_number("patience", self.patience, integer=True, low=1)
+
+    def _check_training_data(
+        self, X: Any, y: Any, sample_weight: Any, *, classes: ArrayLike | None, reset: bool
+    ) -> _TrainingData:
+        """Check parameters and input; set the classes where `reset` says that training begins anew."""
+        self._check_parameters()
+        spectrograms = check_spectrograms(self, X, reset=reset)
+        known = (None if classes is None else np.unique(np.asarray(classes))) if reset else self.classes_
+        self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
+        return _TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
+
+    def _train(
+        self, train: SpectrogramDataset, valid: SpectrogramDataset | None, *, epochs: int, new: bool
+    ) -> None:
+        """Train a new net, or a copy of the present one, and read the results off it."""
+        if not hasattr(self, "_seed"):
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        device = resolve_device(self.device)
+        stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self._seed)
+            net = self._make_net(train, device, stopping)
+            if not new:
+                continue_from(self.net_, net)
+            net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=epochs)
+            trained = len(net.history)
+            net.partial_fit(train, None)
+            # The split holds the validation part, which a fitted model should not carry along.
+            net.set_params(train_split=None)
+        self.net_ = net
+        self._read_results(trained + epochs, stopping)
+
+    def _make_net(
+        self, train: SpectrogramDataset, device: torch.device, stopping: list[tuple[str, Callback]]
+    ) -> CenterLossNet:
+        """Make a net with the present parameters, standardised for the training part."""
+        callbacks = [
+            ("epoch_seed", EpochSeed(self._seed)),
+            ("finite_loss", FiniteLoss()),
+            ("center_update", CenterUpdate()),
+            *copy.deepcopy(list(self.callbacks or [])),
+            *stopping,
+        ]
+        settings = {
+            "module__n_bins": train.X.n_bins,
+            "module__n_classes": len(self.classes_),
+            "module__channels": self.channels,
+            "module__rnn": self.rnn,
+            "module__rnn_units": self.rnn_units,
+            "module__pooling": self.pooling,
+            "module__dropout": self.dropout,
+            "module__embedding_dim": self.embedding_dim,
+            "criterion": CenterLossCriterion,
+            "criterion__n_classes": len(self.classes_),
+            "criterion__embedding_dim": self.embedding_dim,
+            "criterion__center_lambda": self.center_lambda,
+            "criterion__center_alpha": self.center_alpha,
+            "criterion__class_weight": self._class_weights(train.y),
+            "optimizer": torch.optim.AdamW,
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "batch_size": self.batch_size,
+            "iterator_train": BatchIterator,
+            "iterator_train__shuffle": True,
+            "iterator_valid": BatchIterator,
+            "classes": list(range(len(self.classes_))),
+            "device": device,
+            "verbose": self.verbose,
+            "callbacks": callbacks,
+        }
+        net = CenterLossNet(SpectrogramNetwork, **{**settings, **(self.net_params or {})})
+        net.initialize()
+        net.module_.standardise_with(*train.X.mean_and_std())
+        return net
+
+    def _class_weights(self, y: NDArray[np.int64]) -> torch.Tensor | None:
+        """Give the weight of each class, 0 for classes that do not occur."""
+        if self.class_weight is None:
+            return None
+        present = np.unique(y)
+        weights = np.zeros(len(self.classes_))
+        labels = self.classes_[y]
+        weights[present] = compute_class_weight(self.class_weight, classes=self.classes_[present], y=labels)
+        return torch.as_tensor(weights, dtype=torch.float32)
+
+    def _read_results(self, epochs: int, stopping: list[tuple[str, Callback]]) -> None:
+        """Set the attributes that come out of training; warn if it was interrupted."""
+        keep = ("train_", "valid_")
+        rows = [row for row in self.net_.history if "train_loss" in row]
+        self.history_ = [
+            {"epoch": number}
+            | {
+                name: value
+                for name, value in row.items()
+                if name.startswith(keep) and not name.endswith(("_best", "_batch_count"))
+            }
+            for number, row in enumerate(rows, start=1)
+        ]
+        self.n_iter_ = len(rows)
+        self.centers_ = self.net_.criterion_.center_loss.centers.cpu().numpy().copy()
+        if stopping:
+            self.best_epoch_ = stopping[0][1].best_epoch_
+        stopped = bool(stopping) and self.n_iter_ - self.best_epoch_ >= self.patience
+        if self.n_iter_ < epochs and not stopped:
+            warnings.warn(
+                f"training was interrupted after {self.n_iter_} of {epochs} epochs; the "
+                "estimator is fitted with what "
+                "it had learned until then.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _forward(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute logits (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
+        check_is_fitted(self)
+        dataset = SpectrogramDataset(check_spectrograms(self, X, reset=False))
+        module = self.net_.module_
+        logits = torch.empty(len(dataset), len(self.classes_))
+        embedding = torch.empty(len(dataset), module.embedding.out_features)
+        for indices in batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES):
+            logits[indices], embedding[indices] = (
+                output.cpu() for output in self.net_.evaluation_step(dataset.batch(indices))
+            )
+        return logits, embedding
+
+    def decision_function(self, X: Any) -> NDArray[np.float32]:
+        """Compute the class scores.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples,)
+            Scores before the softmax; with two classes the second's lead over the first.
+        """
+        logits = self._forward(X)[0].numpy()
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Compute the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        return self._forward(X)[0].softmax(dim=1).numpy()
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the labels.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as they were given to `fit`.
+        """
+        number = self._forward(X)[0].argmax(dim=1).numpy()
+        return self.classes_[number]
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Compute the embeddings.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, embedding_dim)
+            Embeddings; a table where `set_output` asks for one.
+        """
+        return self._forward(X)[1].numpy()
+
+    @property
+    def _n_features_out(self) -> int:
+        """Size of the embedding, for `get_feature_names_out`."""
+        return int(self.net_.module_.embedding.out_features)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

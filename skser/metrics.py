@@ -1,0 +1,171 @@
+"""Scores of speech emotion recognition: accuracies, and how tight the classes of an embedding are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, make_scorer, recall_score
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+__all__ = [
+    "intra_inter_ratio",
+    "unweighted_accuracy",
+    "unweighted_accuracy_scorer",
+    "weighted_accuracy",
+    "weighted_accuracy_scorer",
+]
+
+
+def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+    """Mean recall of the classes, which the field calls unweighted accuracy (UA).
+
+    Every class counts alike, however many items it has: chance is one over the number of classes.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels; the mean is over the classes in them.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the items within their classes; a class of total weight zero does not count.
+
+    Returns
+    -------
+    float
+        Score in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the inputs differ in length, are empty or are no class labels.
+
+    See Also
+    --------
+    weighted_accuracy : The share of correct predictions.
+    sklearn.metrics.balanced_accuracy_score : The same value.
+
+    Examples
+    --------
+    >>> from skser.metrics import unweighted_accuracy
+    >>> unweighted_accuracy(["sad", "sad", "sad", "angry"], ["sad", "sad", "sad", "sad"])
+    0.5
+    """
+    y_true, y_pred = _labels(y_true, y_pred)
+    score = recall_score(
+        y_true,
+        y_pred,
+        labels=np.unique(y_true),
+        average="macro",
+        sample_weight=sample_weight,
+        zero_division=np.nan,  # of a class without weight: scikit-learn leaves it out of the mean
+    )
+    return float(score)
+
+
+def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
+    """Share of correct predictions, which the field calls weighted accuracy (WA).
+
+    Every item counts alike, so that frequent classes weigh more.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the items.
+
+    Returns
+    -------
+    float
+        Score in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the inputs differ in length, are empty or are no class labels.
+
+    See Also
+    --------
+    unweighted_accuracy : The mean recall of the classes.
+    sklearn.metrics.accuracy_score : The same value.
+
+    Examples
+    --------
+    >>> from skser.metrics import weighted_accuracy
+    >>> weighted_accuracy(["sad", "sad", "sad", "angry"], ["sad", "sad", "sad", "sad"])
+    0.75
+    """
+    y_true, y_pred = _labels(y_true, y_pred)
+    return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
+
+
+unweighted_accuracy_scorer = make_scorer(unweighted_accuracy)
+"""Scorer of `unweighted_accuracy`, for the parameter ``scoring`` of scikit-learn's searches."""
+
+weighted_accuracy_scorer = make_scorer(weighted_accuracy)
+"""Scorer of `weighted_accuracy`, for the parameter ``scoring`` of scikit-learn's searches."""
+
+
+def intra_inter_ratio(embedding: Any, y: Any) -> float:
+    """Spread within the classes over the distance between them.
+
+    The mean Euclidean distance of the items to the mean of their class, over the mean Euclidean
+    distance between the means of two classes. Small is tight; what center loss does to an embedding
+    shows here.
+
+    Parameters
+    ----------
+    embedding : array-like of shape (n_samples, embedding_dim)
+        Embeddings, finite.
+    y : array-like of shape (n_samples,)
+        Labels of two classes or more.
+
+    Returns
+    -------
+    float
+        Ratio, 0 or more, the same at any scale of the embedding; inf where the means of all classes coincide.
+
+    Raises
+    ------
+    ValueError
+        If the embedding is not finite or not two-dimensional, if the lengths differ, or if there is
+        one class only.
+
+    Examples
+    --------
+    >>> from skser.metrics import intra_inter_ratio
+    >>> intra_inter_ratio([[0.0], [2.0], [8.0], [10.0]], ["sad", "sad", "angry", "angry"])
+    0.125
+    """
+    z = check_array(embedding, dtype=np.float64, input_name="embedding")
+    labels = column_or_1d(y)
+    if len(z) != len(labels):
+        raise ValueError(f"embedding has {len(z)} rows but y has {len(labels)} labels: pass one label a row.")
+    check_classification_targets(labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"intra_inter_ratio needs two classes or more, got {classes.tolist()} in y.")
+    z = np.ldexp(z, -np.frexp(np.abs(z).max())[1])  # exact, and the squares of large values do not overflow
+    means = np.stack([z[codes == i].mean(axis=0) for i in range(len(classes))])
+    first, second = np.triu_indices(len(classes), k=1)
+    intra = np.linalg.norm(z - means[codes], axis=1).mean()
+    inter = np.linalg.norm(means[first] - means[second], axis=1).mean()
+    return float(intra / inter) if inter > 0 else float("inf")
+
+
+def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted labels as vectors of one length."""
+    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
+    if len(y_true) != len(y_pred):
+        raise ValueError(
+            f"y_true has {len(y_true)} labels but y_pred has {len(y_pred)}: pass one prediction a label."
+        )
+    if not len(y_true):
+        raise ValueError("y_true is empty: a score needs one label or more.")
+    check_classification_targets(y_true)
+    return y_true, y_pred

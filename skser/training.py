@@ -1,0 +1,144 @@
+"""The skorch net that trains with center loss, where it computes, and how it goes on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
+from torch import Tensor
+
+__all__ = ["CenterLossNet", "continue_from", "resolve_device"]
+
+
+class CenterLossNet(NeuralNetClassifier):
+    """A skorch net over batches of padded spectrograms whose criterion takes logits and embeddings.
+
+    It differs from skorch's classifier in three seams: sample weights travel in the batch, to the
+    criterion and not to the module; both parts of the loss are recorded; accuracy is not scored on
+    the training set. Parameters are those of `skorch.NeuralNetClassifier`.
+    """
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        names = [
+            f"{part}_{loss}"
+            for part in ("train", "valid")
+            for loss in ("loss", "cross_entropy", "center_loss")
+        ]
+        scores = [(name, PassthroughScoring(name, on_train=name.startswith("train"))) for name in names]
+        return [("epoch_timer", EpochTimer()), *scores, ("print_log", PrintLog())]
+
+    def infer(self, x: Mapping[str, Tensor], **fit_params: Any) -> tuple[Tensor, Tensor]:
+        """Run the module on a batch without its sample weights.
+
+        Parameters
+        ----------
+        x : mapping of str to Tensor
+            "spectrogram", "lengths" and, possibly, "sample_weight".
+        **fit_params : dict
+            Passed on to the module.
+
+        Returns
+        -------
+        logits : Tensor of shape (batch, n_classes)
+            Class scores.
+        embedding : Tensor of shape (batch, embedding_dim)
+            Embeddings.
+        """
+        inputs = {name: value for name, value in x.items() if name != "sample_weight"}
+        return super().infer(inputs, **fit_params)
+
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
+        """Compute the joint loss and record its parts.
+
+        Parameters
+        ----------
+        y_pred : tuple of Tensor
+            Logits and embeddings.
+        y_true : Tensor of shape (batch,)
+            Class numbers.
+        X : mapping of str to Tensor, default=None
+            The batch, with or without "sample_weight".
+        training : bool, default=False
+            Whether the batch belongs to the training part.
+
+        Returns
+        -------
+        Tensor
+            The loss, a scalar.
+        """
+        weight = (X or {}).get("sample_weight")
+        weight = None if weight is None else weight.to(self.device)
+        cross_entropy, center = self.criterion_.parts(y_pred, y_true.to(self.device), weight)
+        prefix = "train" if training else "valid"
+        self.history.record_batch(f"{prefix}_cross_entropy", cross_entropy.item())
+        self.history.record_batch(f"{prefix}_center_loss", center.item())
+        return self.criterion_.join(cross_entropy, center)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Find the torch device that is meant, and check that it is there.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        A device, or "auto" for a CUDA device if there is one and otherwise the CPU.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device or sees no GPU where one is asked for.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'device must be "auto" or a device that torch knows, such as "cpu" or "cuda:0", got {device!r}.'
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f'device={device!r} needs a GPU, which torch does not see: set device="auto" or "cpu".'
+        )
+    return found
+
+
+def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
+    """Carry weights, standardisation, centers, the optimizer's memory and the history over to a new net.
+
+    Parameters
+    ----------
+    previous : CenterLossNet
+        The net that was trained before.
+    net : CenterLossNet
+        The net that goes on, with settings of its own.
+
+    Raises
+    ------
+    ValueError
+        If the two networks differ in shape.
+    """
+    try:
+        net.module_.load_state_dict(previous.module_.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            "the network was made with other channels, rnn, rnn_units, pooling or "
+            "embedding_dim: training goes on with "
+            "the same ones alone; restore them, or begin anew with warm_start=False."
+        ) from error
+    net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
+    if type(net.optimizer_) is type(previous.optimizer_):
+        groups = net.optimizer_.state_dict()["param_groups"]
+        state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
+        net.optimizer_.load_state_dict({"state": state, "param_groups": groups})
+    net.history = copy.deepcopy(previous.history)
