@@ -1,0 +1,92 @@
+"""Audio files below a folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+AUDIO_EXTENSIONS = (
+    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
+    *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
+)
+"""File name endings of the formats that libsndfile reads, those without a header left out."""
+
+
+def check_folder(root: str | os.PathLike[str]) -> Path:
+    """Raise unless `root` is an existing folder.
+
+    Parameters
+    ----------
+    root : str or PathLike
+        Folder to check; a leading "~" is the home folder.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    TypeError
+        If `root` is no path.
+    FileNotFoundError
+        If nothing is there.
+    NotADirectoryError
+        If it is a file.
+    """
+    if not isinstance(root, (str, os.PathLike)):
+        raise TypeError(f"root must be the path of a folder, got {root!r} of type {type(root).__name__}.")
+    folder = Path(root).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"No folder {str(folder)!r}: give the one that holds the recordings.")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{str(folder)!r} is a file: give the folder that holds the recordings.")
+    return folder
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield every visible file below a folder; linked folders are followed.
+
+    Names that begin with a dot are skipped, which are hidden files and the `._*` companions of macOS.
+    """
+    for where, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
+        here = Path(where)
+        folders[:] = [name for name in folders if name[0] != "." and not _leads_back(here / name)]
+        yield from (here / name for name in names if name[0] != ".")
+
+
+def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
+    """Whether the name ends like an audio file's, in either case."""
+    return path.suffix.lower() in extensions
+
+
+def listed(items: list[str], most: int = 5) -> str:
+    """First few items for a message, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Number with its noun in the right form."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the line outside this package that called into it, however deep the call lies."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(__package__):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+def _fail(error: OSError) -> None:
+    """Raise what `os.walk` would pass over: a folder that cannot be read."""
+    raise error
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, so that following it would never end."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())

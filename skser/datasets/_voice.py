@@ -1,0 +1,117 @@
+"""Source and filter of a voice: glottal pulses and noise through formant resonators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TRACK_RATE = 200  # control values a second: one every 5 ms
+_TAIL = 0.02  # s after a frame in which the resonators ring down, by 44 dB at 80 Hz of bandwidth
+_TILT_CORNER = 300.0  # Hz, below it the spectral tilt vanishes
+
+
+def glottal_pulses(
+    f0: np.ndarray, sr: int, open_quotient: float, jitter: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Derivative of the glottal flow, one pulse a cycle.
+
+    Parameters
+    ----------
+    f0 : ndarray of shape (n_times,)
+        Fundamental frequency in Hz at each sample.
+    sr : int
+        Sampling rate in Hz.
+    open_quotient : float
+        Part of the cycle in which the glottis is open, in (0, 1].
+    jitter : float
+        Standard deviation of the length of a cycle, relative to it; that of its amplitude (shimmer)
+        is three times it.
+    rng : numpy.random.Generator
+        Source of the cycles' deviations.
+
+    Returns
+    -------
+    ndarray of shape (n_times,)
+        Waveform, -1 at the moment of closure of a cycle of mean amplitude.
+
+    References
+    ----------
+    .. [1] D. H. Klatt, L. C. Klatt, "Analysis, synthesis, and perception of voice quality variations
+       among female and male talkers", J. Acoust. Soc. Am. 87(2), 1990: flow a t^2 - b t^3 while open.
+    """
+    cycle = np.cumsum(f0 / sr).astype(int)
+    deviation = np.clip(rng.standard_normal((2, cycle[-1] + 2)), -2.5, 2.5)
+    phase = np.cumsum(f0 / sr * (1 + jitter * deviation[0, cycle]))
+    cycle = np.minimum(phase.astype(int), deviation.shape[1] - 1)
+    x = (phase % 1.0) / open_quotient
+    return np.where(x < 1, 2 * x - 3 * x**2, 0.0) * (1 + 3 * jitter * deviation[1, cycle])
+
+
+def resonators(formants: np.ndarray, bandwidths: np.ndarray, sr: int, n_fft: int) -> np.ndarray:
+    """Frequency response of a cascade of second-order resonators, each of gain one at 0 Hz.
+
+    Parameters
+    ----------
+    formants : ndarray of shape (n_frames, n_formants)
+        Resonance frequencies in Hz.
+    bandwidths : ndarray of shape (n_frames, n_formants)
+        Their bandwidths in Hz.
+    sr : int
+        Sampling rate in Hz.
+    n_fft : int
+        Length of the Fourier transform in samples.
+
+    Returns
+    -------
+    ndarray of shape (n_frames, n_fft // 2 + 1)
+        Complex response at the frequencies of the transform.
+
+    References
+    ----------
+    .. [1] D. H. Klatt, "Software for a cascade/parallel formant synthesizer",
+       J. Acoust. Soc. Am. 67(3), 1980, equations 1 and 2.
+    """
+    radius = np.exp(-np.pi * bandwidths / sr)
+    first = -2 * radius * np.cos(2 * np.pi * formants / sr)
+    polynomial = np.ones((len(formants), 1))
+    for b, c in zip(first.T[..., None], (radius**2).T[..., None], strict=True):
+        padded = np.pad(polynomial, ((0, 0), (0, 2)))
+        padded[:, 1:-1] += b * polynomial
+        padded[:, 2:] += c * polynomial
+        polynomial = padded
+    gain = polynomial.sum(axis=1, keepdims=True)
+    return gain / np.fft.rfft(polynomial, n_fft)
+
+
+def tilt_gain(tilt: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Gain that falls by `tilt` dB (n_frames,) an octave above about 300 Hz, (n_frames, n_frequencies)."""
+    octaves = np.log2(1 + frequencies / _TILT_CORNER)
+    return np.exp(-np.log(10) / 20 * tilt[:, None] * octaves)
+
+
+def friction_gain(center: np.ndarray, width: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Gain of a broad band around `center` Hz (n_frames,), half of it `width` Hz (n_frames,) away."""
+    return 1 / (1 + ((frequencies - center[:, None]) / width[:, None]) ** 2)
+
+
+def frame_spectra(y: np.ndarray, n_frames: int, hop_length: int, n_fft: int) -> np.ndarray:
+    """Spectra (n_frames, n_fft // 2 + 1) of overlapping Hann frames that add up to the waveform again."""
+    window = np.sin(np.pi * np.arange(2 * hop_length) / (2 * hop_length)) ** 2
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, (0, 2 * hop_length)), 2 * hop_length)
+    return np.fft.rfft(frames[: n_frames * hop_length : hop_length] * window, n_fft)
+
+
+def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
+    """Sum of frames (n_frames, n_fft), each `hop_length` samples later than the one before."""
+    n_frames, n_fft = frames.shape
+    n_blocks = -(-n_fft // hop_length)
+    blocks = np.pad(frames, ((0, 0), (0, n_blocks * hop_length - n_fft))).reshape(n_frames, n_blocks, -1)
+    y = np.zeros((n_frames + n_blocks, hop_length))
+    for i in range(n_blocks):
+        y[i : i + n_frames] += blocks[:, i]
+    return y.ravel()
+
+
+def transform_length(sr: int) -> int:
+    """Length of the Fourier transform in samples that holds a frame and the ringing after it."""
+    needed = 2 * sr / TRACK_RATE + _TAIL * sr
+    return 2 ** int(np.ceil(np.log2(needed)))

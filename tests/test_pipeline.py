@@ -1,0 +1,215 @@
+"""Pipelines, grid searches and metadata routing, on synthetic speech and on real recordings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.svm import SVC
+
+from skser import (
+    CenterLossClassifier,
+    Spectrograms,
+    SpectrogramTransformer,
+    unweighted_accuracy_scorer,
+    weighted_accuracy_scorer,
+)
+from skser.datasets import load_ravdess, make_emotional_speech
+from skser.training import CenterLossNet
+
+SMALL = {
+    "channels": (8, 8, 8),
+    "rnn_units": 8,
+    "embedding_dim": 8,
+    "max_epochs": 2,
+    "lr": 1e-2,
+    "random_state": 0,
+}
+GRID = {"classifier__center_lambda": [0, 0.3], "classifier__center_alpha": [0.1, 0.5]}
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return make_emotional_speech(n_speakers=4, n_per_class=2, duration=0.5, random_state=0)
+
+
+@pytest.fixture
+def one_thread():
+    """As many threads here as a worker has: sums of floats depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make(memory=None, **parameters) -> Pipeline:
+    return Pipeline(
+        [
+            ("spectrogram", SpectrogramTransformer(n_mels=20, memory=memory)),
+            ("classifier", CenterLossClassifier(**{**SMALL, **parameters})),
+        ]
+    )
+
+
+def search(pipeline: Pipeline, grid: dict = GRID, n_jobs: int | None = None) -> GridSearchCV:
+    return GridSearchCV(
+        pipeline,
+        grid,
+        cv=GroupKFold(2),
+        scoring=unweighted_accuracy_scorer,
+        n_jobs=n_jobs,
+        error_score="raise",
+    )
+
+
+def test_pipeline_fits_waveforms_and_gives_labels(speech):
+    pipeline = make(max_epochs=30).fit(speech.data, speech.target)
+    assert set(pipeline.predict(speech.data)) <= set(speech.target)
+    assert pipeline.score(speech.data, speech.target) > 0.5
+
+
+def test_embeddings_flow_on_to_an_svc(speech):
+    pipeline = make_pipeline(SpectrogramTransformer(), CenterLossClassifier(**SMALL), SVC())
+    assert pipeline.fit(speech.data, speech.target).predict(speech.data[:3]).shape == (3,)
+
+
+def test_grid_search_is_the_same_with_one_worker_and_two(speech, tmp_path, one_thread):
+    results = [
+        search(make(memory=tmp_path), n_jobs=n_jobs).fit(speech.data, speech.target, groups=speech.groups)
+        for n_jobs in (1, 2)
+    ]
+    for fold in range(2):
+        scores = [result.cv_results_[f"split{fold}_test_score"] for result in results]
+        np.testing.assert_array_equal(*scores)
+    np.testing.assert_array_equal(*(result.best_estimator_.predict_proba(speech.data) for result in results))
+
+
+def test_scorers_work_by_name_of_the_user(speech):
+    scoring = {"UA": unweighted_accuracy_scorer, "WA": weighted_accuracy_scorer}
+    scores = cross_validate(
+        make(), speech.data, speech.target, groups=speech.groups, cv=GroupKFold(2), scoring=scoring
+    )
+    assert scores["test_UA"].shape == scores["test_WA"].shape == (2,)
+
+
+@pytest.fixture
+def held_out(monkeypatch) -> list[tuple[Spectrograms, Spectrograms]]:
+    """Training and validation part of every fit."""
+    parts: list[tuple[Spectrograms, Spectrograms]] = []
+    partial_fit = CenterLossNet.partial_fit
+
+    def spy(net, dataset, *args, **kwargs):
+        parts.append((dataset.X, net.train_split.keywords["valid_ds"].X))
+        return partial_fit(net, dataset, *args, **kwargs)
+
+    monkeypatch.setattr(CenterLossNet, "partial_fit", spy)
+    return parts
+
+
+def assert_speakers_apart(parts, speech) -> None:
+    """Find the speaker of each item by its first frame, and compare the two parts."""
+    spectrograms = SpectrogramTransformer(n_mels=20).transform(speech.data)
+    speaker_of = {item.tobytes(): speaker for item, speaker in zip(spectrograms, speech.groups, strict=True)}
+    for train, valid in parts:
+        inside, outside = ({speaker_of[item.tobytes()] for item in part} for part in (train, valid))
+        assert outside
+        assert inside.isdisjoint(outside)
+
+
+EARLY = {"early_stopping": True, "validation": "groups", "validation_fraction": 0.3}
+
+
+def test_groups_reach_early_stopping_through_a_pipeline(speech, held_out):
+    make(**EARLY).fit(speech.data, speech.target, classifier__groups=speech.groups)
+    assert len(held_out) == 1
+    assert_speakers_apart(held_out, speech)
+
+
+def test_groups_reach_early_stopping_through_a_grid_search(speech, held_out):
+    search(make(**EARLY)).fit(
+        speech.data, speech.target, groups=speech.groups, classifier__groups=speech.groups
+    )
+    assert len(held_out) == 4 * 2 + 1
+    assert_speakers_apart(held_out, speech)
+
+
+def test_groups_are_routed_without_a_word_from_the_user(speech, held_out):
+    with sklearn.config_context(enable_metadata_routing=True):
+        make(**EARLY).fit(speech.data, speech.target, groups=speech.groups)
+        search(make(**EARLY)).fit(speech.data, speech.target, groups=speech.groups)
+    assert len(held_out) == 1 + 4 * 2 + 1
+    assert_speakers_apart(held_out, speech)
+
+
+def test_without_routing_groups_of_the_search_alone_do_not_reach_it(speech):
+    with pytest.raises(ValueError, match=r'validation="groups" needs groups.*classifier__groups=speakers'):
+        search(make(**EARLY)).fit(speech.data, speech.target, groups=speech.groups)
+
+
+def test_sample_weights_are_routed_where_they_are_asked_for(speech):
+    weight = np.linspace(0.5, 1.5, len(speech.target))
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipeline = make()
+        pipeline.named_steps["classifier"].set_fit_request(sample_weight=True)
+        pipeline.fit(speech.data, speech.target, sample_weight=weight, groups=speech.groups)
+    assert not np.array_equal(
+        pipeline.predict_proba(speech.data), make().fit(speech.data, speech.target).predict_proba(speech.data)
+    )
+
+
+@pytest.fixture(scope="module")
+def ravdess(ravdess_root):
+    return load_ravdess(ravdess_root, actors=[1, 2, 3, 4])
+
+
+@pytest.mark.corpus
+def test_grid_search_on_recordings_keeps_speakers_apart(ravdess, tmp_path):
+    found = search(make(memory=tmp_path), n_jobs=2).fit(ravdess.data, ravdess.target, groups=ravdess.groups)
+    assert len(found.cv_results_["params"]) == 4
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
+    for train, test in found.cv.split(ravdess.data, groups=ravdess.groups):
+        assert set(ravdess.groups[train]).isdisjoint(ravdess.groups[test])
+    assert len(list(tmp_path.rglob("*.npy"))) == len(set(map(_content, ravdess.data)))
+    refit = found.best_estimator_
+    embeddings = refit.transform(ravdess.data)
+    svc = make_pipeline(refit, SVC()).fit(ravdess.data, ravdess.target)
+    assert embeddings.shape == (240, 8)
+    assert svc.score(ravdess.data, ravdess.target) > 1 / 8
+
+
+@pytest.mark.corpus
+def test_answers_on_recordings_do_not_depend_on_padding_batch_or_order(ravdess):
+    X = SpectrogramTransformer().transform(ravdess.data[::2][:100])
+    y = ravdess.target[::2][:100]
+    classifier = CenterLossClassifier(max_epochs=2, random_state=0).fit(X, y)
+    expected = classifier.predict_proba(X)
+    rng = np.random.default_rng(0)
+    order = rng.permutation(100)
+    dense, lengths = X.pad(np.nan)
+    garbage = np.where(np.isnan(dense), rng.normal(scale=100, size=dense.shape), dense)
+    small = CenterLossClassifier(**classifier.get_params())
+    small.__dict__.update({**classifier.__dict__, "batch_size": 3})
+    ways = {
+        "alone": np.concatenate([classifier.predict_proba(X[[index]]) for index in range(100)]),
+        "as items": classifier.predict_proba(list(X)),
+        "in another order": classifier.predict_proba(X[order])[np.argsort(order)],
+        "in other batches": small.predict_proba(X),
+        "behind NaN": classifier.predict_proba(dense),
+        "behind garbage": classifier.predict_proba(Spectrograms.from_padded(garbage, lengths)),
+        "one long row": classifier.predict_proba(
+            np.concatenate([dense, np.full((100, 64, 500), np.nan)], axis=2)
+        ),
+    }
+    for way, proba in ways.items():
+        np.testing.assert_allclose(proba, expected, rtol=0, atol=1e-6, err_msg=way)
+        np.testing.assert_array_equal(proba.argmax(axis=1), expected.argmax(axis=1), err_msg=way)
+    without_lengths = classifier.predict_proba(np.nan_to_num(dense))
+    assert np.abs(without_lengths - expected).max() > 1e-3
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
