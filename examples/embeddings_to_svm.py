@@ -1,0 +1,61 @@
+"""Feed the embeddings to an SVC, a k-NN and an LDA, and compare them with the network's own classes.
+
+python examples/embeddings_to_svm.py
+python examples/embeddings_to_svm.py --corpus ravdess:../shared/corpora/ravdess
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import GroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skser import CenterLossClassifier, SpectrogramTransformer, unweighted_accuracy, weighted_accuracy
+from skser.datasets import load_corpus
+
+BACK_ENDS = {
+    "SVC": make_pipeline(StandardScaler(), SVC(class_weight="balanced")),
+    "k-NN": KNeighborsClassifier(n_neighbors=5),
+    "LDA": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
+    parser.add_argument("--folds", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Cross-validate by speaker, and print UA and WA of each classifier."""
+    arguments = parse_arguments()
+    corpus = load_corpus(arguments.corpus)
+    y = corpus.target
+    # What needs no training is computed once for all folds.
+    X = SpectrogramTransformer().fit_transform(corpus.data)
+    y_pred = {name: np.empty_like(y) for name in ("network", *BACK_ENDS)}
+    for train, test in GroupKFold(arguments.folds).split(X, y, corpus.groups):
+        network = CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)
+        network.fit(X[train], y[train])
+        y_pred["network"][test] = network.predict(X[test])
+        for name, back_end in BACK_ENDS.items():
+            back_end.fit(network.transform(X[train]), y[train])
+            y_pred[name][test] = back_end.predict(network.transform(X[test]))
+
+    print(f"{len(np.unique(corpus.groups))} speakers in {arguments.folds} folds; every item predicted once")
+    for name, predicted in y_pred.items():
+        ua, wa = unweighted_accuracy(y, predicted), weighted_accuracy(y, predicted)
+        print(f"{name:<8} UA {100 * ua:5.1f} %   WA {100 * wa:5.1f} %")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Choose lambda and alpha of center loss by a grid search that keeps speakers apart.
+
+python examples/grid_search.py
+python examples/grid_search.py --corpus ravdess:../shared/corpora/ravdess --jobs 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import Pipeline
+
+from skser import (
+    CenterLossClassifier,
+    SpectrogramTransformer,
+    unweighted_accuracy_scorer,
+    weighted_accuracy_scorer,
+)
+from skser.datasets import load_corpus
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--lambdas", type=float, nargs="+", default=[0, 0.1, 0.3], metavar="LAMBDA")
+    parser.add_argument("--alphas", type=float, nargs="+", default=[0.1, 0.5], metavar="ALPHA")
+    parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
+    parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
+    parser.add_argument("--memory", help="folder that keeps the spectrograms (default: a temporary one)")
+    return parser.parse_args()
+
+
+def grid(lambdas: list[float], alphas: list[float]) -> list[dict[str, list[float]]]:
+    """Cross lambda with alpha; at lambda 0 alpha makes no difference and is tried once."""
+    crossed = [value for value in lambdas if value > 0]
+    grids = (
+        [{"classifier__center_lambda": [0], "classifier__center_alpha": alphas[:1]}] if 0 in lambdas else []
+    )
+    if crossed:
+        grids.append({"classifier__center_lambda": crossed, "classifier__center_alpha": alphas})
+    return grids
+
+
+def main() -> None:
+    """Search, and print the table of candidates."""
+    arguments = parse_arguments()
+    torch.set_num_threads(1)  # as in each worker, so that the number of workers changes no result
+    corpus = load_corpus(arguments.corpus)
+    with tempfile.TemporaryDirectory() as temporary:
+        # The cache computes each spectrogram once, however many candidates and folds use it.
+        pipeline = Pipeline(
+            [
+                ("spectrogram", SpectrogramTransformer(memory=arguments.memory or temporary)),
+                ("classifier", CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)),
+            ]
+        )
+        search = GridSearchCV(
+            pipeline,
+            grid(arguments.lambdas, arguments.alphas),
+            scoring={"UA": unweighted_accuracy_scorer, "WA": weighted_accuracy_scorer},
+            refit="UA",
+            cv=GroupKFold(arguments.folds),
+            n_jobs=arguments.jobs,
+        )
+        search.fit(corpus.data, corpus.target, groups=corpus.groups)
+
+    columns = ["param_classifier__center_lambda", "param_classifier__center_alpha"]
+    table = pd.DataFrame(search.cv_results_)[
+        [*columns, "mean_test_UA", "std_test_UA", "mean_test_WA", "std_test_WA"]
+    ].sort_values("mean_test_UA", ascending=False, kind="stable")
+    print(f"{len(np.unique(corpus.groups))} speakers in {arguments.folds} folds\n")
+    print(
+        table.to_string(index=False, header=["lambda", "alpha", "UA", "+-", "WA", "+-"], float_format="%.3f")
+    )
+    print(f"\nbest by UA: {search.best_params_}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Train with and without center loss, evaluate with speakers kept apart, draw the embeddings.
+
+python examples/quickstart.py
+python examples/quickstart.py --corpus ravdess:../shared/corpora/ravdess --folds 6
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.model_selection import PredefinedSplit
+
+from skser import CenterLossClassifier, SpectrogramTransformer, unweighted_accuracy, weighted_accuracy
+from skser.datasets import load_corpus
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    default = CenterLossClassifier()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--kind", default="mel", choices=["mel", "stft"], help="kind of spectrogram")
+    parser.add_argument("--center-lambda", type=float, default=default.center_lambda, metavar="LAMBDA")
+    parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
+    parser.add_argument("--folds", type=int, default=3, help="folds of neighbouring speakers (default: 3)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    return parser.parse_args()
+
+
+def speaker_folds(speakers: np.ndarray, n_folds: int) -> PredefinedSplit:
+    """Give each speaker to one test fold: the first few to the first, and so on."""
+    fold_of = {}
+    for fold, members in enumerate(np.array_split(np.unique(speakers), n_folds)):
+        fold_of.update(dict.fromkeys(members.tolist(), fold))
+    return PredefinedSplit([fold_of[speaker] for speaker in speakers.tolist()])
+
+
+def cross_validate(classifier, X, y, cv):
+    """Predict each item, and embed it, by a classifier that has not heard its speaker."""
+    y_pred, embeddings, folds = np.empty_like(y), None, cv.get_n_splits()
+    for fold, (train, test) in enumerate(cv.split(), start=1):
+        classifier.fit(X[train], y[train])
+        y_pred[test] = classifier.predict(X[test])
+        if embeddings is None:
+            embeddings = classifier.transform(X[test]), y[test]
+        accuracy = unweighted_accuracy(y[test], y_pred[test])
+        print(f"    fold {fold} of {folds}: UA {100 * accuracy:5.1f} %", flush=True)
+    return y_pred, embeddings
+
+
+def draw_embeddings(embeddings: dict, path: Path) -> None:
+    """Draw the test embeddings of the first fold on their first two principal components."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    colours = mpl.colormaps["tab10"].colors
+    figure = Figure(figsize=(5.2 * len(embeddings), 4.8), layout="constrained")
+    for axes, (title, (points, labels)) in zip(
+        figure.subplots(1, len(embeddings)), embeddings.items(), strict=True
+    ):
+        plane = PCA(n_components=2, random_state=0).fit_transform(points)
+        for colour, label in zip(colours, np.unique(labels), strict=False):
+            axes.scatter(*plane[labels == label].T, s=16, color=colour, label=str(label))
+        axes.set(title=title, xlabel="first principal component", ylabel="second principal component")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Run the stages one after the other, and say how long each took."""
+    arguments = parse_arguments()
+    start = time.perf_counter()
+
+    def report(stage: str) -> None:
+        nonlocal start
+        print(f"{stage:<44}{time.perf_counter() - start:8.1f} s", flush=True)
+        start = time.perf_counter()
+
+    corpus = load_corpus(arguments.corpus)
+    if corpus.groups is None:
+        raise SystemExit(
+            "The speakers of this corpus are not known: put a table speakers.csv beside its classes."
+        )
+    y, speakers = corpus.target, corpus.groups
+    report(f"corpus: {len(y)} utterances, {len(np.unique(speakers))} speakers")
+
+    X = SpectrogramTransformer(kind=arguments.kind).fit_transform(corpus.data)
+    report(f"spectrograms: {X.shape[1]} bins, {X.lengths.min()} to {X.lengths.max()} frames")
+
+    cv = speaker_folds(speakers, arguments.folds)
+    lambdas = {
+        "softmax": 0.0,
+        f"softmax + {arguments.center_lambda:g} x center loss": arguments.center_lambda,
+    }
+    predictions, embeddings = {}, {}
+    for name, center_lambda in lambdas.items():
+        classifier = CenterLossClassifier(
+            center_lambda=center_lambda, max_epochs=arguments.max_epochs, random_state=arguments.seed
+        )
+        predictions[name], embeddings[name] = cross_validate(classifier, X, y, cv)
+        report(f"training and evaluation: {name}")
+
+    picture = arguments.output / "embeddings.png"
+    draw_embeddings(embeddings, picture)
+    report("picture")
+
+    print(f"\nSpeakers kept apart, {arguments.folds} folds; chance is {100 / len(np.unique(y)):.1f} % UA.")
+    for name, y_pred in predictions.items():
+        ua, wa = unweighted_accuracy(y, y_pred), weighted_accuracy(y, y_pred)
+        print(f"{name:<36} UA {100 * ua:5.1f} %   WA {100 * wa:5.1f} %")
+    print(f"Embeddings of the first test fold: {picture}")
+
+
+if __name__ == "__main__":
+    main()
