@@ -36,7 +36,7 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     --------
     >>> import torch
     >>> from skser.batch_norm import MaskedBatchNorm2d
-    >>> x = torch.tensor([1.0, 3.0, 100.0]).reshape(1, 1, 3, 1)
+    >>> x = torch.tensor([-3.0, -1.0, 100.0]).reshape(1, 1, 3, 1)
     >>> mask = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 3, 1)
     >>> MaskedBatchNorm2d(1)(x, mask).flatten().round().tolist()
     [-1.0, 1.0, 0.0]

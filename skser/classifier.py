@@ -114,16 +114,16 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     centers_ : ndarray of shape (n_classes, embedding_dim)
         The centers, in the order of `classes_`.
     history_ : list of dict
-        One dictionary an epoch: "epoch", "train_loss", "train_cross_entropy" and "train_center_loss" (not yet
-        multiplied by `center_lambda`); with early stopping the same of the validation part with "valid_", and
-        "valid_unweighted_accuracy".
+        One dictionary an epoch: "epoch", "train_loss", "train_cross_entropy" and "train_center_loss" (not
+        yet multiplied by `center_lambda`); with early stopping also "valid_loss",
+        "valid_cross_entropy", "valid_center_loss" and "valid_unweighted_accuracy".
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
         With early stopping, the epoch whose network was kept, counted from 1.
     n_features_in_ : int
         Frequency bins of the spectrograms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` got a table with names.
     net_ : skorch.NeuralNetClassifier
         The trained net, on integer labels.

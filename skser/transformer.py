@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -67,7 +67,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         Samples per waveform. Only after `fit` on a two-dimensional array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns. Only after `fit` on a data frame with string column names.
 
     See Also
@@ -195,7 +195,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
         tasks = (delayed(_extract)(extraction, index, audio) for index, audio in enumerate(recordings))
-        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+        # Not every back end of joblib can hand results over one by one; only the bar needs it.
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator" if self.verbose else "list")(tasks)
         items = list(self._shown(results, len(recordings)))
         return np.array(items) if isinstance(recordings, np.ndarray) else Spectrograms(items)
 
@@ -269,13 +270,13 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         folder = None if self.memory is None else open_cache(self.memory)
         return _Extraction(parameters, self.trim_db, len(frequencies(**of_bins)), folder)
 
-    def _shown(self, results: Iterator[np.ndarray], n: int) -> Iterator[np.ndarray]:
+    def _shown(self, results: Iterable[np.ndarray], n: int) -> Iterable[np.ndarray]:
         """Results, with a progress bar if one is wanted."""
         if not self.verbose:
             return results
         from tqdm import tqdm
 
-        bar: Iterator[np.ndarray] = iter(tqdm(results, total=n, desc="spectrograms", unit="recording"))
+        bar: Iterable[np.ndarray] = tqdm(results, total=n, desc="spectrograms", unit="recording")
         return bar
 
 

@@ -467,7 +467,7 @@ def test_a_corpus_is_named_by_a_text(classes):
     assert load_corpus(f"files:{classes}").data == load_audio_files(classes).data
     assert load_corpus(f"files:{classes}").groups is None
     synthetic = load_corpus("synthetic")
-    assert len(synthetic.data) == 192
+    assert len(synthetic.data) == 160
     np.testing.assert_array_equal(synthetic.data[0], make_emotional_speech(1, 1, random_state=0).data[0])
 
 

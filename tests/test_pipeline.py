@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skser import (
     CenterLossClassifier,
     Spectrograms,
     SpectrogramTransformer,
+    unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy_scorer,
 )
@@ -34,6 +37,19 @@ GRID = {"classifier__center_lambda": [0, 0.3], "classifier__center_alpha": [0.1,
 @pytest.fixture(scope="module")
 def speech():
     return make_emotional_speech(n_speakers=4, n_per_class=2, duration=0.5, random_state=0)
+
+
+def test_network_hears_more_in_synthetic_speech_than_mean_pitch_and_level_tell():
+    corpus = make_emotional_speech(random_state=0)
+    y, means = corpus.target, corpus.frame[["f0", "level"]].assign(f0=np.log(corpus.frame["f0"])).to_numpy()
+    train, test = next(GroupKFold(4).split(y, groups=corpus.groups))
+    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(means[train], y[train])
+    X = SpectrogramTransformer().transform(corpus.data)
+    network = CenterLossClassifier(max_epochs=15, random_state=0).fit(X[train], y[train])
+    by_means = unweighted_accuracy(y[test], linear.predict(means[test]))
+    by_network = unweighted_accuracy(y[test], network.predict(X[test]))
+    assert by_network > by_means + 0.15
+    assert 0.25 < by_means < 0.7
 
 
 @pytest.fixture

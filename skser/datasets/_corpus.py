@@ -46,7 +46,7 @@ def load_corpus(spec: str) -> Bunch:
     >>> from skser.datasets import load_corpus
     >>> corpus = load_corpus("synthetic")
     >>> len(corpus.data), len(set(corpus.groups))
-    (192, 12)
+    (160, 8)
     """
     if not isinstance(spec, str):
         raise TypeError(

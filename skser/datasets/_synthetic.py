@@ -32,8 +32,8 @@ Psychology 70(3), 1996, 614-636, doi:10.1037/0022-3514.70.3.614."""
 
 
 def make_emotional_speech(
-    n_speakers: int = 12,
-    n_per_class: int = 4,
+    n_speakers: int = 8,
+    n_per_class: int = 5,
     *,
     emotions: Iterable[str] = ("neutral", "happy", "sad", "angry"),
     duration: float = 1.5,
@@ -48,9 +48,9 @@ def make_emotional_speech(
 
     Parameters
     ----------
-    n_speakers : int, default=12
+    n_speakers : int, default=8
         Number of speakers, 1 or more; of each two one is a man and one a woman.
-    n_per_class : int, default=4
+    n_per_class : int, default=5
         Utterances of each speaker in each emotion, 1 or more.
     emotions : iterable of str, default=("neutral", "happy", "sad", "angry")
         Emotions, each once, of neutral, happy, sad, angry and fearful.
