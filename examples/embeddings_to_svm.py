@@ -39,6 +39,8 @@ def main() -> None:
     """Cross-validate by speaker, and print UA and WA of each classifier."""
     arguments = parse_arguments()
     corpus = load_corpus(arguments.corpus)
+    if corpus.groups is None:
+        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
     y = corpus.target
     # What needs no training is computed once for all folds.
     X = SpectrogramTransformer().fit_transform(corpus.data)

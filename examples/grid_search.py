@@ -53,6 +53,8 @@ def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(1)  # as in each worker, so that the number of workers changes no result
     corpus = load_corpus(arguments.corpus)
+    if corpus.groups is None:
+        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
     with tempfile.TemporaryDirectory() as temporary:
         # The cache computes each spectrogram once, however many candidates and folds use it.
         pipeline = Pipeline(

@@ -84,9 +84,9 @@ def main() -> None:
 
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit(
-            "The speakers of this corpus are not known: put a table speakers.csv beside its classes."
-        )
+        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+    if not 2 <= arguments.folds <= len(np.unique(corpus.groups)):
+        raise SystemExit("--folds must be 2 or more, and no more than there are speakers.")
     y, speakers = corpus.target, corpus.groups
     report(f"corpus: {len(y)} utterances, {len(np.unique(speakers))} speakers")
 

@@ -12,7 +12,7 @@ from .metrics import (
 )
 from .network import SpectrogramNetwork
 from .sequences import Spectrograms
-from .spectrogram import mel_spectrogram, power_spectrogram, power_to_db, spectrogram
+from .spectrogram import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 from .transformer import SpectrogramTransformer
 
 __version__ = "0.1.0"
@@ -24,6 +24,7 @@ __all__ = [
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "frequencies",
     "intra_inter_ratio",
     "load_audio",
     "mel_spectrogram",

@@ -60,12 +60,14 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
         return X
     if getattr(X, "ndim", None) == 3:
         return Spectrograms.from_padded(X)
-    if not isinstance(X, (list, tuple)) and not (
-        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object
-    ):
+    if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSU":  # an array or Series
+        X = np.asarray(X).tolist()
+    if not isinstance(X, (list, tuple)):
         return None
+    if not len(X):
+        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
     for index, item in enumerate(X):
-        if isinstance(item, (str, os.PathLike)):
+        if isinstance(item, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
                 "SpectrogramTransformer before "
@@ -116,16 +118,36 @@ def check_labels(
     labels = column_or_1d(y, warn=True)
     if len(labels) != n_samples:
         raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
+    _check_present("y", labels)
     check_classification_targets(labels)
     found = np.unique(labels)
     if classes is None:
         classes = found
     elif not np.isin(found, classes).all():
         unknown = found[~np.isin(found, classes)].tolist()
-        raise ValueError(f"y holds labels that are not among the classes {classes.tolist()}: {unknown}.")
+        raise ValueError(
+            f"y holds labels that are not among the classes {classes.tolist()}: {unknown}; name all labels "
+            "in the first partial_fit(..., classes=...), or begin anew with fit and warm_start=False."
+        )
     if len(classes) < 2:
         raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
     return classes, np.searchsorted(classes, labels).astype(np.int64)
+
+
+def _check_present(name: str, values: NDArray[Any]) -> None:
+    """Raise where an entry of an object array is missing, or of another kind than the first."""
+    if values.dtype != object:
+        return
+    for index, value in enumerate(values):
+        if value is None or value != value:
+            raise ValueError(
+                f"{name} has no value for item {index}, got {value!r}: fill it in or leave the item out."
+            )
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise ValueError(
+                f"{name} mixes text and numbers: item 0 is {values[0]!r}, item {index} is {value!r}: "
+                "use one kind."
+            )
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
@@ -191,4 +213,5 @@ def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | Non
     array = column_or_1d(groups)
     if len(array) != n_samples:
         raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
+    _check_present("groups", array)
     return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
@@ -73,3 +75,36 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         expected = ", ".join(repr(choice) for choice in sorted(choices))
         raise ValueError(f"{name} must be one of {expected}, got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless a parameter is True or False.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for the message.
+    value : object
+        Value to check.
+
+    Raises
+    ------
+    TypeError
+        If `value` is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}.")
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the line outside this package that called into it, however deep the call lies.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    """
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("skser."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

@@ -35,6 +35,8 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
     ------
     TypeError
         If `memory` is no path.
+    ValueError
+        If it is empty.
     OSError
         If the folder cannot be made or written to.
 
@@ -77,6 +79,8 @@ def check_memory(memory: Any) -> None:
     """
     if not is_path(memory):
         raise TypeError(f"memory must be None or the path of a folder, got {type(memory).__name__}.")
+    if not os.fspath(memory):
+        raise ValueError("memory is an empty path: name a folder, or give None to keep nothing.")
 
 
 def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from .metrics import unweighted_accuracy
-from .training import CenterLossNet
+from .training import CenterLossNet, seed_generators
 
 __all__ = ["CenterUpdate", "EarlyStopping", "EpochSeed", "FiniteLoss"]
 
@@ -42,7 +42,7 @@ class CenterUpdate(Callback):
 
 
 class EpochSeed(Callback):
-    """Seed torch's generator at the start of each epoch, by the seed and the number of the epoch.
+    """Seed torch's generators at the start of each epoch, by the seed and the number of the epoch.
 
     Shuffling and dropout of an epoch then do not depend on what ran before it, so that training in
     several parts ends where training in one would.
@@ -67,7 +67,7 @@ class EpochSeed(Callback):
             Not used.
         """
         state = np.random.SeedSequence([self.seed, len(net.history)]).generate_state(1, np.uint64)
-        torch.manual_seed(int(state[0]))
+        seed_generators(int(state[0]), torch.device(net.device))
 
 
 class FiniteLoss(Callback):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +17,14 @@ from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
 from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
-from ._validation import check_choice, check_number
+from ._validation import check_choice, check_flag, check_number, warn_caller
 from .batches import BatchIterator, SpectrogramDataset, batches_by_length
 from .callbacks import CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss
 from .losses import CenterLossCriterion
 from .network import SpectrogramNetwork, check_network_parameters
 from .sequences import Spectrograms
 from .splitting import hold_out
-from .training import CenterLossNet, continue_from, resolve_device
+from .training import CenterLossNet, continue_from, isolated_generators, resolve_device
 
 __all__ = ["CenterLossClassifier"]
 
@@ -40,9 +40,17 @@ class _TrainingData(NamedTuple):
     sample_weight: NDArray[np.float32] | None
 
     def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
-        """Give some of the items as a dataset."""
-        weight = None if self.sample_weight is None else self.sample_weight[indices]
-        return SpectrogramDataset(self.X[indices], self.y[indices], weight)
+        """Give some of the items as a dataset, without those of weight zero."""
+        if self.sample_weight is None:
+            return SpectrogramDataset(self.X[indices], self.y[indices])
+        chosen = np.arange(len(self.y))[indices]
+        chosen = chosen[self.sample_weight[chosen] > 0]
+        if not len(chosen):
+            raise ValueError(
+                "sample_weight is zero for the whole training or validation part: give items of several "
+                "groups a weight above 0, or set early_stopping=False."
+            )
+        return SpectrogramDataset(self.X[chosen], self.y[chosen], self.sample_weight[chosen])
 
 
 class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
@@ -106,6 +114,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Further callbacks, as (name, callback) or callback. They are copied.
     net_params : dict, default=None
         Further parameters of `skorch.NeuralNetClassifier`, such as ``{"optimizer__betas": (0.9, 0.99)}``.
+        What has a parameter above is set there.
 
     Attributes
     ----------
@@ -139,8 +148,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     two-dimensional array (n_samples, n_bins) of single frames. Each bin is standardised by mean and
     standard deviation of the training frames. Answers do not depend on padding or on the other items.
 
-    Weights of classes and of samples weigh both losses, and not the move of the centers. Since batches
-    are drawn at random, a weight of 2 is not the same as an item given twice.
+    Weights of classes and of samples weigh both losses, and not the move of the centers. An item of
+    weight 0 is left out. Since batches are drawn at random, a weight of 2 is not the same as an item
+    given twice.
 
     References
     ----------
@@ -321,6 +331,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         check_choice("validation", self.validation, ("auto", "groups", "random"))
         check_number("validation_fraction", self.validation_fraction, low=0, high=1, closed="neither")
         check_number("patience", self.patience, integer=True, low=1)
+        check_flag("early_stopping", self.early_stopping)
+        check_flag("warm_start", self.warm_start)
+        if self.callbacks is not None and not isinstance(self.callbacks, (list, tuple)):
+            raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {self.callbacks!r}.")
+        _check_net_params(self.net_params)
 
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, *, classes: ArrayLike | None, reset: bool
@@ -328,7 +343,14 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Check parameters and input; set the classes where `reset` says that training begins anew."""
         self._check_parameters()
         spectrograms = check_spectrograms(self, X, reset=reset)
-        known = (None if classes is None else np.unique(np.asarray(classes))) if reset else self.classes_
+        known = None if classes is None else np.unique(np.asarray(classes))
+        if not reset:
+            if known is not None and not np.array_equal(known, self.classes_):
+                raise ValueError(
+                    f"classes={known.tolist()} are not those of the first call, {self.classes_.tolist()}: "
+                    "leave classes out, or begin anew with fit."
+                )
+            known = self.classes_
         self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
         return _TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
 
@@ -340,18 +362,16 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self._seed)
+        with isolated_generators(self._seed, device):
             net = self._make_net(train, device, stopping)
             if not new:
                 continue_from(self.net_, net)
             net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=epochs)
-            trained = len(net.history)
             net.partial_fit(train, None)
             # The split holds the validation part, which a fitted model should not carry along.
             net.set_params(train_split=None)
         self.net_ = net
-        self._read_results(trained + epochs, stopping)
+        self._read_results(stopping)
 
     def _make_net(
         self, train: SpectrogramDataset, device: torch.device, stopping: list[tuple[str, Callback]]
@@ -388,6 +408,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             "iterator_valid": BatchIterator,
             "classes": list(range(len(self.classes_))),
             "device": device,
+            "predict_nonlinearity": partial(torch.softmax, dim=-1),
             "verbose": self.verbose,
             "callbacks": callbacks,
         }
@@ -404,9 +425,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         weights = np.zeros(len(self.classes_))
         labels = self.classes_[y]
         weights[present] = compute_class_weight(self.class_weight, classes=self.classes_[present], y=labels)
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(f"class_weight must be finite and at least 0, got {self.class_weight!r}.")
         return torch.as_tensor(weights, dtype=torch.float32)
 
-    def _read_results(self, epochs: int, stopping: list[tuple[str, Callback]]) -> None:
+    def _read_results(self, stopping: list[tuple[str, Callback]]) -> None:
         """Set the attributes that come out of training; warn if it was interrupted."""
         keep = ("train_", "valid_")
         rows = [row for row in self.net_.history if "train_loss" in row]
@@ -421,16 +444,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ]
         self.n_iter_ = len(rows)
         self.centers_ = self.net_.criterion_.center_loss.centers.cpu().numpy().copy()
+        self.__dict__.pop("best_epoch_", None)
         if stopping:
             self.best_epoch_ = stopping[0][1].best_epoch_
-        stopped = bool(stopping) and self.n_iter_ - self.best_epoch_ >= self.patience
-        if self.n_iter_ < epochs and not stopped:
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} of {epochs} epochs; the "
-                "estimator is fitted with what "
-                "it had learned until then.",
-                UserWarning,
-                stacklevel=4,
+        if self.n_iter_ < len(self.net_.history):
+            warn_caller(
+                f"training was interrupted in epoch {self.n_iter_ + 1}; the estimator is fitted with what it "
+                "had learned until then."
             )
 
     def _forward(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -518,3 +538,28 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+# Parameters of the net that the estimator sets, and what sets them.
+_SET_BY = {
+    "batch_size": "batch_size",
+    "callbacks": "callbacks",
+    "classes": "y",
+    "device": "device",
+    "lr": "lr",
+    "max_epochs": "max_epochs",
+    "module": "channels, rnn, rnn_units, pooling, dropout and embedding_dim",
+    "train_split": "early_stopping and validation",
+    "verbose": "verbose",
+}
+
+
+def _check_net_params(net_params: Any) -> None:
+    """Raise unless further parameters of the net are a mapping that overrides nothing of the estimator's."""
+    if net_params is None:
+        return
+    if not isinstance(net_params, Mapping):
+        raise TypeError(f"net_params must be a dict or None, got {net_params!r}.")
+    for name in net_params:
+        if name in _SET_BY:
+            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[name]} instead.")

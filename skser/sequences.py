@@ -193,6 +193,10 @@ class Spectrograms:
             key = np.asarray(key)
             key = key.astype(np.intp) if key.size == 0 and key.dtype != bool else key
         chosen = np.arange(len(self))[key]
+        if chosen.ndim != 1 or (isinstance(key, np.ndarray) and key.ndim != 1):
+            raise IndexError(
+                "Spectrograms are indexed by a number, a slice, or one dimension of numbers or booleans."
+            )
         return self._of(self._frames, self._starts[chosen], self.lengths[chosen])
 
     def _item(self, index: int) -> NDArray[np.float32]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+
+from ._validation import warn_caller
 
 __all__ = ["hold_out"]
 
@@ -68,12 +68,9 @@ def hold_out(
     if groups is not None and validation != "random":
         return _hold_out_groups(y, groups, fraction, random_state)
     if validation == "auto":
-        warnings.warn(
-            "early stopping validates on a random part of the items, whose speakers may be "
-            "in the training part as "
-            'well: pass groups=speakers to fit, or set validation="random" if that is meant.',
-            UserWarning,
-            stacklevel=2,
+        warn_caller(
+            "early stopping validates on a random part of the items, whose speakers may be in the training "
+            'part as well: pass groups=speakers to fit, or set validation="random" if that is meant.'
         )
     return _hold_out_items(y, fraction, random_state)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,7 +13,10 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
-__all__ = ["CenterLossNet", "continue_from", "resolve_device"]
+__all__ = ["CenterLossNet", "continue_from", "isolated_generators", "resolve_device", "seed_generators"]
+
+
+_GENERATORS = threading.RLock()
 
 
 class CenterLossNet(NeuralNetClassifier):
@@ -80,6 +85,45 @@ class CenterLossNet(NeuralNetClassifier):
         return self.criterion_.join(cross_entropy, center)
 
 
+@contextmanager
+def isolated_generators(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators for a training run, and give them back as they were.
+
+    torch draws dropout from generators that all threads share, so that one run at a time can have them.
+
+    Parameters
+    ----------
+    seed : int
+        The seed, 0 or more.
+    device : torch.device
+        Where the run computes.
+
+    Yields
+    ------
+    None
+        While the generators belong to the run.
+    """
+    with _GENERATORS, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seed_generators(seed, device)
+        yield
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the generator of the CPU and that of one device, and no other.
+
+    Parameters
+    ----------
+    seed : int
+        The seed, 0 or more.
+    device : torch.device
+        The device.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Find the torch device that is meant, and check that it is there.
 
@@ -110,6 +154,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
         raise ValueError(
             f'device={device!r} needs a GPU, which torch does not see: set device="auto" or "cpu".'
         )
+    try:
+        torch.empty(1, device=found).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f'device={device!r} cannot compute here ({error}): set device="auto" or "cpu".'
+        ) from error
     return found
 
 
@@ -132,13 +182,17 @@ def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
         net.module_.load_state_dict(previous.module_.state_dict())
     except RuntimeError as error:
         raise ValueError(
-            "the network was made with other channels, rnn, rnn_units, pooling or "
-            "embedding_dim: training goes on with "
-            "the same ones alone; restore them, or begin anew with warm_start=False."
+            "the network was made with other channels, rnn, rnn_units, pooling or embedding_dim: training "
+            "goes on with the same ones alone; restore them, or begin anew with warm_start=False."
         ) from error
     net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
     if type(net.optimizer_) is type(previous.optimizer_):
         groups = net.optimizer_.state_dict()["param_groups"]
+        for group in groups:  # as a schedule of the learning rate expects of an optimizer that goes on
+            group.setdefault("initial_lr", group["lr"])
         state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
         net.optimizer_.load_state_dict({"state": state, "param_groups": groups})
-    net.history = copy.deepcopy(previous.history)
+    # An epoch that was interrupted is begun again.
+    net.history = type(previous.history)(
+        copy.deepcopy(row) for row in previous.history if "train_loss" in row
+    )

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
-from skorch.callbacks import Callback, GradientNormClipping
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
 
 from skser import CenterLossClassifier, Spectrograms
 from skser.losses import CenterLossCriterion
@@ -246,6 +247,19 @@ class TestWeights:
         assert weighted > 0.9
         assert weighted > make(max_epochs=20).fit(X, wrong).score(X[1::2], y[1::2]) or weighted == 1
 
+    def test_item_of_weight_zero_is_left_out(self, X, y):
+        weight = np.ones(48)
+        weight[::4] = 0
+        spoiled = [item * (1 if keep else 1000) for item, keep in zip(X, weight, strict=True)]
+        weighted = make().fit(spoiled, y, sample_weight=weight)
+        kept = make().fit(X[weight > 0], y[weight > 0], sample_weight=np.ones(36))
+        assert_same_state(weighted, kept)
+
+    @pytest.mark.parametrize("weight", [np.nan, -1.0])
+    def test_bad_class_weight_is_named(self, X, y, weight):
+        with pytest.raises(ValueError, match="class_weight must be finite and at least 0"):
+            make(class_weight={"fall": weight}).fit(X, y)
+
     def test_sample_weights_do_not_reach_the_module(self, X, y):
         classifier = make(max_epochs=1).fit(X, y, sample_weight=np.linspace(0.1, 2, 48))
         assert not np.array_equal(classifier.transform(X), make(max_epochs=1).fit(X, y).transform(X))
@@ -280,6 +294,20 @@ class TestReproducibility:
         np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
         assert torch.equal(torch.get_rng_state(), before[1])
 
+    def test_fits_in_threads_agree_and_leave_the_generator_alone(self, X, y):
+        before = torch.get_rng_state().clone()
+        with ThreadPoolExecutor(3) as executor:
+            results = list(executor.map(lambda _: make().fit(X, y).predict_proba(X), range(6)))
+        for result in results[1:]:
+            np.testing.assert_array_equal(result, results[0])
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_no_other_device_is_seeded(self, X, y, monkeypatch):
+        seeded = []
+        monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+        make(device="cpu").fit(X, y)
+        assert not seeded
+
     def test_result_does_not_depend_on_the_global_generators(self, X, y):
         torch.manual_seed(1)
         first = make().fit(X, y)
@@ -297,19 +325,22 @@ class TestReproducibility:
         original = copy.deepcopy(fitted)
         assert_same_state(twin.partial_fit(X, y), original.partial_fit(X, y))
 
-    def test_pickle_answers_alike_in_a_fresh_process(self, fitted, X, tmp_path):
-        (tmp_path / "model.pkl").write_bytes(pickle.dumps((fitted, X)))
+    def test_stored_copies_answer_alike_in_a_fresh_process(self, fitted, X, y, tmp_path):
+        (tmp_path / "model.pkl").write_bytes(pickle.dumps((fitted, X, y)))
+        joblib.dump(copy.deepcopy(fitted), tmp_path / "model.joblib")
         code = """
-            import pickle, sys, numpy as np
+            import copy, pickle, sys, joblib, numpy as np, torch
             from sklearn.base import clone
-            classifier, X = pickle.load(open(sys.argv[1] + "/model.pkl", "rb"))
-            np.save(sys.argv[1] + "/proba.npy", classifier.predict_proba(X))
-            clone(classifier)
+            torch.set_num_threads(int(sys.argv[2]))
+            classifier, X, y = pickle.load(open(sys.argv[1] + "/model.pkl", "rb"))
+            copies = classifier, copy.deepcopy(classifier), joblib.load(sys.argv[1] + "/model.joblib")
+            refit = clone(classifier).fit(X, y)
+            np.save(sys.argv[1] + "/proba.npy", [model.predict_proba(X) for model in (*copies, refit)])
         """
-        subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path)], check=True)
-        np.testing.assert_allclose(
-            np.load(tmp_path / "proba.npy"), fitted.predict_proba(X), rtol=0, atol=1e-6
-        )
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(torch.get_num_threads())]
+        subprocess.run(command, check=True)
+        for proba in np.load(tmp_path / "proba.npy"):
+            np.testing.assert_allclose(proba, fitted.predict_proba(X), rtol=0, atol=1e-6)
 
     def test_fitted_model_carries_no_training_data(self, X, y):
         small = len(pickle.dumps(make(max_epochs=1, early_stopping=True, validation="random").fit(X, y)))
@@ -358,6 +389,11 @@ class TestContinuation:
         assert classifier.classes_.tolist() == ["fall", "level", "rise"]
         assert (classifier.centers_[2] == 0).all()
         assert classifier.partial_fit(X[2:3], y[2:3]).n_iter_ == 2
+
+    def test_other_classes_than_at_first_are_refused(self, X, y):
+        classifier = make().partial_fit(X, y)
+        with pytest.raises(ValueError, match=r"classes=\['a', 'b'\] are not those of the first call"):
+            classifier.partial_fit(X, y, classes=["a", "b"])
 
     def test_unknown_label_is_named(self, X, y):
         classifier = make().partial_fit(X, y)
@@ -427,6 +463,14 @@ class TestEarlyStopping:
         with pytest.raises(ValueError, match="groups has 3 entries but X has 48 items"):
             make(early_stopping=True).fit(X, y, groups=[1, 2, 3])
 
+    def test_missing_group_is_named(self, X, y):
+        with pytest.raises(ValueError, match="groups has no value for item 2, got None"):
+            make(early_stopping=True).fit(X, y, groups=np.array(["a", "b", None] * 16, dtype=object))
+
+    def test_later_fit_without_it_forgets_the_best_epoch(self, X, y, speakers):
+        stopped = make(early_stopping=True).fit(X, y, groups=speakers)
+        assert not hasattr(stopped.set_params(early_stopping=False).fit(X, y), "best_epoch_")
+
     def test_partial_fit_goes_on_after_it(self, X, y, speakers):
         stopped = make(early_stopping=True).fit(X, y, groups=speakers)
         assert stopped.partial_fit(X, y).n_iter_ == 5
@@ -455,10 +499,31 @@ class TestSkorch:
                 if len(net.history) == 3:
                     raise KeyboardInterrupt
 
-        with pytest.warns(UserWarning, match="interrupted after 2 of 4 epochs"):
+        with pytest.warns(UserWarning, match="interrupted in epoch 3"):
             classifier = make(callbacks=[Interrupt()]).fit(X, y)
         assert classifier.n_iter_ == 2
         assert_same_state(classifier, make(max_epochs=2).fit(X, y))
+        classifier.set_params(callbacks=None).partial_fit(X, y)
+        assert_same_state(classifier, make(max_epochs=3).fit(X, y))
+
+    def test_stopping_by_a_callback_is_no_interruption(self, X, y, recwarn):
+        stopping = EarlyStopping("train_loss", patience=1, threshold=10)
+        assert make(max_epochs=6, callbacks=[stopping]).fit(X, y).n_iter_ < 6
+        assert not recwarn.list
+
+    def test_schedule_of_the_learning_rate_goes_on(self, X, y):
+        classifier = make(callbacks=[LRScheduler("StepLR", step_size=1)])
+        assert classifier.partial_fit(X, y).partial_fit(X, y).n_iter_ == 2
+
+    def test_scores_of_probabilities_work_as_callbacks(self, X, y):
+        scoring = EpochScoring("neg_log_loss")
+        classifier = make(early_stopping=True, validation="random", callbacks=[scoring]).fit(X, y)
+        assert all(row["neg_log_loss"] <= 0 for row in classifier.net_.history)
+
+    @pytest.mark.parametrize("name", ["callbacks", "max_epochs", "train_split", "module", "lr"])
+    def test_net_params_cannot_undo_what_the_estimator_sets(self, X, y, name):
+        with pytest.raises(ValueError, match=f"net_params cannot set '{name}': use"):
+            make(net_params={name: None}).fit(X, y)
 
 
 class TestErrors:
@@ -499,6 +564,11 @@ class TestErrors:
             ({"validation_fraction": 1.0}, ValueError, r"validation_fraction must be a number in \(0, 1\)"),
             ({"patience": 0}, ValueError, "patience"),
             ({"rnn": "tcn"}, ValueError, "rnn must be one of"),
+            ({"early_stopping": "no"}, TypeError, "early_stopping must be True or False, got 'no'"),
+            ({"warm_start": 2}, TypeError, "warm_start must be True or False"),
+            ({"callbacks": "disable"}, TypeError, "callbacks must be a list of skorch callbacks or None"),
+            ({"net_params": ["a"]}, TypeError, "net_params must be a dict or None"),
+            ({"device": "meta"}, ValueError, "device='meta' cannot compute here"),
             ({"device": "abacus"}, ValueError, 'device must be "auto" or a device that torch knows'),
             ({"class_weight": "even"}, ValueError, "class_weight"),
         ],
@@ -519,6 +589,11 @@ class TestErrors:
             (["a"] * 48, r"needs 2 classes or more, got one class: \['a'\]"),
             (["a", "b"], "y has 2 labels but X has 48 items"),
             (np.linspace(0, 1, 48), "Unknown label type"),
+            (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
+            (
+                np.array(["a", 3, "b"] * 16, dtype=object),
+                "y mixes text and numbers: item 0 is 'a', item 1",
+            ),
         ],
     )
     def test_bad_labels_are_named(self, X, y, message):
@@ -542,6 +617,9 @@ class TestErrors:
                 TypeError,
                 "item 0 is the path 'a.wav', not a spectrogram: put a Spectrogram",
             ),
+            (np.array(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
+            (pd.Series(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
+            ([], ValueError, r"0 sample\(s\)"),
             ([np.zeros(9), np.zeros(8)], ValueError, "item 0 must be a spectrogram of shape"),
             ([np.zeros((6, 3)), np.zeros(8)], ValueError, "item 1 must be a spectrogram of shape"),
             (Spectrograms([np.zeros((6, 3))])[[]], ValueError, r"0 sample\(s\)"),

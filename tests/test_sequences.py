@@ -74,6 +74,12 @@ def test_indexing_further_axes_raises(X):
         X[0, 1]
 
 
+@pytest.mark.parametrize("key", [np.array([[0, 1]]), True, np.array(3)])
+def test_keys_of_other_dimensions_raise(X, key):
+    with pytest.raises(IndexError, match="indexed by a number, a slice"):
+        X[key]
+
+
 def test_scikit_learn_indexes_and_splits_it(X, items):
     np.testing.assert_array_equal(_safe_indexing(X, [4, 0])[0], items[4])
     train, test = next(GroupKFold(2).split(X, groups=[0, 0, 1, 1, 1]))

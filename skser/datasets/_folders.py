@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,14 +70,6 @@ def listed(items: list[str], most: int = 5) -> str:
 def counted(n: int, noun: str, plural: str | None = None) -> str:
     """Number with its noun in the right form."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
-
-
-def warn_caller(message: str) -> None:
-    """Warn at the line outside this package that called into it, however deep the call lies."""
-    frame, level = sys._getframe(), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(__package__):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
 
 
 def _fail(error: OSError) -> None:

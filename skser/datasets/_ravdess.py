@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._validation import check_choice, check_number
+from .._validation import check_choice, check_number, warn_caller
 from ._bunch import as_bunch
-from ._folders import check_folder, counted, files_below, is_audio, listed, warn_caller
+from ._folders import check_folder, counted, files_below, is_audio, listed
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")
