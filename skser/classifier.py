@@ -28,7 +28,7 @@ from .training import CenterLossNet, continue_from, isolated_generators, resolve
 
 __all__ = ["CenterLossClassifier"]
 
-# Padded frames a batch of inference may hold: some 100 MB of activations of the default network.
+# Padded frames a batch of inference may hold, which bounds the memory of its activations.
 _MAX_FRAMES = 20_000
 
 

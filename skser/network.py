@@ -28,7 +28,7 @@ class SpectrogramNetwork(nn.Module):
     The shape is that of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3 with
     max-pooling behind each, one bidirectional recurrent layer, a fully connected embedding and the
     class scores. The first convolution has strides of 2 in frequency and 4 in time and the last
-    pooling acts on frequency alone, which takes less than half of the time of strides (2, 2) and
+    pooling acts on frequency alone, which is cheaper than strides (2, 2) and
     pooling over both. An item's output depends neither on the padding behind its end nor on the
     other items of its batch (in evaluation mode).
 

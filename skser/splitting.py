@@ -82,9 +82,8 @@ def _hold_out_groups(
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
-            "early stopping holds whole groups out and needs 2 groups or more, got "
-            f"{n_groups}: add speakers, or set "
-            'validation="random" or early_stopping=False.'
+            f"early stopping holds whole groups out and needs 2 groups or more, got {n_groups}: add "
+            'speakers, or set validation="random" or early_stopping=False.'
         )
     n_valid = min(max(1, round(fraction * n_groups)), n_groups - 1)
     splitter = GroupShuffleSplit(_DRAWS, test_size=n_valid, random_state=random_state)
@@ -92,9 +91,8 @@ def _hold_out_groups(
         if len(np.unique(y[train])) == len(np.unique(y)):
             return train, valid
     raise ValueError(
-        f"early stopping found no {n_valid} of {n_groups} groups whose holding out leaves "
-        "every class for training: "
-        'lower validation_fraction, or set validation="random" or early_stopping=False.'
+        f"early stopping found no {n_valid} of {n_groups} groups whose holding out leaves every class for "
+        'training: lower validation_fraction, or set validation="random" or early_stopping=False.'
     )
 
 
