@@ -1,6 +1,7 @@
 """Speech emotion recognition inside scikit-learn, with center loss."""
 
 from .audio import load_audio
+from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
 from .losses import CenterLoss, CenterLossCriterion
 from .metrics import (
@@ -21,6 +22,7 @@ __all__ = [
     "CenterLoss",
     "CenterLossClassifier",
     "CenterLossCriterion",
+    "SpectrogramAugmentation",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",

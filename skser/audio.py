@@ -267,17 +267,28 @@ def _load(audio: Any, sr: int, orig_sr: int | None, trim_db: float | None) -> np
 
 def _read(path: str) -> tuple[np.ndarray, int]:
     """Mean over the channels (n_times,) of a file and its sampling rate."""
+    with _open_audio(path) as file:
+        return _mix(file.read(dtype="float32", always_2d=True)), file.samplerate
+
+
+@contextmanager
+def _open_audio(path: str) -> Iterator[Any]:
+    """Yield the open soundfile.SoundFile of a path; what opening and reading raise says what to do."""
     import soundfile
 
     head = _read_head(path)
     try:
         with soundfile.SoundFile(path) as file:
-            samples, rate = file.read(dtype="float32", always_2d=True), file.samplerate
+            yield file
     # Beside its own errors soundfile raises TypeError for files named .raw, the others where a header
     # states an absurd length.
     except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
         raise OSError(_explain(head, error)) from error
-    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), rate
+
+
+def _mix(samples: np.ndarray) -> np.ndarray:
+    """Mean (n_times,) over the channels of samples (n_times, n_channels)."""
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
 
 
 def _read_head(path: str) -> bytes:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -17,9 +22,13 @@ from .audio import check_waveform, is_path, open_binary
 # Part of every key: raise it when the same parameters come to mean other numbers.
 FORMAT_VERSION = 1
 
+# What a writer that was killed leaves behind. Nobody takes a day over one file, whatever the clocks say.
+_UNFINISHED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
+_ABANDONED_AFTER = 24 * 3600  # s
+
 
 def open_cache(memory: str | os.PathLike[str]) -> str:
-    """Make the folder of a cache if there is none.
+    """Make the folder of a cache if there is none, and clear it of what killed writers left in it.
 
     Parameters
     ----------
@@ -56,6 +65,7 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
         raise _folder_error(folder, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"memory={folder!r} is not writable: give a folder that you may write to.")
+    _remove_abandoned(folder)
     return folder
 
 
@@ -141,7 +151,7 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
     try:
         with open(_entry_path(folder, key), "rb") as file:
             S: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError, MemoryError):
+    except Exception:  # numpy lets TokenError, SyntaxError and TypeError of a damaged header through
         return None
     good = S.dtype == np.float32 and S.ndim == 2 and len(S) == n_bins and S.shape[1] > 0
     return S if good and np.isfinite(S).all() else None
@@ -149,6 +159,9 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
 
 def write_entry(folder: str, key: str, S: np.ndarray) -> None:
     """Write a spectrogram into a cache, whole or not at all.
+
+    Processes of several machines may write one entry at once: each has a file of its own, which replaces
+    the entry when it is complete and closed.
 
     Parameters
     ----------
@@ -174,17 +187,23 @@ def write_entry(folder: str, key: str, S: np.ndarray) -> None:
     ...     read_entry(folder, "0" * 64, n_bins=2).shape
     (2, 3)
     """
+    content = io.BytesIO()  # written at once by Python, whose errors say more than numpy's
+    np.lib.format.write_array(content, S, allow_pickle=False)
     unfinished = os.path.join(folder, f"{key}.{uuid4().hex}.tmp")  # one writer each, whatever the process
     try:
         try:
             with open(unfinished, "xb") as file:
-                np.lib.format.write_array(file, S, allow_pickle=False)
+                file.write(content.getbuffer())
             os.replace(unfinished, _entry_path(folder, key))
         except BaseException:
-            _remove(unfinished)
+            with suppress(OSError):
+                os.remove(unfinished)
             raise
     except OSError as error:
-        raise _folder_error(folder, error) from error
+        # Where another writer was first its entry will do: a folder can forbid to replace files of other
+        # users, and a network can report failure of a rename that the server has carried out.
+        if read_entry(folder, key, len(S)) is None:
+            raise _folder_error(folder, error) from error
 
 
 def _digest(audio: Any) -> bytes:
@@ -200,12 +219,20 @@ def _entry_path(folder: str, key: str) -> str:
     return os.path.join(folder, f"{key}.npy")
 
 
-def _remove(path: str) -> None:
-    """Delete a file if it is there."""
-    try:
-        os.remove(path)
-    except FileNotFoundError:
-        return
+@cache  # once a process: to list a large folder over a network takes time, and each transform opens it
+def _remove_abandoned(folder: str) -> None:
+    """Delete the unfinished files of writers that are gone, as far as that is allowed."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if _UNFINISHED.fullmatch(file.name):
+                _remove_if_abandoned(file)
+
+
+def _remove_if_abandoned(file: os.DirEntry[str]) -> None:
+    """Delete a file if it is old; another process may be quicker, or the file another user's."""
+    with suppress(OSError):
+        if time.time() - file.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
+            os.remove(file.path)
 
 
 def _folder_error(folder: str, error: OSError) -> OSError:

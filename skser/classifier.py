@@ -18,8 +18,9 @@ from skorch.helper import predefined_split
 
 from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._validation import check_choice, check_flag, check_number, warn_caller
+from .augmentation import make_augmentation
 from .batches import BatchIterator, SpectrogramDataset, batches_by_length
-from .callbacks import CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss
+from .callbacks import SCHEDULES, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
 from .losses import CenterLossCriterion
 from .network import SpectrogramNetwork, check_network_parameters
 from .sequences import Spectrograms
@@ -79,6 +80,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Probability of dropout, in [0, 1).
     embedding_dim : int, default=64
         Size of the embedding.
+    augmentation : "default", dict or None, default=None
+        Random changes of the spectrograms while training: those of `SpectrogramAugmentation` by its defaults,
+        with the parameters in the dictionary, or none.
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label; "balanced" weighs a class by the inverse of its frequency in
         the training part. Both losses are weighted.
@@ -87,7 +91,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     batch_size : int, default=32
         Items a batch, 1 or more; one more where a single item would remain.
     lr : float, default=1e-3
-        Learning rate of AdamW, above 0.
+        Learning rate of AdamW, above 0; with a schedule the highest.
+    schedule : {"constant", "one-cycle"}, default="constant"
+        How the learning rate changes with the epochs: not at all, or up over the first 30 % of
+        `max_epochs` and down to zero over the others. `partial_fit` takes one step of it a call, and goes on
+        at a tenth of `lr` behind the last.
     weight_decay : float, default=1e-2
         Weight decay of AdamW, at least 0.
     early_stopping : bool, default=False
@@ -105,6 +113,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Whether `fit` continues from the network of the call before.
     device : str or torch.device, default="auto"
         Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
+        In worker processes that no CUDA_VISIBLE_DEVICES tells apart it warns.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
         device with as many threads agree bit for bit. torch's generators are left as they were.
@@ -192,10 +201,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         pooling: str = "last",
         dropout: float = 0.0,
         embedding_dim: int = 64,
+        augmentation: str | Mapping[str, Any] | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         max_epochs: int = 30,
         batch_size: int = 32,
         lr: float = 1e-3,
+        schedule: str = "constant",
         weight_decay: float = 1e-2,
         early_stopping: bool = False,
         validation: str = "auto",
@@ -216,10 +227,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.pooling = pooling
         self.dropout = dropout
         self.embedding_dim = embedding_dim
+        self.augmentation = augmentation
         self.class_weight = class_weight
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.schedule = schedule
         self.weight_decay = weight_decay
         self.early_stopping = early_stopping
         self.validation = validation
@@ -316,7 +329,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
                 random_state=self._seed,
             )
             train, valid = (data.dataset(part) for part in indices)
-        self._train(train, valid, epochs=self.max_epochs, new=new)
+        self._train(train, valid, epochs=self.max_epochs, new=new, first_epoch=0 if new else self.n_iter_)
 
     def _check_parameters(self) -> None:
         check_number("center_lambda", self.center_lambda, low=0)
@@ -324,9 +337,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         check_network_parameters(
             self.channels, self.rnn, self.rnn_units, self.pooling, self.dropout, self.embedding_dim
         )
+        make_augmentation(self.augmentation)
         check_number("max_epochs", self.max_epochs, integer=True, low=1)
         check_number("batch_size", self.batch_size, integer=True, low=1)
         check_number("lr", self.lr, low=0, closed="neither")
+        check_choice("schedule", self.schedule, SCHEDULES)
         check_number("weight_decay", self.weight_decay, low=0)
         check_choice("validation", self.validation, ("auto", "groups", "random"))
         check_number("validation_fraction", self.validation_fraction, low=0, high=1, closed="neither")
@@ -355,15 +370,27 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         return _TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
 
     def _train(
-        self, train: SpectrogramDataset, valid: SpectrogramDataset | None, *, epochs: int, new: bool
+        self,
+        train: SpectrogramDataset,
+        valid: SpectrogramDataset | None,
+        *,
+        epochs: int,
+        new: bool,
+        first_epoch: int = 0,
     ) -> None:
-        """Train a new net, or a copy of the present one, and read the results off it."""
+        """Train a new net, or a copy of the present one, and read the results off it.
+
+        The schedule of the learning rate counts epochs from `first_epoch` on.
+        """
         if not hasattr(self, "_seed"):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
         with isolated_generators(self._seed, device):
-            net = self._make_net(train, device, stopping)
+            further = [*self._schedule(first_epoch), *stopping]
+            net = self._make_net(train.X.n_bins, self._class_weights(train.y), device, further)
+            net.initialize()
+            net.module_.standardise_with(*train.X.mean_and_std())
             if not new:
                 continue_from(self.net_, net)
             net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=epochs)
@@ -373,19 +400,29 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.net_ = net
         self._read_results(stopping)
 
+    def _schedule(self, first_epoch: int) -> list[tuple[str, Callback]]:
+        """Make the callback that changes the learning rate, if there is one."""
+        if self.schedule == "constant":
+            return []
+        return [("schedule", OneCycle(self.lr, self.max_epochs, first_epoch))]
+
     def _make_net(
-        self, train: SpectrogramDataset, device: torch.device, stopping: list[tuple[str, Callback]]
+        self,
+        n_bins: int,
+        class_weight: torch.Tensor | None,
+        device: torch.device,
+        further: Sequence[tuple[str, Callback]] = (),
     ) -> CenterLossNet:
-        """Make a net with the present parameters, standardised for the training part."""
+        """Make a net with the present parameters, not yet initialised."""
         callbacks = [
             ("epoch_seed", EpochSeed(self._seed)),
             ("finite_loss", FiniteLoss()),
             ("center_update", CenterUpdate()),
             *copy.deepcopy(list(self.callbacks or [])),
-            *stopping,
+            *further,
         ]
         settings = {
-            "module__n_bins": train.X.n_bins,
+            "module__n_bins": n_bins,
             "module__n_classes": len(self.classes_),
             "module__channels": self.channels,
             "module__rnn": self.rnn,
@@ -393,12 +430,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             "module__pooling": self.pooling,
             "module__dropout": self.dropout,
             "module__embedding_dim": self.embedding_dim,
+            "module__augmentation": self.augmentation,
             "criterion": CenterLossCriterion,
             "criterion__n_classes": len(self.classes_),
             "criterion__embedding_dim": self.embedding_dim,
             "criterion__center_lambda": self.center_lambda,
             "criterion__center_alpha": self.center_alpha,
-            "criterion__class_weight": self._class_weights(train.y),
+            "criterion__class_weight": class_weight,
             "optimizer": torch.optim.AdamW,
             "optimizer__weight_decay": self.weight_decay,
             "lr": self.lr,
@@ -412,10 +450,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             "verbose": self.verbose,
             "callbacks": callbacks,
         }
-        net = CenterLossNet(SpectrogramNetwork, **{**settings, **(self.net_params or {})})
-        net.initialize()
-        net.module_.standardise_with(*train.X.mean_and_std())
-        return net
+        return CenterLossNet(SpectrogramNetwork, **{**settings, **(self.net_params or {})})
 
     def _class_weights(self, y: NDArray[np.int64]) -> torch.Tensor | None:
         """Give the weight of each class, 0 for classes that do not occur."""
@@ -548,7 +583,7 @@ _SET_BY = {
     "device": "device",
     "lr": "lr",
     "max_epochs": "max_epochs",
-    "module": "channels, rnn, rnn_units, pooling, dropout and embedding_dim",
+    "module": "channels, rnn, rnn_units, pooling, dropout, embedding_dim and augmentation",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
 }

@@ -5,8 +5,9 @@ Shapes in comments: B items in a batch, T frames, F frequency bins, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ._validation import check_choice, check_number
+from .augmentation import SpectrogramAugmentation, make_augmentation
 from .batch_norm import MaskedBatchNorm2d
 
 __all__ = ["SpectrogramNetwork"]
@@ -52,6 +54,9 @@ class SpectrogramNetwork(nn.Module):
         class scores are dropped while training.
     embedding_dim : int, default=64
         Size of the embedding.
+    augmentation : "default", dict or None, default=None
+        Random changes while training: those of `SpectrogramAugmentation`, with the parameters in the
+        dictionary, or none.
 
     Attributes
     ----------
@@ -75,6 +80,7 @@ class SpectrogramNetwork(nn.Module):
 
     bin_mean: Tensor
     bin_std: Tensor
+    augmentation: SpectrogramAugmentation | None
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class SpectrogramNetwork(nn.Module):
         pooling: str = "last",
         dropout: float = 0.0,
         embedding_dim: int = 64,
+        augmentation: str | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_number("n_bins", n_bins, integer=True, low=1)
@@ -94,6 +101,7 @@ class SpectrogramNetwork(nn.Module):
         check_network_parameters(channels, rnn, rnn_units, pooling, dropout, embedding_dim)
         self.register_buffer("bin_mean", torch.zeros(n_bins))
         self.register_buffer("bin_std", torch.ones(n_bins))
+        self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
         n_features = channels[-1] * _bins_left(n_bins, blocks)
@@ -133,6 +141,8 @@ class SpectrogramNetwork(nn.Module):
         embedding : Tensor of shape (batch, embedding_dim)
             Embeddings.
         """
+        if self.augmentation is not None and self.training:
+            spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
         padded = bool((lengths < spectrogram.shape[2]).any())
         x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
         if padded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from ._filters import (
     top_frequency,
     window_like,
 )
-from ._validation import check_choice
+from ._validation import check_choice, check_number
 
 __all__ = [
+    "check_db_parameters",
     "check_parameters",
     "frequencies",
     "mel_spectrogram",
@@ -44,13 +46,14 @@ def spectrogram(
     n_mels: int = 64,
     fmin: float = 0.0,
     fmax: float | None = None,
+    ref: float | str = 1.0,
+    top_db: float | None = None,
     backend: str = "torch",
 ) -> torch.Tensor:
     """Compute the power of waveforms over frequency and time, in decibels.
 
     Frames are centered and the waveform counts as zero beyond its ends, so that one sample is
-    enough. The decibels are those of ``librosa.power_to_db`` with ``ref=1``, ``amin=1e-10`` and
-    no ``top_db``: an answer does not depend on the loudest frame.
+    enough. The decibels are those of ``librosa.power_to_db`` with ``amin=1e-10``.
 
     Parameters
     ----------
@@ -76,6 +79,8 @@ def spectrogram(
         Lowest frequency in Hz, from 0 to below `fmax`.
     fmax : float or None, default=None
         Highest frequency in Hz, at most `sr` / 2. None means `sr` / 2.
+    ref, top_db : object
+        As in :func:`power_to_db`.
     backend : {"torch", "torchaudio"}, default="torch"
         Library that computes it. torchaudio is an extra of its own.
 
@@ -120,9 +125,11 @@ def spectrogram(
         "backend": backend,
     }
     check_choice("kind", kind, KINDS)
-    if kind == "mel":
-        return power_to_db(mel_spectrogram(y, n_mels=n_mels, **settings))
-    return power_to_db(power_spectrogram(y, **settings))
+    check_db_parameters(ref, top_db)
+    power = (
+        mel_spectrogram(y, n_mels=n_mels, **settings) if kind == "mel" else power_spectrogram(y, **settings)
+    )
+    return power_to_db(power, ref=ref, top_db=top_db)
 
 
 def mel_spectrogram(
@@ -274,18 +281,27 @@ def power_spectrogram(
     return _power(_as_tensor(y), n_fft, win_length or n_fft, hop_length, window, bins, backend)
 
 
-def power_to_db(S: torch.Tensor) -> torch.Tensor:
-    """Convert power to decibels above 1, with a floor at -100 dB.
+def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None = None) -> torch.Tensor:
+    """Convert power to decibels, with a floor at a power of 1e-10.
 
     Parameters
     ----------
-    S : torch.Tensor
-        Power, of any shape.
+    S : torch.Tensor of shape (..., n_bins, n_frames)
+        Power of one item or of several.
+    ref : {"max", "mean"} or float, default=1.0
+        What 0 dB stands for: a power above 0, or for each item the largest of its powers, or its mean in dB.
+    top_db : float or None, default=None
+        Cells more than this below the item's largest are raised to that, above 0. None raises none.
 
     Returns
     -------
     torch.Tensor of the shape of `S`
-        ``10 * log10(max(S, 1e-10))``.
+        ``10 * log10(max(S, 1e-10) / ref)``. With "mean" the mean over the item, after `top_db`, is 0 dB.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter is of a wrong type or out of its range.
 
     Examples
     --------
@@ -294,7 +310,42 @@ def power_to_db(S: torch.Tensor) -> torch.Tensor:
     >>> power_to_db(torch.tensor([0.0, 0.1, 1.0, 100.0]))
     tensor([-100.,  -10.,    0.,   20.])
     """
-    return torch.log10(torch.clamp(S, min=AMIN)).mul(10.0)
+    check_db_parameters(ref, top_db)
+    S = torch.log10(torch.clamp(S, min=AMIN)).mul(10.0)
+    item = (-2, -1)[-S.ndim :] if S.ndim else ()
+    if top_db is not None:
+        S = torch.maximum(S, S.amax(item, keepdim=True) - top_db)
+    if ref == "max":
+        return S - S.amax(item, keepdim=True)
+    if ref == "mean":
+        return S - S.mean(item, keepdim=True)
+    return S if ref == 1 else S - 10.0 * math.log10(max(float(ref), AMIN))
+
+
+def check_db_parameters(ref: float | str, top_db: float | None) -> None:
+    """Raise unless the parameters of `power_to_db` can be used.
+
+    Parameters
+    ----------
+    ref, top_db : object
+        As in :func:`power_to_db`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is of a wrong type or out of its range.
+
+    Examples
+    --------
+    >>> from skser.spectrogram import check_db_parameters
+    >>> check_db_parameters("mean", 60)
+    """
+    if isinstance(ref, str):
+        check_choice("ref", ref, ("max", "mean"))
+    else:
+        check_number("ref", ref, low=0, closed="neither")
+    if top_db is not None:
+        check_number("top_db", top_db, low=0, closed="neither")
 
 
 def _as_tensor(y: ArrayLike | torch.Tensor) -> torch.Tensor:

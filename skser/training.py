@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
+
+from ._validation import warn_caller
 
 __all__ = ["CenterLossNet", "continue_from", "isolated_generators", "resolve_device", "seed_generators"]
 
@@ -141,9 +145,14 @@ def resolve_device(device: str | torch.device) -> torch.device:
     ------
     ValueError
         If torch does not know the device or sees no GPU where one is asked for.
+
+    Warns
+    -----
+    UserWarning
+        If "auto" finds a GPU from a worker process to which none was assigned.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _find_device()
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -161,6 +170,18 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f'device={device!r} cannot compute here ({error}): set device="auto" or "cpu".'
         ) from error
     return found
+
+
+def _find_device() -> torch.device:
+    """Take a GPU if there is one; what torch asks the driver here takes no memory of it."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if multiprocessing.parent_process() is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        warn_caller(
+            'device="auto" takes the same GPU in each worker process, with memory for each: set "cuda" if it '
+            'has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
+        )
+    return torch.device("cuda")
 
 
 def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from numbers import Number
 from typing import Any
 
@@ -19,7 +20,7 @@ from ._validation import check_number
 from .audio import _load, check_audio_parameters, check_waveform, errors_named, is_path
 from .cache import cache_key, check_memory, open_cache, read_entry, write_entry
 from .sequences import Spectrograms
-from .spectrogram import check_parameters, frequencies, spectrogram
+from .spectrogram import check_db_parameters, check_parameters, frequencies, spectrogram
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
@@ -48,6 +49,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Lowest frequency in Hz, from 0 to below `fmax`.
     fmax : float or None, default=None
         Highest frequency in Hz, at most `sr` / 2. None means `sr` / 2.
+    ref : {"max", "mean"} or float, default=1.0
+        What 0 dB stands for: a power above 0, or for each recording the largest of its powers, or its mean
+        in dB. "max" and "mean" leave the level of a recording out.
+    top_db : float or None, default=None
+        Cells more than this below the recording's largest are raised to that, above 0. None raises none.
     trim_db : float or None, default=None
         Cut both ends of a recording where they lie this many dB or more below its loudest part, above 0.
         None cuts nothing.
@@ -59,7 +65,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         it stopped. It is made if it is missing. None keeps nothing.
     n_jobs : int or None, default=None
         Processes among which joblib shares the recordings; -1 means one a processor. None means 1, or
-        what a ``joblib.parallel_config`` context says.
+        what a ``joblib.parallel_config`` context says; 1 stays in this process in every context.
     verbose : bool or int, default=0
         Whether to show a progress bar.
 
@@ -115,6 +121,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         n_mels: int = 64,
         fmin: float = 0.0,
         fmax: float | None = None,
+        ref: float | str = 1.0,
+        top_db: float | None = None,
         trim_db: float | None = None,
         backend: str = "torch",
         memory: str | os.PathLike[str] | None = None,
@@ -130,6 +138,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.n_mels = n_mels
         self.fmin = fmin
         self.fmax = fmax
+        self.ref = ref
+        self.top_db = top_db
         self.trim_db = trim_db
         self.backend = backend
         self.memory = memory
@@ -194,10 +204,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self._check_parameters()
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
-        tasks = (delayed(_extract)(extraction, index, audio) for index, audio in enumerate(recordings))
-        # Not every back end of joblib can hand results over one by one; only the bar needs it.
-        results = Parallel(n_jobs=self.n_jobs, return_as="generator" if self.verbose else "list")(tasks)
-        items = list(self._shown(results, len(recordings)))
+        calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
+        items = list(self._shown(self._shared(calls), len(recordings)))
         return np.array(items) if isinstance(recordings, np.ndarray) else Spectrograms(items)
 
     def __sklearn_tags__(self) -> Tags:
@@ -223,10 +231,15 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         )
         return {name: getattr(self, name) for name in names}
 
+    def _db_parameters(self) -> dict[str, Any]:
+        """Parameters of the decibels."""
+        return {"ref": self.ref, "top_db": self.top_db}
+
     def _check_parameters(self) -> None:
         """Raise unless the parameters are valid."""
         check_audio_parameters(self.sr, trim_db=self.trim_db)
         check_parameters(**self._spectrogram_parameters())
+        check_db_parameters(**self._db_parameters())
         if self.n_jobs is not None:
             check_number("n_jobs", self.n_jobs, integer=True)
         if self.n_jobs == 0:
@@ -268,7 +281,17 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         parameters = self._spectrogram_parameters()
         of_bins = {name: parameters[name] for name in ("kind", "sr", "n_fft", "n_mels", "fmin", "fmax")}
         folder = None if self.memory is None else open_cache(self.memory)
-        return _Extraction(parameters, self.trim_db, len(frequencies(**of_bins)), folder)
+        n_bins = len(frequencies(**of_bins))
+        return _Extraction(parameters | self._db_parameters(), self.trim_db, n_bins, folder)
+
+    def _shared(self, calls: Iterable[tuple[_Extraction, int, Any]]) -> Iterable[np.ndarray]:
+        """Results of `_extract`, computed in as many processes as are wanted."""
+        if self.n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
+            return starmap(_extract, calls)
+        # Not every back end of joblib can hand results over one by one; only the bar needs it.
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator" if self.verbose else "list")
+        results: Iterable[np.ndarray] = parallel(delayed(_extract)(*call) for call in calls)
+        return results
 
     def _shown(self, results: Iterable[np.ndarray], n: int) -> Iterable[np.ndarray]:
         """Results, with a progress bar if one is wanted."""
@@ -318,6 +341,8 @@ class _Extraction:
         used["win_length"] = int(used["win_length"] or used["n_fft"])
         used["fmin"] = float(used["fmin"])
         used["fmax"] = float(used["sr"] / 2 if used["fmax"] is None else used["fmax"])
+        used["ref"] = used["ref"] if isinstance(used["ref"], str) else float(used["ref"])
+        used["top_db"] = None if used["top_db"] is None else float(used["top_db"])
         used["trim_db"] = None if self.trim_db is None else float(self.trim_db)
         used["window"] = repr(used["window"])
         used.update({name: int(used[name]) for name in ("sr", "n_fft", "hop_length", "n_mels")})

@@ -24,7 +24,10 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-
 PACKAGES = ("skser", "skser.datasets")
 
 # Never loaded by `import skser`, each comes with the function that needs it.
-LATE = {"librosa", "matplotlib", "pandas", "soundfile", "torchaudio", "tqdm"}
+LATE = {
+    *("dask", "librosa", "matplotlib", "onnx", "onnxruntime", "pandas", "pooch"),
+    *("safetensors", "soundfile", "torchaudio", "tqdm"),
+}
 
 
 def requirements():

@@ -96,6 +96,57 @@ def test_decibels_equal_librosa(y: np.ndarray) -> None:
     np.testing.assert_allclose(spectrogram(y, kind="stft", fmax=4000).numpy(), stft, atol=1e-9)
 
 
+@pytest.mark.parametrize("top_db", [None, 30.0])
+@pytest.mark.parametrize(("ref", "reference"), [(1.0, 1.0), (0.01, 0.01), ("max", np.max)])
+def test_power_to_db_follows_librosa(ref, reference, top_db) -> None:
+    S = np.random.default_rng(0).exponential(size=(5, 7)) ** 4
+    expected = librosa.power_to_db(S, ref=reference, amin=1e-10, top_db=top_db)
+    np.testing.assert_allclose(power_to_db(torch.from_numpy(S), ref=ref, top_db=top_db), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("top_db", [None, 30.0])
+def test_mean_as_reference_sets_the_mean_to_zero_and_keeps_differences(top_db) -> None:
+    S = torch.from_numpy(np.random.default_rng(0).exponential(size=(5, 7)) ** 4)
+    plain, shifted = power_to_db(S, top_db=top_db), power_to_db(S, ref="mean", top_db=top_db)
+    assert abs(float(shifted.mean())) < 1e-12
+    torch.testing.assert_close(shifted - shifted[0, 0], plain - plain[0, 0])
+
+
+@pytest.mark.parametrize("ref", ["max", "mean"])
+def test_level_makes_no_difference_where_the_reference_is_the_items_own(ref) -> None:
+    y = np.random.default_rng(0).normal(size=4000)
+    loud, quiet = (spectrogram(gain * y, ref=ref, top_db=60) for gain in (1.0, 0.01))
+    torch.testing.assert_close(loud, quiet, atol=1e-4, rtol=0)
+    assert (spectrogram(y) - spectrogram(0.01 * y)).min() > 39  # by default it does: 40 dB
+
+
+def test_items_of_a_batch_have_references_of_their_own() -> None:
+    y = np.random.default_rng(0).normal(size=(3, 2000)) * np.array([[1.0], [10.0], [0.1]])
+    for settings in ({"ref": "max"}, {"ref": "mean", "top_db": 40}):
+        each = torch.stack([spectrogram(item, **settings) for item in y])
+        torch.testing.assert_close(spectrogram(y, **settings), each)
+
+
+def test_silence_has_finite_decibels_whatever_the_reference() -> None:
+    for ref in ("max", "mean", 1e-30):
+        assert torch.equal(spectrogram(np.zeros(500), ref=ref, top_db=60), torch.zeros(64, 4))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"ref": "median"}, ValueError, "ref"),
+        ({"ref": 0}, ValueError, "ref"),
+        ({"ref": None}, TypeError, "ref"),
+        ({"top_db": -3}, ValueError, "top_db"),
+        ({"top_db": "60"}, TypeError, "top_db"),
+    ],
+)
+def test_parameters_of_the_decibels_out_of_range_are_named(parameters, error, message) -> None:
+    with pytest.raises(error, match=message):
+        spectrogram(np.ones(400), **parameters)
+
+
 def test_power_to_db_has_a_floor_and_no_range_limit() -> None:
     S = torch.tensor([0.0, 1e-12, 1e-10, 1e-3, 1.0, 1e9])
     torch.testing.assert_close(power_to_db(S), torch.tensor([-100.0, -100.0, -100.0, -30.0, 0.0, 90.0]))

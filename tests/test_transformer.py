@@ -191,7 +191,7 @@ def test_a_pipeline_takes_paths(paths: list[str]) -> None:
 
 def test_parameters_survive_clone_and_pickle(waveforms: list[np.ndarray], tmp_path: Path) -> None:
     transformer = SpectrogramTransformer(
-        "stft", window=("kaiser", 8.0), fmax=3000, trim_db=30, memory=tmp_path / "m"
+        "stft", window=("kaiser", 8.0), fmax=3000, ref="max", top_db=60, trim_db=30, memory=tmp_path / "m"
     )
     assert clone(transformer).get_params() == transformer.get_params()
     joblib.dump(transformer, tmp_path / "t.joblib")
@@ -409,6 +409,9 @@ def test_a_moved_file_is_known_and_a_changed_one_is_not(
         {"n_mels": 40},
         {"fmin": 50},
         {"fmax": 7000},
+        {"ref": "mean"},
+        {"ref": 0.5},
+        {"top_db": 40},
         {"trim_db": 30},
     ],
 )
