@@ -491,7 +491,13 @@ def test_only_the_first_colon_parts_the_name_from_the_path(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("iemocap:x", ValueError, "Unknown corpus 'iemocap:x': write synthetic, ravdess:PATH or files:PATH"),
+        ("iemo:x", ValueError, "Unknown corpus 'iemo:x': write synthetic, ravdess:PATH, .* or files:PATH"),
+        (
+            "iemo:x",
+            ValueError,
+            "iemocap:PATH, emodb:PATH, crema_d:PATH, savee:PATH, tess:PATH, manifest:PATH",
+        ),
+        ("manifest:", ValueError, "The corpus 'manifest:' lacks a path: write manifest:PATH"),
         ("", ValueError, "Unknown corpus ''"),
         (r"C:\speech", ValueError, "Unknown corpus"),
         ("ravdess", ValueError, "The corpus 'ravdess' lacks a path: write ravdess:PATH"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,14 @@ from sklearn.utils import Bunch
 
 
 def as_bunch(
-    data: list[Any], fields: dict[str, Any], *, label: str, speaker: str | None, text: str, **more: Any
+    data: list[Any],
+    fields: dict[str, Any],
+    *,
+    label: str,
+    speaker: str | None,
+    text: str,
+    grouping: str = "Speakers",
+    **more: Any,
 ) -> Bunch:
     """Gather a corpus.
 
@@ -20,11 +28,13 @@ def as_bunch(
     fields : dict of str to sequence
         Columns of the frame, one value an item.
     label : str
-        Name of the column that holds the labels.
+        Name of the column that holds the labels; numbers stay numbers, all else becomes str.
     speaker : str or None
-        Name of the column that holds the speakers; None where they are not known.
+        Name of the column that holds the speakers, or other groups; None where they are not known.
     text : str
         What the corpus is; counts are added to it.
+    grouping : str, default="Speakers"
+        What the groups are, for the counts.
     **more : object
         Further entries.
 
@@ -35,23 +45,29 @@ def as_bunch(
     """
     import pandas as pd
 
-    target = np.array(fields[label], dtype=str)
-    groups = None if speaker is None else np.array(fields[speaker])
+    target = _as_array(fields[label])
+    groups = None if speaker is None else _as_array(fields[speaker])
     return Bunch(
         data=data,
         target=target,
         groups=groups,
         frame=pd.DataFrame(fields),
         target_names=np.unique(target).tolist(),
-        DESCR=f"{text.strip()}\n\n{_counts(target, groups)}\n",
+        DESCR=f"{text.strip()}\n\n{_counts(target, groups, grouping)}\n",
         **more,
     )
 
 
-def _counts(target: np.ndarray, groups: np.ndarray | None) -> str:
-    """Items a class and speakers, as lines of text."""
+def _as_array(values: Iterable[Any]) -> np.ndarray:
+    """Numbers or booleans as they are, anything else as str."""
+    array = np.array(list(values))
+    return array if array.dtype.kind in "biuf" else array.astype(str)
+
+
+def _counts(target: np.ndarray, groups: np.ndarray | None, grouping: str) -> str:
+    """Items a class and number of groups, as lines of text."""
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]
     if groups is None:
-        return "\n".join([*lines, "Speakers: not known"])
-    return "\n".join([*lines, f"Speakers: {len(np.unique(groups))}"])
+        return "\n".join([*lines, f"{grouping}: not known"])
+    return "\n".join([*lines, f"{grouping}: {len(np.unique(groups))}"])

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from .._validation import warn_caller
 from ._bunch import as_bunch
-from ._folders import AUDIO_EXTENSIONS, check_folder, counted, files_below, is_audio, listed
+from ._folders import AUDIO_EXTENSIONS, check_folder, counted, files_below, is_audio, listed, without_pointers
 from ._speakers import speaker_finder
 
 _CURE = "give a folder that holds one folder of audio files a class"
@@ -68,13 +68,14 @@ def load_audio_files(
     FileNotFoundError
         If `root`, a category or the table of speakers does not exist.
     TypeError, ValueError
-        If a parameter has no meaning, if there are no audio files, or if the speaker of one is not found.
+        If a parameter has no meaning, if there are no audio files or only git-lfs pointers to some, or if the
+        speaker of one is not found.
 
     Warns
     -----
     UserWarning
         If files are left out because they are no audio files or lie beside the folders of the
-        classes; if a folder holds no audio file.
+        classes, or because they are git-lfs pointers; if a folder holds no audio file.
 
     Examples
     --------
@@ -99,10 +100,11 @@ def load_audio_files(
         warn_caller(message)
     if not taken:
         raise ValueError(f"No audio files ({', '.join(endings)}) in the folders of {str(folder)!r}: {_CURE}.")
-    paths = [path for _, path in taken]
+    paths = without_pointers(folder, [path for _, path in taken])
+    label = {path: name for name, path in taken}
     fields = {
         "path": [str(path) for path in paths],
-        "label": [name for name, _ in taken],
+        "label": [label[path] for path in paths],
         "speaker": [None] * len(paths) if find is None else _speakers(folder, paths, find),
     }
     column = None if find is None else "speaker"

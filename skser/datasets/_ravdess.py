@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._validation import check_choice, check_number, warn_caller
-from ._bunch import as_bunch
-from ._folders import check_folder, counted, files_below, is_audio, listed
+from ._folders import check_folder, counted
+from ._recordings import (
+    Corpus,
+    audio_below,
+    chosen,
+    find_recordings,
+    passing,
+    rows_as_bunch,
+    warn_of_counts,
+)
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")
 STATEMENTS = ("kids", "dogs")
 _N_ACTORS = 24
-_EXTENSIONS = (".wav", ".flac")
+_PER_ACTOR = 60  # recordings of speech
 _NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)", re.ASCII)
 _SPEECH = ("03", "01")  # modality audio only, channel speech
 _TEXT = """\
@@ -98,14 +106,15 @@ def load_ravdess(
     FileNotFoundError
         If `root` does not exist.
     TypeError, ValueError
-        If a filter names what RAVDESS does not have, or if no recording is found.
+        If a filter names what RAVDESS does not have, or if no recording is found, or only git-lfs pointers.
 
     Warns
     -----
     UserWarning
         If a recording is there more than once, as in copies that hold the whole set twice (the one
         nearest to `root` is taken); if names of audio files are not RAVDESS's; if a recording lies
-        in the folder of another actor.
+        in the folder of another actor; if actors have fewer than their 60 recordings, unless none has half
+        of them, which is a selection and no copy (`DESCR` names them either way, and the absent actors).
 
     References
     ----------
@@ -124,71 +133,38 @@ def load_ravdess(
     >>> corpus.target.tolist(), corpus.groups.tolist()
     (['angry', 'angry'], [1, 2])
     """
-    folder = check_folder(root)
-    wanted: dict[str, set[Any]] = {
-        "emotion": _names("emotions", emotions, EMOTIONS),
-        "intensity": _names("intensities", intensities, INTENSITIES),
-        "statement": _names("statements", statements, STATEMENTS),
-        "actor": _actors(actors),
+    wanted = {
+        "emotion": chosen("emotions", emotions, EMOTIONS),
+        "intensity": chosen("intensities", intensities, INTENSITIES),
+        "statement": chosen("statements", statements, STATEMENTS),
+        "actor": chosen("actors", actors, range(1, _N_ACTORS + 1)),
     }
-    speech, n_others, messages = _speech_below(folder)
-    for message in messages:
-        warn_caller(message)
+    folder = check_folder(root)
+    paths = audio_below(folder)
+    others = {path.stem for path in paths if _is_code(path.stem) and not _is_speech(path.stem)}
+    speech = find_recordings(folder, [path for path in paths if path.stem not in others], _CORPUS)
     if not speech:
-        but = f" but {counted(n_others, 'recording')} of song or video" if n_others else ""
+        but = f" but {counted(len(others), 'recording')} of song or video" if others else ""
         raise ValueError(
-            f"No RAVDESS speech in {str(folder)!r}{but}: "
-            "give the folder that holds Actor_01, Actor_02, ... with files such as 03-01-05-01-02-01-12.wav."
+            f"No RAVDESS speech in {str(folder)!r}{but}: give the folder that holds {_CORPUS.hint}."
         )
-    taken = [r for r in speech if all(getattr(r, field) in values for field, values in wanted.items())]
-    if not taken:
-        raise ValueError(
-            f"None of the {counted(len(speech), 'RAVDESS recording')} in {str(folder)!r} passes the filters: "
-            "widen emotions, intensities, statements or actors."
-        )
+    per_actor = Counter(recording.actor for recording in speech)
+    if max(per_actor.values()) >= _PER_ACTOR / 2:
+        warn_of_counts(folder, "RAVDESS", speech, {"actor": dict.fromkeys(sorted(per_actor), _PER_ACTOR)})
+    taken = passing(folder, "RAVDESS", speech, wanted)
     left_out = (
-        f"Song and video recordings left out: {n_others}\n"
-        f"Speech recordings filtered out: {len(speech) - len(taken)}"
+        f"Song and video recordings left out: {len(others)}\n"
+        f"Speech recordings filtered out: {len(speech) - len(taken)}\n"
+        f"{_completeness(per_actor)}"
     )
-    fields = dict(zip(Recording._fields, map(list, zip(*taken, strict=True)), strict=True))
-    return as_bunch(fields["path"], fields, label="emotion", speaker="actor", text=f"{_TEXT}\n\n{left_out}")
+    return rows_as_bunch(taken, label="emotion", speaker="actor", text=f"{_CORPUS.text}\n\n{left_out}")
 
 
-def _names(parameter: str, values: Iterable[str] | None, choices: tuple[str, ...]) -> set[str]:
-    """Names that a filter lets pass, each checked."""
-    names = set(choices) if values is None else _listed_values(parameter, values)
-    for name in names:
-        check_choice(f"each of {parameter}", name, choices)
-    return names
-
-
-def _actors(values: Iterable[int] | None) -> set[int]:
-    """Numbers of the actors that pass, each checked."""
-    numbers = set(range(1, _N_ACTORS + 1)) if values is None else _listed_values("actors", values)
-    for number in numbers:
-        check_number("each of actors", number, integer=True, low=1, high=_N_ACTORS)
-    return numbers
-
-
-def _listed_values(parameter: str, values: Any) -> set[Any]:
-    """Values of a filter, which must be several, not one."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"{parameter} must be a list or None, got {values!r}: write [{values!r}].")
-    return set(values)
-
-
-def _speech_below(folder: Path) -> tuple[list[Recording], int, list[str]]:
-    """Speech recordings in order, the number of others, and what is worth a warning."""
-    paths = sorted(path for path in files_below(folder) if is_audio(path, _EXTENSIONS))
-    coded = [path for path in paths if _is_code(path.stem)]
-    once: dict[str, Path] = {}
-    for path in sorted(coded, key=lambda path: len(path.parts)):
-        once.setdefault(path.stem, path)
-    speech = {stem: path for stem, path in once.items() if tuple(stem.split("-")[:2]) == _SPEECH}
-    recordings = [_recording(speech[stem]) for stem in sorted(speech, key=lambda stem: (stem[-2:], stem))]
-    odd = [str(path.relative_to(folder)) for path in paths if not _is_code(path.stem)]
-    astray = [str(path.relative_to(folder)) for path in speech.values() if _is_astray(path)]
-    return recordings, len(once) - len(speech), _messages(folder, len(coded) - len(once), odd, astray)
+def _completeness(per_actor: Counter[int]) -> str:
+    """Lines on the actors who are absent and those who lack recordings."""
+    absent = [str(actor) for actor in range(1, _N_ACTORS + 1) if actor not in per_actor]
+    lacking = [f"{actor} ({n} of {_PER_ACTOR})" for actor, n in sorted(per_actor.items()) if n < _PER_ACTOR]
+    return f"Actors absent: {', '.join(absent) or 'none'}\nActors incomplete: {', '.join(lacking) or 'none'}"
 
 
 def _is_code(stem: str) -> bool:
@@ -200,35 +176,21 @@ def _is_code(stem: str) -> bool:
     return 1 <= int(actor) <= _N_ACTORS and (emotion, intensity) != ("01", "02")
 
 
-def _is_astray(path: Path) -> bool:
-    """Whether a recording lies in the folder of another actor than its name says."""
-    match = re.fullmatch(r"actor_(\d+)", path.parent.name, re.IGNORECASE)
-    return match is not None and int(match[1]) != int(path.stem[-2:])
+def _is_speech(stem: str) -> bool:
+    """Whether a code stands for audio-only speech, not for song or video."""
+    return tuple(stem.split("-")[:2]) == _SPEECH
 
 
-def _messages(folder: Path, n_again: int, odd: list[str], astray: list[str]) -> list[str]:
-    """Sentences for what a user should know about a copy of the corpus."""
-    where = f"in {str(folder)!r}"
-    messages = []
-    if n_again:
-        files = counted(n_again, "further copy", "further copies")
-        messages.append(
-            f"Left out {files} of recordings {where}: each name is taken once, nearest to this folder."
-        )
-    if odd:
-        files = counted(len(odd), "audio file")
-        messages.append(f"Left out {files} {where} not named as in RAVDESS: {listed(odd)}.")
-    if astray:
-        files = counted(len(astray), "recording")
-        messages.append(
-            f"{files} {where} in the folder of another actor than the name says (the name is believed): "
-            f"{listed(astray)}."
-        )
-    return messages
+def _actor_of_folder(folder: str) -> int | None:
+    """Actor whose folder has this name."""
+    match = re.fullmatch(r"actor_(\d+)", folder, re.IGNORECASE)
+    return None if match is None else int(match[1])
 
 
-def _recording(path: Path) -> Recording:
+def _recording(path: Path) -> Recording | None:
     """Decode the name of a speech recording."""
+    if not _is_code(path.stem):
+        return None
     emotion, intensity, statement, repetition, actor = (int(part) for part in path.stem.split("-")[2:])
     return Recording(
         path=str(path),
@@ -239,3 +201,13 @@ def _recording(path: Path) -> Recording:
         actor=actor,
         sex="male" if actor % 2 else "female",
     )
+
+
+_CORPUS = Corpus(
+    name="RAVDESS",
+    hint="Actor_01, Actor_02, ... with files such as 03-01-05-01-02-01-12.wav",
+    text=_TEXT,
+    decode=_recording,
+    speaker="actor",
+    speaker_of_folder=_actor_of_folder,
+)

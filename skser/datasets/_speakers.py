@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
+
+from ._tables import is_missing, read_rows
 
 COLUMNS = ("file", "speaker")
 """Columns that a table of speakers must have."""
@@ -74,7 +75,7 @@ def _from_table(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], s
     table: dict[str, str] = {}
     for file, speaker in rows:
         key = str(PurePosixPath(os.fspath(file).replace("\\", "/")))
-        if _is_missing(speaker):
+        if is_missing(speaker):
             continue
         if table.setdefault(key, str(speaker)) != str(speaker):
             raise ValueError(
@@ -87,28 +88,11 @@ def _from_table(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], s
     return find
 
 
-def _is_missing(speaker: Any) -> bool:
-    """Whether a table names nobody: None, NaN or an empty string."""
-    return speaker is None or speaker != speaker or str(speaker).strip() == ""
-
-
 def _read_table(path: str | os.PathLike[str]) -> list[tuple[Any, Any]]:
-    """Rows of a CSV file; speakers stay text, so that 01 is not 1."""
+    """Rows of a CSV file."""
     name = f"the speaker table {os.fspath(path)!r}"
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"No file for {name}: give a CSV file with the columns file and speaker.")
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        try:
-            reader = csv.DictReader(stream, strict=True)
-            columns, rows = reader.fieldnames or [], list(reader)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{name} is no CSV file in UTF-8 ({error}): save it as one.") from error
+    columns, rows = read_rows(path, name, "give a CSV file with the columns file and speaker")
     _check_columns(columns, name)
-    for i, row in enumerate(rows, 1):
-        if None in row:  # where DictReader puts what the header has no column for
-            raise ValueError(
-                f"{name} has more fields in row {i} than in its header: quote those with commas."
-            )
     return [(row["file"], row["speaker"]) for row in rows]
 
 

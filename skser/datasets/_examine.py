@@ -1,0 +1,158 @@
+"""What is wrong with a recording, taken by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..audio import _mix, _open_audio, check_waveform, is_path
+
+_BLOCK = 0.025  # s, over which loudness is taken
+_SILENT_DB = -90.0  # one step of 16 bits
+_FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
+_HIGHEST_PEAK = 2.0  # what decoding MP3 and the like overshoots stays well below
+_WHOLE_SHARE = 0.99  # headers may count padding
+_EQUAL_CHANNELS = 0.01  # -40 dB, above what lossy coding makes of equal channels
+# How libsndfile's log tells that a header of WAV, AIFF or AU states more than is there; a size near these
+# ends of the range is how programs that write to a pipe leave the length open.
+_STATED = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
+_OPEN_SIZE = 0x7FFF0000
+# Phrases of skser.audio's messages that tell a problem with a name of its own.
+_TOLD = {"git-lfs pointer": "git-lfs pointer", "is empty": "empty", "NaN or infinite": "non-finite"}
+
+
+class Finding(NamedTuple):
+    """A problem, by its word, and a sentence on it."""
+
+    problem: str
+    detail: str
+
+
+class Examined(NamedTuple):
+    """What one reading of a recording tells; sr and digest are None where it cannot be used."""
+
+    findings: list[Finding]
+    sr: int | None = None
+    digest: bytes | None = None
+
+
+def examine(audio: Any, sr: int | None, min_duration: float, silence_db: float) -> Examined:
+    """Read a recording and tell what is wrong with it.
+
+    Parameters
+    ----------
+    audio : str, path-like or array-like of shape (n_times,)
+        A file or samples; anything else is a finding, too.
+    sr : int or None
+        Sampling rate of samples in Hz.
+    min_duration : float
+        Shortest duration in seconds that can be used.
+    silence_db : float
+        Level in dB re full scale below which a recording is nearly silent.
+
+    Returns
+    -------
+    Examined
+        Findings, sampling rate in Hz, and a digest of the waveform, which is None for silence.
+    """
+    try:
+        samples, rate, held = _read(audio, sr)
+        with np.errstate(over="ignore", invalid="ignore"):
+            y = check_waveform(_mix(samples))
+    except (OSError, TypeError, ValueError) as error:
+        return Examined([Finding(_problem(error), str(error))])
+    loudness = list(_loudness(y, rate, silence_db))
+    findings = [*_length(len(y), rate, held, min_duration), *loudness, *_scale(samples), *_channels(samples)]
+    silent = any(finding.problem == "silent" for finding in loudness)
+    digest = hashlib.sha256(str(rate).encode() + y.tobytes()).digest()
+    return Examined(findings, rate, None if silent else digest)
+
+
+def _read(audio: Any, sr: int | None) -> tuple[np.ndarray, int, float]:
+    """Samples (n_times, n_channels), sampling rate, and the share there of what the header states."""
+    if not is_path(audio):
+        if sr is None:
+            raise TypeError("a waveform without a sampling rate: pass sr.")
+        return check_waveform(audio)[:, np.newaxis], sr, 1.0
+    with _open_audio(os.fspath(audio)) as file:
+        samples = file.read(dtype="float32", always_2d=True)
+        return samples, file.samplerate, _share_held(file, len(samples))
+
+
+def _share_held(file: Any, n_read: int) -> float:
+    """Share that is there of what the header of an open SoundFile states."""
+    stated = _STATED.search(file.extra_info)
+    if stated and int(stated[1]) < _OPEN_SIZE:
+        return int(stated[2]) / int(stated[1])
+    return n_read / max(file.frames, 1)
+
+
+def _problem(error: Exception) -> str:
+    """Word for an error of reading."""
+    if isinstance(error, FileNotFoundError):
+        return "missing"
+    return next((word for phrase, word in _TOLD.items() if phrase in str(error)), "unreadable")
+
+
+def _length(n_times: int, sr: int, held: float, min_duration: float) -> Iterator[Finding]:
+    """Findings on how much there is."""
+    if held < _WHOLE_SHARE:
+        yield Finding(
+            "truncated", f"it holds {held:.0%} of what its header states: fetch or copy the file again."
+        )
+    if n_times / sr < min_duration:
+        yield Finding(
+            "too short",
+            f"it lasts {1000 * n_times / sr:.3g} ms, below the {1000 * min_duration:g} ms needed.",
+        )
+
+
+def _loudness(y: np.ndarray, sr: int, silence_db: float) -> Iterator[Finding]:
+    """Findings on silence in a waveform (n_times,)."""
+    level = _loudest_db(y, sr)
+    told = f"its loudest {1000 * _BLOCK:g} ms lie at {level:.1f} dB re full scale"
+    n_zeros = np.count_nonzero(y == 0)
+    if y.min() == y.max():
+        yield Finding("silent", f"each of its {len(y)} samples is {y[0]:g}.")
+    elif level < _SILENT_DB:
+        yield Finding("silent", f"{told}, below one step of 16 bits.")
+    elif level < silence_db:
+        yield Finding("nearly silent", f"{told}, below silence_db={silence_db:g}.")
+    elif 2 * n_zeros > len(y):
+        yield Finding("mostly zeros", f"{n_zeros / len(y):.0%} of its samples are exactly zero.")
+
+
+def _loudest_db(y: np.ndarray, sr: int) -> float:
+    """Highest level of any block of a waveform (n_times,) without its mean, in dB re full scale."""
+    n = min(max(1, round(_BLOCK * sr)), len(y))
+    blocks = y[: len(y) // n * n].reshape(-1, n) - y.mean(dtype=np.float64)
+    return float(10 * np.log10(max(np.mean(blocks**2, axis=1).max(), 1e-30)))
+
+
+def _scale(samples: np.ndarray) -> Iterator[Finding]:
+    """Findings on large samples (n_times, n_channels)."""
+    sizes = np.abs(samples)
+    clipped = np.count_nonzero(sizes >= _FULL_SCALE) / sizes.size
+    if sizes.max() > _HIGHEST_PEAK:
+        yield Finding("out of range", f"its samples reach {sizes.max():g}: scale them to [-1, 1].")
+    elif clipped >= _CLIPPED_SHARE:
+        yield Finding("clipped", f"{clipped:.2%} of its samples lie at full scale.")
+
+
+def _channels(samples: np.ndarray) -> Iterator[Finding]:
+    """Finding on channels that are not the same (n_times, n_channels)."""
+    if samples.shape[1] == 1:
+        return
+    apart = samples - samples.mean(axis=1, keepdims=True, dtype=np.float64)
+    share = np.sqrt(np.mean(apart**2)) / max(np.sqrt(np.mean(samples.astype(np.float64) ** 2)), 1e-30)
+    if share > _EQUAL_CHANNELS:
+        yield Finding(
+            "channels differ",
+            f"its {samples.shape[1]} channels lie {20 * np.log10(share):.1f} dB re their level from their "
+            "mean, which is what is used.",
+        )

@@ -1,0 +1,673 @@
+"""Tests of the audit of a corpus, and of leaving out what it finds."""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from sklearn.utils import Bunch
+
+from skser import load_audio
+from skser.datasets import audit, drop, load_audio_files, load_ravdess, make_emotional_speech
+from skser.datasets._audit import SEVERITIES
+
+SR = 16000
+COLUMNS = ["item", "path", "problem", "severity", "detail", "same_as"]
+
+
+def noise(seed=0, n=SR // 2, level=0.1):
+    return level * np.random.default_rng(seed).standard_normal(n).clip(-4, 4)
+
+
+def write(path, y, sr=SR, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, y, sr, **how)
+    return str(path)
+
+
+def cut(path, share):
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[: int(share * len(content))])
+    return path
+
+
+def found(table):
+    """Pairs of item and problem."""
+    return list(zip(table["item"].tolist(), table["problem"].tolist(), strict=True))
+
+
+def problems(recording, **parameters):
+    """Problems of one recording that stands beside two good ones."""
+    table = audit([noise(7), recording, noise(8)], sr=SR, **parameters)
+    assert set(table["item"]) <= {1}
+    return table["problem"].tolist()
+
+
+def detail(recording, **parameters):
+    (told,) = audit([recording], sr=SR, **parameters)["detail"]
+    return told
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Twelve good recordings of two labels and three speakers."""
+    for i in range(12):
+        write(tmp_path / "cörpus of" / ["happy", "sad"][i % 2] / f"{'abc'[i % 3]}_{i:02d}.wav", noise(i))
+    return load_audio_files(tmp_path / "cörpus of", speaker=r"([a-c])_\d+")
+
+
+def test_a_good_corpus_gives_an_empty_table_with_its_columns(corpus):
+    table = audit(corpus)
+    assert isinstance(table, pd.DataFrame)
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 0
+    assert (table["item"].dtype, table["same_as"].dtype) == (np.int64, pd.Int64Dtype())
+
+
+def test_an_empty_corpus_gives_an_empty_table():
+    assert list(audit([]).columns) == COLUMNS
+
+
+def test_the_synthetic_corpus_has_nothing_wrong():
+    assert len(audit(make_emotional_speech(n_speakers=2, n_per_class=2, random_state=0))) == 0
+
+
+def test_a_finding_names_the_file_and_the_severity(corpus):
+    Path(corpus.data[3]).write_bytes(b"")
+    table = audit(corpus)
+    assert found(table) == [(3, "empty")]
+    assert table["path"].tolist() == [corpus.data[3]]
+    assert table["severity"].tolist() == ["error"]
+    assert table["same_as"].isna().all()
+    assert table["detail"].tolist() == ["the file is empty (0 bytes): fetch or copy it again."]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert problems(tmp_path / "no such.wav") == ["missing"]
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path):
+    path = tmp_path / "pointer.wav"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
+    assert problems(path) == ["git-lfs pointer"]
+    assert "git lfs pull" in detail(path)
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"RIFF" + bytes(100), bytes(1000), b"\xff\xfb\x90"])
+def test_a_file_without_audio_is_unreadable(tmp_path, content):
+    (tmp_path / "a.wav").write_bytes(content)
+    assert problems(tmp_path / "a.wav") == ["unreadable"]
+
+
+def test_a_folder_is_unreadable(tmp_path):
+    assert problems(tmp_path) == ["unreadable"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [None, 3, np.nan, b"a.wav", "a\0b.wav", "\udcff.wav", ["x"], np.ones((2, 3)), np.ones(3) + 1j],
+    ids=repr,
+)
+def test_what_is_no_recording_is_a_finding_and_no_error(item):
+    assert problems(item) in (["unreadable"], ["missing"])
+
+
+def test_a_file_without_samples_is_empty(tmp_path):
+    assert problems(write(tmp_path / "a.wav", np.zeros(0))) == ["empty"]
+    assert problems(np.zeros(0)) == ["empty"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_are_named(tmp_path, value):
+    y = noise()
+    y[[5, 9]] = value
+    assert problems(write(tmp_path / "a.wav", y, subtype="FLOAT")) == ["non-finite"]
+    assert problems(y) == ["non-finite"]
+    assert "2 of 8000" in detail(y)
+
+
+def test_channels_of_opposite_infinity_are_not_finite(tmp_path):
+    y = np.stack([noise(), noise()], axis=1)
+    y[5] = np.inf, -np.inf
+    path = write(tmp_path / "a.wav", y, subtype="FLOAT")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert problems(path) == ["non-finite"]
+
+
+def test_a_recording_is_too_short_below_the_shortest_duration():
+    assert problems(noise(n=511)) == ["too short"]
+    assert problems(noise(n=512)) == []
+    assert detail(noise(n=400)) == "it lasts 25 ms, below the 32 ms needed."
+
+
+def test_the_duration_of_a_file_is_taken_at_its_own_rate(tmp_path):
+    paths = [write(tmp_path / f"{i}.wav", noise(i, n=2000), 48000) for i in range(2)]
+    assert found(audit(paths, min_duration=0.05)) == [(0, "too short"), (1, "too short")]
+    assert found(audit(paths, min_duration=0.04)) == []
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_equal_samples_are_silent(tmp_path, value):
+    assert problems(np.full(SR, value)) == ["silent"]
+    assert problems(write(tmp_path / "a.flac", np.full(SR, value))) == ["silent"]
+    assert detail(np.full(SR, value)) == f"each of its 16000 samples is {value:g}."
+
+
+def test_noise_below_one_step_of_16_bits_is_silent():
+    assert problems(noise(level=1e-5)) == ["silent"]
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+def test_a_quiet_recording_is_nearly_silent_by_its_level_around_its_mean(offset):
+    # A sine of amplitude a has a level of 20 log10(a) - 3.01 dB.
+    quiet = offset + 10 ** (-63 / 20) * np.sqrt(2) * np.sin(2 * np.pi * 400 * np.arange(SR) / SR)
+    assert problems(quiet) == ["nearly silent"]
+    assert problems(quiet, silence_db=-64) == []
+    assert detail(quiet) == "its loudest 25 ms lie at -63.0 dB re full scale, below silence_db=-60."
+
+
+def test_short_speech_in_a_quiet_recording_is_not_silent():
+    y = noise(n=10 * SR, level=1e-4)
+    assert problems(y) == ["nearly silent"]
+    y[5 * SR : 5 * SR + 800] *= 100
+    assert problems(y) == []
+
+
+def test_a_recording_of_zeros_for_the_most_part_is_named():
+    y = noise()
+    y[:4000] = 0
+    assert problems(y) == []
+    y[:4400] = 0
+    assert problems(y) == ["mostly zeros"]
+    assert detail(y) == "55% of its samples are exactly zero."
+
+
+def test_a_recording_with_many_samples_at_full_scale_is_clipped(tmp_path):
+    y = noise(n=SR)
+    y[:15] = 1
+    assert problems(y) == []
+    y[:8], y[8:16] = 1, -1
+    assert problems(y) == ["clipped"]
+    assert problems(write(tmp_path / "a.wav", y)) == ["clipped"]
+    assert detail(y) == "0.10% of its samples lie at full scale."
+
+
+def test_samples_beyond_full_scale_are_out_of_range():
+    assert problems(noise(level=3000)) == ["out of range"]
+    assert problems((noise(level=3000)).astype(np.int16)) == []
+
+
+@pytest.mark.parametrize("extension", ["wav", "aiff", "au", "mp3"])
+def test_a_truncated_file_is_named(tmp_path, extension):
+    path = write(tmp_path / f"a.{extension}", noise(n=2 * SR))
+    assert problems(path) == []
+    assert problems(cut(path, 0.5)) == ["truncated"]
+    share = int(re.fullmatch(r"it holds (\d+)% of what its header states.*", detail(path))[1])
+    assert share == pytest.approx(50, abs=12 if extension == "mp3" else 1)
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\xf0\xff\x7f"])
+def test_a_header_that_leaves_the_length_open_is_no_finding(tmp_path, size):
+    path = Path(write(tmp_path / "a.wav", noise()))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = size
+    path.write_bytes(content)
+    assert problems(path) == []
+
+
+def test_channels_that_are_not_the_same_are_named(tmp_path):
+    y = noise()
+    assert problems(write(tmp_path / "equal.wav", np.stack([y, y], axis=1))) == []
+    assert problems(write(tmp_path / "lossy.wav", np.stack([y, 1.005 * y], axis=1))) == []
+    path = write(tmp_path / "other.wav", np.stack([y, noise(1)], axis=1))
+    assert problems(path) == ["channels differ"]
+    # Half the difference of two independent noises of level s has a level of s / sqrt(2).
+    assert re.match(r"its 2 channels lie -3\.[0-2] dB re their level", detail(path))
+
+
+def test_opposite_channels_are_silent_too(tmp_path):
+    y = np.round(noise() * 2**15) / 2**15
+    assert problems(write(tmp_path / "a.wav", np.stack([y, -y], axis=1))) == ["silent", "channels differ"]
+
+
+def test_a_sampling_rate_unlike_most_is_named(tmp_path):
+    rates = [24414, 96000, 24414, 8000, 24414]
+    table = audit([write(tmp_path / f"{i}.wav", noise(i), sr) for i, sr in enumerate(rates)])
+    assert found(table) == [(1, "odd sampling rate"), (3, "odd sampling rate")]
+    assert table["detail"][0] == "it has 96000 Hz, 3 of 5 recordings have 24414 Hz."
+
+
+def test_of_rates_equally_frequent_the_lower_is_odd(tmp_path):
+    paths = [write(tmp_path / f"{i}.wav", noise(i), sr) for i, sr in enumerate([8000, SR])]
+    assert found(audit(paths)) == [(0, "odd sampling rate")]
+
+
+def test_copies_are_found_by_content_in_any_lossless_format(tmp_path):
+    y = np.round(noise() * 2**15) / 2**15
+    paths = [
+        write(tmp_path / "a.wav", y),
+        write(tmp_path / "other.wav", noise(1)),
+        write(tmp_path / "b.flac", y),
+        write(tmp_path / "stereo.wav", np.stack([y, y], axis=1)),
+    ]
+    table = audit([*paths, y.astype(np.float32)], sr=SR)
+    assert found(table) == [(2, "duplicate"), (3, "duplicate"), (4, "duplicate")]
+    assert table["same_as"].tolist() == [0, 0, 0]
+    assert table["severity"].tolist() == ["warning"] * 3
+    assert table["detail"][0] == f"the same waveform as item 0 ({paths[0]})."
+
+
+def test_the_same_samples_at_another_rate_are_no_copy(tmp_path):
+    paths = [write(tmp_path / f"{sr}.wav", noise(), sr) for sr in (8000, SR)]
+    assert found(audit(paths)) == [(0, "odd sampling rate")]
+
+
+def test_silent_or_broken_recordings_are_no_copies_of_one_another(tmp_path):
+    broken = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for path in broken:
+        path.write_bytes(b"")
+    table = audit([*broken, np.zeros(SR), np.zeros(SR)], sr=SR)
+    assert table["problem"].tolist() == ["empty", "empty", "silent", "silent"]
+
+
+def test_copies_of_different_labels_are_all_errors():
+    corpus = Bunch(
+        data=[noise(0), noise(1), noise(0), noise(0)], target=["sad", "sad", "happy", "sad"], sr=SR
+    )
+    table = audit(corpus)
+    assert found(table) == [(i, "duplicate with another label") for i in (0, 2, 3)]
+    assert table["same_as"].tolist() == [2, 0, 2]
+    assert set(table["severity"]) == {"error"}
+    assert table["detail"][1] == "the same waveform as item 0, of label 'sad' and not 'happy'."
+
+
+def test_copies_in_different_groups_are_all_errors():
+    corpus = Bunch(data=[noise(0), noise(1), noise(0)], target=[1, 1, 1], groups=np.array([3, 4, 4]), sr=SR)
+    table = audit(corpus)
+    assert found(table) == [(0, "duplicate in another group"), (2, "duplicate in another group")]
+    assert set(table["severity"]) == {"error"}
+    assert table["detail"][0] == "the same waveform as item 2, of group 4 and not 3."
+
+
+def test_copies_of_one_label_and_group_are_warnings():
+    corpus = Bunch(data=[noise(0), noise(1), noise(0)], target=[1, 2, 1], groups=None, sr=SR)
+    assert found(audit(corpus)) == [(2, "duplicate")]
+
+
+def test_findings_are_sorted_by_item_then_errors_first():
+    y = np.zeros(100)
+    y[:20] = 1
+    table = audit([noise(), y, y, np.zeros(5)], sr=SR)
+    assert found(table) == [
+        (1, "too short"),
+        (1, "mostly zeros"),
+        (1, "clipped"),
+        (2, "too short"),
+        (2, "duplicate"),
+        (2, "mostly zeros"),
+        (2, "clipped"),
+        (3, "too short"),
+        (3, "silent"),
+    ]
+
+
+def damaged(corpus):
+    """Break some of a corpus's files in different ways."""
+    paths = [Path(path) for path in corpus.data]
+    paths[1].write_bytes(paths[0].read_bytes())
+    paths[2].unlink()
+    cut(paths[4], 0.3)
+    write(paths[5], np.zeros(SR))
+    write(paths[7], noise(7), 8000)
+    return corpus
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_threads_and_the_progress_bar_change_nothing(corpus, n_jobs, capsys):
+    damaged(corpus)
+    alone = audit(corpus)
+    assert len(alone) >= 5
+    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs), alone)
+    assert capsys.readouterr().err == ""
+    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs, verbose=True), alone)
+    assert "12/12" in capsys.readouterr().err
+
+
+def test_every_file_is_opened_for_audio_once(corpus, monkeypatch):
+    opened, plain = [], soundfile.SoundFile
+    monkeypatch.setattr(soundfile, "SoundFile", lambda path: opened.append(path) or plain(path))
+    audit(corpus)
+    assert opened == corpus.data
+
+
+def test_never_more_waveforms_are_held_than_there_are_threads(corpus, monkeypatch):
+    held, most, lock = 0, 0, threading.Lock()
+    plain = soundfile.SoundFile.read
+
+    def read(self, **how):
+        nonlocal held, most
+        y = plain(self, **how)
+        with lock:
+            held += 1
+            most = max(most, held)
+        weakref.finalize(y, let_go)
+        return y
+
+    def let_go():
+        nonlocal held
+        with lock:
+            held -= 1
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    audit(corpus, n_jobs=2)
+    assert held == 0
+    assert 1 <= most <= 2
+
+
+def test_a_corpus_may_be_an_array_series_or_tuple_of_paths(corpus):
+    damaged(corpus)
+    expected = found(audit(list(corpus.data)))
+    assert len(expected) >= 4
+    for paths in (tuple(corpus.data), np.array(corpus.data), pd.Series(corpus.data), iter(corpus.data)):
+        assert found(audit(paths)) == expected
+    assert found(audit([Path(path) for path in corpus.data])) == expected
+    assert audit([Path(path) for path in corpus.data])["path"].tolist() == audit(corpus)["path"].tolist()
+
+
+def test_waveforms_of_equal_length_may_be_rows_of_an_array():
+    assert found(audit(np.stack([noise(0), np.zeros(SR // 2)]), sr=SR)) == [(1, "silent")]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "error", "message"),
+    [
+        ("a.wav", TypeError, "got str: load a folder with load_audio_files, put a single path into a list"),
+        (None, TypeError, "corpus must be the Bunch of a loader or a list of recordings, got NoneType"),
+        ({"target": [1]}, TypeError, "corpus must be the Bunch"),
+        (
+            pd.DataFrame({"path": ["a.wav"]}),
+            TypeError,
+            "got DataFrame: .* of a frame take the column of paths",
+        ),
+        (np.ones(100), TypeError, "corpus is a single waveform: wrap it in a list"),
+        ([noise()], ValueError, "corpus holds waveforms but no sampling rate: pass sr"),
+        (
+            {"data": ["a.wav"], "target": [1, 2]},
+            ValueError,
+            r"corpus\.target has 2 entries but corpus\.data has 1",
+        ),
+    ],
+)
+def test_what_is_no_corpus_is_refused(corpus, error, message):
+    with pytest.raises(error, match=message):
+        audit(corpus)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"sr": 0}, ValueError, "sr must be an integer in"),
+        ({"min_duration": -1}, ValueError, "min_duration must be a number in"),
+        ({"silence_db": 3}, ValueError, "silence_db must be a number in"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
+        ({"n_jobs": 1.5}, TypeError, "n_jobs must be an integer"),
+        ({"verbose": "yes"}, TypeError, "verbose must be True or False"),
+    ],
+)
+def test_parameters_without_meaning_are_refused(parameters, error, message):
+    with pytest.raises(error, match=message):
+        audit([noise()], **({"sr": SR} | parameters))
+
+
+def test_dropping_leaves_out_every_entry_of_a_bad_item(corpus):
+    damaged(corpus)
+    cleaned = drop(corpus, audit(corpus))
+    stay = [i for i in range(12) if i not in (2, 5)]
+    assert cleaned.data == [corpus.data[i] for i in stay]
+    assert cleaned.target.tolist() == corpus.target[stay].tolist()
+    assert cleaned.groups.tolist() == corpus.groups[stay].tolist()
+    assert cleaned.frame["path"].tolist() == cleaned.data
+    assert cleaned.frame["label"].tolist() == cleaned.target.tolist()
+    assert cleaned.frame.index.tolist() == list(range(10))
+    assert found(audit(cleaned))
+    assert set(audit(cleaned)["severity"]) == {"warning"}
+
+
+def test_dropping_warnings_leaves_nothing_to_find(corpus):
+    damaged(corpus)
+    cleaned = drop(corpus, audit(corpus), severity="warning")
+    assert len(cleaned.data) == 7
+    assert len(audit(cleaned)) == 0
+
+
+def test_dropping_takes_the_problems_that_are_named(corpus):
+    damaged(corpus)
+    cleaned = drop(corpus, audit(corpus), problems=["truncated", "odd sampling rate"])
+    assert [corpus.data.index(path) for path in cleaned.data] == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+
+
+def test_rows_that_were_taken_out_of_the_table_count_no_more(corpus):
+    damaged(corpus)
+    table = audit(corpus)
+    assert len(drop(corpus, table[table["problem"] == "missing"]).data) == 11
+    assert len(drop(corpus, table[table["problem"] == "none"]).data) == 12
+
+
+def test_a_severity_that_was_changed_in_the_table_counts(corpus):
+    damaged(corpus)
+    table = audit(corpus)
+    table.loc[table["problem"] == "truncated", "severity"] = "error"
+    assert corpus.data[4] not in drop(corpus, table).data
+
+
+def test_the_corpus_that_is_given_stays_as_it_was(corpus):
+    damaged(corpus)
+    before = {name: corpus[name].copy() for name in ("data", "target", "groups", "frame", "target_names")}
+    text, names = corpus.DESCR, list(corpus)
+    cleaned = drop(corpus, audit(corpus))
+    assert (corpus.data, corpus.target_names, corpus.DESCR) == (before["data"], before["target_names"], text)
+    assert np.array_equal(corpus.target, before["target"])
+    assert np.array_equal(corpus.groups, before["groups"])
+    pd.testing.assert_frame_equal(corpus.frame, before["frame"])
+    assert list(cleaned) == names == list(corpus)
+    cleaned.data.append("more")
+    assert len(corpus.data) == 12
+
+
+def test_the_description_says_what_was_left_out_and_counts_again(corpus):
+    damaged(corpus)
+    cleaned = drop(corpus, audit(corpus))
+    text = corpus.DESCR.partition("Items:")[0]
+    told = "Left out after an audit: 2 of 12 items (1 missing, 1 silent)."
+    counts = "Items: 10\n  happy: 4\n  sad: 6\nSpeakers: 3\n"
+    assert cleaned["DESCR"] == f"{text}{told}\n\n{counts}"
+
+
+def test_nothing_to_leave_out_gives_an_equal_corpus(corpus):
+    same = drop(corpus, audit(corpus), severity="warning")
+    assert same is not corpus
+    assert same.data == corpus.data
+    assert np.array_equal(same.target, corpus.target)
+    assert "Left out after an audit: none of 12 items." in same.DESCR
+
+
+def test_dropping_twice_says_so_twice(corpus):
+    damaged(corpus)
+    once = drop(corpus, audit(corpus))
+    twice = drop(once, audit(once), problems=["duplicate"])
+    assert len(twice.data) == 9
+    assert (
+        "2 of 12 items (1 missing, 1 silent).\n\nLeft out after an audit: 1 of 10 items (1 duplicate)."
+        in (twice.DESCR)
+    )
+
+
+def labelled(data, target, **more):
+    return Bunch(data=data, target=np.array(target), sr=SR, **more)
+
+
+def test_one_copy_of_duplicates_stays():
+    corpus = labelled([noise(0), noise(0), noise(1), noise(0)], list("aaaa"))
+    cleaned = drop(corpus, audit(corpus), severity="warning")
+    assert [y[0] for y in cleaned.data] == [noise(0)[0], noise(1)[0]]
+
+
+def test_another_copy_stays_where_the_first_is_left_out(tmp_path):
+    # The first is truncated and its copies, which are what is left of it, are whole files.
+    first = cut(write(tmp_path / "first.wav", noise(0)), 0.5)
+    y, _ = soundfile.read(first)
+    copies = [write(tmp_path / f"copy {i}.wav", y) for i in range(2)]
+    corpus = labelled([first, *copies, write(tmp_path / "other.wav", noise(1))], list("aaaa"))
+    table = audit(corpus)
+    assert found(table) == [(0, "truncated"), (1, "duplicate"), (2, "duplicate")]
+    assert drop(corpus, table, severity="warning").data == [corpus.data[1], corpus.data[3]]
+
+
+def test_no_copy_stays_where_labels_contradict_one_another():
+    corpus = labelled([noise(0), noise(1), noise(0), noise(2)], list("abbb"))
+    with pytest.warns(UserWarning, match="No item of 1 label is left: a") as record:
+        cleaned = drop(corpus, audit(corpus))
+    assert record[0].filename == __file__
+    assert cleaned.target.tolist() == ["b", "b"]
+
+
+def test_names_of_labels_that_are_gone_are_left_out():
+    corpus = labelled([noise(0), np.zeros(SR), noise(2)], list("abc"), target_names=list("abc"))
+    with pytest.warns(UserWarning, match="No item of 1 label is left: b"):
+        assert drop(corpus, audit(corpus)).target_names == ["a", "c"]
+
+
+def test_labels_may_be_numbers_booleans_or_a_series():
+    data = [noise(0), np.zeros(SR), noise(2), noise(3)]
+    for target in ([1, 1, 2, 2], [True, True, False, False], [0.5, 0.5, 1, 1]):
+        corpus = labelled(data, target, target_names=sorted(set(target)))
+        cleaned = drop(corpus, audit(corpus))
+        assert cleaned.target.dtype == corpus.target.dtype
+        assert cleaned.target.tolist() == target[:1] + target[2:]
+        assert cleaned.target_names == corpus.target_names
+    series = Bunch(data=data, target=pd.Series(list("aabb"), index=[5, 6, 7, 8]), sr=SR)
+    cleaned = drop(series, audit(series))
+    assert cleaned.target.tolist() == ["a", "b", "b"]
+    assert cleaned.target.index.tolist() == [0, 1, 2]
+
+
+def test_a_corpus_may_lack_labels_groups_frame_and_description():
+    corpus = Bunch(data=[noise(0), np.zeros(SR)], groups=None, sr=SR)
+    cleaned = drop(corpus, audit(corpus))
+    assert sorted(cleaned) == ["data", "groups", "sr"]
+    assert (len(cleaned.data), cleaned.groups, cleaned.sr) == (1, None, SR)
+
+
+def test_a_table_that_went_through_a_file_is_taken(corpus, tmp_path):
+    damaged(corpus)
+    audit(corpus).to_csv(tmp_path / "audit.csv", index=False)
+    assert len(drop(corpus, pd.read_csv(tmp_path / "audit.csv"), severity="warning").data) == 7
+
+
+def test_a_table_of_waveforms_that_went_through_a_file_is_taken(tmp_path):
+    corpus = labelled([noise(0), np.zeros(SR), noise(0)], list("aaa"))
+    audit(corpus).to_csv(tmp_path / "audit.csv", index=False)
+    assert len(drop(corpus, pd.read_csv(tmp_path / "audit.csv"), severity="warning").data) == 1
+
+
+def test_a_table_of_another_corpus_is_refused(corpus):
+    damaged(corpus)
+    table = audit(corpus)
+    other = Bunch(**(dict(corpus) | {"data": corpus.data[::-1]}))
+    with pytest.raises(
+        ValueError, match=r"table is of another corpus: item 1 is '.*' there and '.*' here; audit"
+    ):
+        drop(other, table)
+    cleaned = drop(corpus, table)
+    with pytest.raises(
+        ValueError, match="table was made of 12 items but corpus has 10: audit this corpus anew"
+    ):
+        drop(cleaned, table)
+
+
+def test_a_table_without_its_memory_is_compared_by_position_and_path(corpus):
+    damaged(corpus)
+    table = audit(corpus)
+    cleaned = drop(corpus, table)
+    table.attrs.clear()
+    with pytest.raises(ValueError, match="table is of another corpus: item 2 is"):
+        drop(cleaned, table)
+    short = labelled([noise(0)], ["a"])
+    with pytest.raises(ValueError, match="table has an item 1 but corpus has 1: audit this corpus anew"):
+        drop(short, table)
+
+
+def test_a_corpus_of_which_nothing_would_stay_is_refused():
+    corpus = labelled([np.zeros(SR), np.zeros(5)], list("ab"))
+    with pytest.raises(
+        ValueError, match="None of the 2 items would stay: look at the table, and name fewer prob"
+    ):
+        drop(corpus, audit(corpus))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"corpus": ["a.wav"]}, TypeError, r"corpus must be the Bunch of a loader, got list: of a list keep"),
+        ({"corpus": Bunch(target=[1])}, TypeError, "corpus must be the Bunch of a loader"),
+        ({"corpus": labelled([noise()], list("ab"))}, ValueError, r"corpus\.target has 2 entries but"),
+        ({"table": [1]}, TypeError, "table must be the DataFrame that audit returns, got list"),
+        (
+            {"table": pd.DataFrame({"item": [0]})},
+            ValueError,
+            "table lacks the column 'path': give what audit",
+        ),
+        ({"severity": "fatal"}, ValueError, "severity must be one of 'error', 'warning', got 'fatal'"),
+        (
+            {"problems": "silent"},
+            TypeError,
+            r"problems must be a list or None, got 'silent': write \['silent'\]",
+        ),
+        ({"problems": ["loud"]}, ValueError, "each of problems must be one of .*, got 'loud'"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(arguments, error, message):
+    corpus = labelled([noise(0), np.zeros(SR)], list("ab"))
+    with pytest.raises(error, match=message):
+        drop(**({"corpus": corpus, "table": audit(corpus)} | arguments))
+
+
+def test_every_problem_is_documented_and_is_an_error_or_a_warning():
+    errors, told_warnings = audit.__doc__.partition("These are errors:")[2].split("These are warnings:")
+    for problem, severity in SEVERITIES.items():
+        assert problem in (errors if severity == "error" else told_warnings), problem
+
+
+@pytest.mark.corpus
+def test_ravdess_holds_one_recording_twice(ravdess_root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        corpus = load_ravdess(ravdess_root, actors=[7])
+    table = audit(corpus, n_jobs=2)
+    assert set(table["problem"]) <= {"duplicate", "mostly zeros"}
+    (row,) = table[table["problem"] == "duplicate"].to_dict("records")
+    assert Path(row["path"]).stem == "03-01-03-01-02-02-07"
+    assert Path(corpus.data[row["same_as"]]).stem == "03-01-03-01-02-01-07"
+    cleaned = drop(corpus, table, problems=["duplicate"])
+    assert len(cleaned.data) == 59
+    assert "Items: 59" in cleaned.DESCR
+
+
+@pytest.mark.corpus
+def test_ravdess_has_digital_silence_but_no_errors(ravdess_root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        corpus = load_ravdess(ravdess_root, actors=[1])
+    table = audit(corpus)
+    zeros = [i for i, path in enumerate(corpus.data) if np.mean(load_audio(path) == 0) > 0.5]
+    assert found(table) == [(i, "mostly zeros") for i in zeros]
+    assert len(zeros) > 3

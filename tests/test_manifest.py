@@ -1,0 +1,284 @@
+"""Tests of the loader of one's own recordings from a table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skser.datasets import load_corpus, load_manifest
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three recordings, one of them in a folder below."""
+    for name in ("one.wav", "two.wav", "deep/three, größer.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+NAMES = ["one.wav", "two.wav", "deep/three, größer.wav"]
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"path": NAMES, "label": ["sad", "calm", "sad"], "speaker": ["01", "02", "01"]})
+
+
+def csv(folder: Path, text: str) -> Path:
+    path = folder / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_paths_of_a_csv_file_start_at_its_folder(folder, frame, monkeypatch):
+    frame.to_csv(folder / "table.csv", index=False)
+    monkeypatch.chdir(folder / "deep")
+    for table in (folder / "table.csv", str(folder / "table.csv"), "../table.csv"):
+        corpus = load_manifest(table)
+        assert [Path(path).resolve() for path in corpus.data] == [folder / name for name in NAMES]
+        assert all(isinstance(path, str) for path in corpus.data)
+
+
+def test_entries_agree_with_the_table(folder, frame):
+    frame.to_csv(folder / "table.csv", index=False)
+    corpus = load_manifest(folder / "table.csv")
+    assert corpus.target.tolist() == ["sad", "calm", "sad"]
+    assert corpus.target.dtype.kind == "U"
+    assert corpus.groups.tolist() == ["01", "02", "01"]  # text, not 1 and 2
+    assert corpus.target_names == ["calm", "sad"]
+    assert corpus.frame.path.tolist() == corpus.data
+    assert list(corpus.frame.columns) == ["path", "label", "speaker"]
+    assert "Items: 3" in corpus.DESCR
+    assert "Speakers: 2" in corpus.DESCR
+
+
+def test_the_same_table_as_a_frame_is_the_same_corpus(folder, frame):
+    frame.to_csv(folder / "table.csv", index=False)
+    one, other = load_manifest(folder / "table.csv"), load_manifest(frame, root=folder)
+    assert one.data == other.data
+    assert one.frame.equals(other.frame)
+    np.testing.assert_array_equal(one.target, other.target)
+    np.testing.assert_array_equal(one.groups, other.groups)
+
+
+def test_paths_of_a_frame_start_at_the_current_folder(folder, frame, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert load_manifest(frame).data == NAMES
+
+
+def test_root_is_where_paths_start(folder, frame, tmp_path_factory, monkeypatch):
+    table = tmp_path_factory.mktemp("tables") / "table.csv"
+    frame.to_csv(table, index=False)
+    assert load_manifest(table, root=str(folder)).data == [str(folder / name) for name in NAMES]
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    assert load_manifest(table, root="~").data == [str(folder / name) for name in NAMES]
+
+
+def test_absolute_paths_stay(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    table = pd.DataFrame({"path": [folder / "one.wav", str(folder / "two.wav")], "label": ["a", "b"]})
+    corpus = load_manifest(table, speaker=None, root=elsewhere)
+    assert corpus.data == [str(folder / "one.wav"), str(folder / "two.wav")]
+
+
+def test_columns_are_found_by_their_names(folder):
+    table = csv(folder, "who,file,feeling\nanna,one.wav,joy\nben,two.wav,fear\n")
+    corpus = load_manifest(table, path="file", label="feeling", speaker="who")
+    assert corpus.target.tolist() == ["joy", "fear"]
+    assert corpus.groups.tolist() == ["anna", "ben"]
+    assert corpus.frame.file.tolist() == corpus.data
+
+
+def test_speakers_may_be_unknown(folder):
+    corpus = load_manifest(csv(folder, "path,label\none.wav,joy\n"), speaker=None)
+    assert corpus.groups is None
+    assert "groups is None" in corpus.DESCR
+
+
+def test_any_column_may_be_what_is_kept_apart(folder):
+    table = pd.DataFrame({"path": NAMES, "label": "x", "speaker": ["a", "b", "c"], "session": [1, 1, 2]})
+    corpus = load_manifest(table, speaker="session", root=folder)
+    assert corpus.groups.tolist() == [1, 1, 2]
+    assert corpus.frame.speaker.tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [([3, 1, 3], "i"), ([True, False, True], "b"), ([0.5, 1.5, 2.5], "f"), (["a", 1, "b"], "U")],
+)
+def test_labels_of_a_frame_keep_their_type(folder, labels, kind):
+    table = pd.DataFrame({"path": NAMES, "label": pd.Series(labels, dtype=object if kind == "U" else None)})
+    target = load_manifest(table, speaker=None, root=folder).target
+    assert target.dtype.kind == kind
+    assert target.tolist() == (labels if kind != "U" else ["a", "1", "b"])
+
+
+def test_categories_and_odd_indices_of_a_frame_are_taken_by_position(folder, frame):
+    table = frame.assign(label=frame.label.astype("category"))
+    table.index = [7, 7, 2]
+    corpus = load_manifest(table, root=folder)
+    assert corpus.target.tolist() == ["sad", "calm", "sad"]
+    assert corpus.frame.index.tolist() == [0, 1, 2]
+
+
+def test_the_frame_that_is_given_stays_as_it_is(folder, frame):
+    before = frame.copy(deep=True)
+    corpus = load_manifest(frame, root=folder)
+    corpus.frame["label"] = "other"
+    assert frame.equals(before)
+
+
+def test_further_columns_are_kept_and_numbers_are_numbers(folder):
+    table = csv(folder, "path,label,speaker,age,take,note\none.wav,7,007,31,1,\ntwo.wav,NA,NA,,2,7 or 8\n")
+    corpus = load_manifest(table)
+    assert corpus.target.tolist() == ["7", "NA"]
+    assert corpus.groups.tolist() == ["007", "NA"]
+    assert corpus.frame["take"].tolist() == [1, 2]
+    assert corpus.frame.age.iloc[0] == 31
+    assert np.isnan(corpus.frame.age.iloc[1])
+    assert corpus.frame.note.tolist() == ["", "7 or 8"]
+
+
+def test_a_table_from_windows_is_read(folder):
+    path = folder / "table.csv"
+    path.write_bytes("\ufeffpath,label\r\ndeep\\three, größer.wav,sad\r\n".replace("three, ", "").encode())
+    (folder / "deep" / "größer.wav").touch()
+    assert [Path(file).name for file in load_manifest(path, speaker=None).data] == ["größer.wav"]
+
+
+def test_missing_columns_are_named(folder, frame):
+    with pytest.raises(
+        ValueError,
+        match=r"lacks the column 'label', it has 'path', 'emotion', 'speaker': name the right .* label=\.",
+    ):
+        load_manifest(frame.rename(columns={"label": "emotion"}), root=folder)
+    with pytest.raises(
+        ValueError, match=r"The table '.*table\.csv' lacks the columns 'path', 'label', it has none"
+    ):
+        load_manifest(csv(folder, ""), speaker=None)
+    with pytest.raises(
+        ValueError, match=r"lacks the column 'speaker', .*speaker=, or pass speaker=None if the sp"
+    ):
+        load_manifest(frame.drop(columns="speaker"), root=folder)
+
+
+def test_missing_files_are_listed(folder):
+    rows = "\n".join(f"gone{i}.wav,sad" for i in range(7))
+    table = csv(folder, f"path,label\none.wav,sad\ndeep,sad\n{rows}\n")
+    message = r"8 of 9 files of the table '.*' do not exist: .*deep, .*gone3\.wav and 3 more; paths start at"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_manifest(table, speaker=None)
+
+
+def test_files_that_are_listed_twice_are_named(folder, frame):
+    again = pd.concat([frame, frame.assign(path=["deep/../one.wav", "x.wav", "y.wav"])])
+    with pytest.raises(
+        ValueError, match=r"The table lists 1 file more than once: .*one\.wav; keep one row of each"
+    ):
+        load_manifest(again, root=folder)
+
+
+@pytest.mark.parametrize("column", ["path", "label", "speaker"])
+@pytest.mark.parametrize("empty", [None, float("nan"), "", "  ", pd.NA])
+def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
+    table = frame.astype(object)
+    table.loc[1, column] = empty
+    with pytest.raises(
+        ValueError, match=rf"The table has nothing in the column '{column}' in 1 row of 3 \(row 2, c"
+    ):
+        load_manifest(table, root=folder)
+
+
+def test_rows_that_end_early_are_empty_fields(folder):
+    with pytest.raises(
+        ValueError, match=r"nothing in the column 'speaker' in 1 row of 2 \(row 1, counted from 1"
+    ):
+        load_manifest(csv(folder, "path,label,speaker\none.wav,sad\ntwo.wav,sad,x\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label,speaker\n", "has no rows: list a recording in each"),
+        ("path,label,speaker\none.wav,sad,a,b\n", "has more fields in row 1 than in its header: quote those"),
+        ('path,label,speaker\n"one.wav,sad\n', "is no CSV file in UTF-8"),
+        ("path,label,speaker,label\none.wav,sad,a,joy\n", "has two columns 'label': rename or drop one"),
+        ("path;label;speaker\none.wav;sad;a\n", "it has 'path;label;speaker'"),
+    ],
+)
+def test_tables_that_are_of_no_use_are_named(folder, text, message):
+    with pytest.raises(ValueError, match=rf"^The table '.*table\.csv' .*{message}"):
+        load_manifest(csv(folder, text))
+
+
+@pytest.mark.parametrize(
+    ("table", "parameters", "error", "message"),
+    [
+        (3, {}, TypeError, r"table must be the path of a CSV file or a pandas\.DataFrame, got int"),
+        ([["one.wav", "sad"]], {}, TypeError, "table must be .*got list"),
+        (
+            "nowhere.csv",
+            {},
+            FileNotFoundError,
+            "No file for the table 'nowhere.csv': give a CSV file with a row a",
+        ),
+        (
+            "frame",
+            {"label": None},
+            TypeError,
+            "label must be the name of a column, got None of type NoneType",
+        ),
+        ("frame", {"speaker": 2}, TypeError, "speaker must be the name of a column, got 2 of type int"),
+        ("frame", {"root": "nowhere"}, FileNotFoundError, "No folder 'nowhere'"),
+        ("frame", {"root": 3}, TypeError, "root must be the path of a folder, got 3"),
+        ("frame", {"path": "label", "speaker": None}, ValueError, "lists 1 file more than once"),
+    ],
+)
+def test_parameters_are_checked(frame, table, parameters, error, message):
+    with pytest.raises(error, match=message):
+        load_manifest(frame if table == "frame" else table, **parameters)
+
+
+def test_paths_must_be_paths(folder):
+    with pytest.raises(TypeError, match="Row 2 of the table has 3 of type int in place of a path"):
+        load_manifest(pd.DataFrame({"path": ["one.wav", 3], "label": "a"}), speaker=None, root=folder)
+
+
+@pytest.mark.parametrize("label", [["sad", "calm"], np.array([1, 2])])
+def test_a_row_has_one_label(folder, label):
+    table = pd.DataFrame({"path": ["one.wav"], "label": [label]})
+    with pytest.raises(
+        TypeError, match=r"Row 1 of the table has .* in the column 'label': give one value a row"
+    ):
+        load_manifest(table, speaker=None, root=folder)
+
+
+def test_git_lfs_pointers_are_named(folder, frame):
+    (folder / "two.wav").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(
+        ValueError, match=r"1 of 3 files of the table are git-lfs pointers.*two\.wav; run `git lfs pull`"
+    ):
+        load_manifest(frame, root=folder)
+
+
+def test_a_manifest_is_a_corpus_by_name(folder, frame):
+    frame.to_csv(folder / "table.csv", index=False)
+    assert load_corpus(f"manifest:{folder / 'table.csv'}").groups.tolist() == ["01", "02", "01"]
+    frame.drop(columns="speaker").to_csv(folder / "table.csv", index=False)
+    assert load_corpus(f"manifest:{folder / 'table.csv'}").groups is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the mode of a folder means little there")
+def test_a_folder_that_cannot_be_written_is_enough(folder, frame):
+    frame.to_csv(folder / "table.csv", index=False)
+    folder.chmod(0o555)
+    try:
+        assert len(load_manifest(folder / "table.csv").data) == 3
+    finally:
+        folder.chmod(0o755)
