@@ -3,6 +3,7 @@
 from .audio import load_audio
 from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
+from .evaluation import Evaluation, evaluate
 from .losses import CenterLoss, CenterLossCriterion
 from .metrics import (
     intra_inter_ratio,
@@ -22,10 +23,12 @@ __all__ = [
     "CenterLoss",
     "CenterLossClassifier",
     "CenterLossCriterion",
+    "Evaluation",
     "SpectrogramAugmentation",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "evaluate",
     "frequencies",
     "intra_inter_ratio",
     "load_audio",
