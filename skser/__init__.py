@@ -13,6 +13,7 @@ from .metrics import (
     weighted_accuracy_scorer,
 )
 from .network import SpectrogramNetwork
+from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
 from .spectrogram import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 from .transformer import SpectrogramTransformer
@@ -23,11 +24,14 @@ __all__ = [
     "CenterLoss",
     "CenterLossClassifier",
     "CenterLossCriterion",
+    "EmbeddingDisplay",
     "Evaluation",
     "SpectrogramAugmentation",
+    "SpectrogramDisplay",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "TrainingHistoryDisplay",
     "evaluate",
     "frequencies",
     "intra_inter_ratio",

@@ -1,0 +1,7 @@
+"""Pictures of spectrograms, embeddings and trainings, by scikit-learn's Display convention."""
+
+from ._embedding import EmbeddingDisplay
+from ._history import TrainingHistoryDisplay
+from ._spectrogram import SpectrogramDisplay
+
+__all__ = ["EmbeddingDisplay", "SpectrogramDisplay", "TrainingHistoryDisplay"]
