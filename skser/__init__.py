@@ -13,6 +13,7 @@ from .metrics import (
     weighted_accuracy_scorer,
 )
 from .network import SpectrogramNetwork
+from .persistence import load_model, save_model
 from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
 from .spectrogram import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
@@ -36,9 +37,11 @@ __all__ = [
     "frequencies",
     "intra_inter_ratio",
     "load_audio",
+    "load_model",
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",
+    "save_model",
     "spectrogram",
     "unweighted_accuracy",
     "unweighted_accuracy_scorer",
