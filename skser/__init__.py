@@ -4,6 +4,7 @@ from .audio import load_audio
 from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
+from .export import to_onnx
 from .losses import CenterLoss, CenterLossCriterion
 from .metrics import (
     intra_inter_ratio,
@@ -43,6 +44,7 @@ __all__ = [
     "power_to_db",
     "save_model",
     "spectrogram",
+    "to_onnx",
     "unweighted_accuracy",
     "unweighted_accuracy_scorer",
     "weighted_accuracy",
