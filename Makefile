@@ -54,7 +54,8 @@ format: .venv/.stamp
 	$(RUN) -m ruff check --fix
 
 docs: .venv/.stamp-docs
-	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(RUN) -m sphinx -W --keep-going --fresh-env -b html docs docs/_build/html
+	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
 
 clean:
 	rm -rf .venv build dist docs/_build docs/generated *.egg-info

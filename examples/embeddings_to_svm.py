@@ -1,12 +1,21 @@
-"""Feed the embeddings to an SVC, a k-NN and an LDA, and compare them with the network's own classes.
+"""Embeddings to other classifiers
+===============================
 
-python examples/embeddings_to_svm.py
-python examples/embeddings_to_svm.py --corpus ravdess:../shared/corpora/ravdess
+Feed the embeddings to an SVC, a k-NN and an LDA, and compare them with the network's own classes.
+
+.. code-block:: console
+
+   $ python examples/embeddings_to_svm.py
+   $ python examples/embeddings_to_svm.py --corpus ravdess:../shared/corpora/ravdess
+
+This page shows what ``python examples/embeddings_to_svm.py --max-epochs 8 --output demo`` prints and draws:
+confusion matrices whose rows are the true labels, in per cent of each.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -28,11 +37,27 @@ BACK_ENDS = {
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument("--output", type=Path, help="folder for a picture (default: none is drawn)")
     return parser.parse_args()
+
+
+def draw_confusion(y: np.ndarray, y_pred: dict[str, np.ndarray], path: Path) -> None:
+    """Draw a confusion matrix for each classifier."""
+    import matplotlib.pyplot as plt
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure, panels = plt.subplots(2, 2, figsize=(8, 7.5), layout="constrained")
+    for axes, (name, predicted) in zip(panels.flat, y_pred.items(), strict=True):
+        ConfusionMatrixDisplay.from_predictions(
+            y, predicted, normalize="true", values_format=".0%", cmap="Blues", colorbar=False, ax=axes
+        )
+        axes.set_title(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
@@ -57,6 +82,8 @@ def main() -> None:
     for name, predicted in y_pred.items():
         ua, wa = unweighted_accuracy(y, predicted), weighted_accuracy(y, predicted)
         print(f"{name:<8} UA {100 * ua:5.1f} %   WA {100 * wa:5.1f} %")
+    if arguments.output is not None:
+        draw_confusion(y, y_pred, arguments.output / "confusion.png")
 
 
 if __name__ == "__main__":
