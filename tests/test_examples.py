@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import subprocess
 import sys
@@ -71,3 +72,41 @@ def test_quickstart_runs_on_real_recordings(ravdess_root, tmp_path):
         tmp_path,
     )
     assert "720 utterances, 12 speakers" in output
+
+
+@pytest.fixture
+def gain(tmp_path):
+    """Run the comparison with center loss on the synthetic corpus, and again."""
+
+    def run_gain(*options: object) -> str:
+        return run(
+            *("center_loss_gain.py", "--max-epochs", 1, "--folds", 4, "--only", 2, "--features", "mel"),
+            *("--seeds", 0, "--device", "cpu", "--output", tmp_path, *options),
+        )
+
+    return run_gain
+
+
+def results(table: Path) -> list[dict[str, str]]:
+    """Rows of a table of fits, without what differs between two runs of one fit."""
+    with table.open(newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name not in ("seconds", "version")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_center_loss_gain_goes_on_where_it_was_stopped(gain, tmp_path):
+    table = tmp_path / "fits.csv"
+    output = gain()
+    first = results(table)
+    assert "2 fits, of which 0" in output
+    assert re.search(r"UA [+-]\d+\.\d points, 95 % interval", output)
+    pictures = {"embeddings.png", "confusion.png", "learning_curves.png"}
+    assert {path.name for path in tmp_path.glob("*.png")} == pictures
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))  # names and the first fit
+    again = gain()
+    assert "2 fits, of which 1" in again
+    assert again.count(" of 1: ") == 1
+    assert results(table) == first
+    assert "2 fits, of which 1" in gain("--center-lambda", 0.7)  # another lambda leaves softmax as it is

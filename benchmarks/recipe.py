@@ -1,0 +1,168 @@
+"""Try recipes of training on the speakers set aside for choosing, and on no others.
+
+python benchmarks/recipe.py --corpus ravdess:../shared/corpora/ravdess --trials plain trim
+python benchmarks/recipe.py --corpus ravdess:../shared/corpora/ravdess --set lr=0.003 schedule=one-cycle
+
+Each trial is a set of parameters, trained on all but two of the first six speakers and tested on these
+two, in turn. Rows go to OUTPUT as fits end; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+
+from skser import CenterLossClassifier, SpectrogramTransformer, unweighted_accuracy, weighted_accuracy
+from skser.datasets import load_corpus
+
+# What every trial begins with, written out so that later defaults change no trial.
+SOFTMAX = {
+    "center_lambda": 0.0,
+    "channels": (48, 64, 80, 96),
+    "rnn_units": 128,
+    "pooling": "last",
+    "augmentation": None,
+    "max_epochs": 30,
+    "lr": 1e-3,
+    "schedule": "constant",
+}
+LEVEL = {"ref": 1.0, "top_db": None, "trim_db": None}
+TRIMMED = {"trim_db": 40, "top_db": 60}
+SMALL = {"channels": (24, 32, 48, 64), "rnn_units": 64}
+CYCLE = {"max_epochs": 60, "lr": 2e-3, "schedule": "one-cycle"}
+STRONG = {"time_stretch": 0.2, "frequency_warp": 0.1, "frequency_mask": 0.2, "time_mask": 0.1}
+
+TRIALS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "trimmed": TRIMMED,
+    "small": TRIMMED | SMALL,
+    "augmented": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}},
+    "no gain": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG},
+    "no cycle": TRIMMED | SMALL | {"max_epochs": 60, "augmentation": STRONG | {"gain": 6}},
+    "no masks": TRIMMED
+    | SMALL
+    | CYCLE
+    | {"augmentation": {"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6}},
+    "masks alone": TRIMMED | SMALL | CYCLE | {"augmentation": {"frequency_mask": 0.2, "time_mask": 0.1}},
+    "attention": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}, "pooling": "attention"},
+    "wide": TRIMMED | CYCLE | {"augmentation": STRONG | {"gain": 6}},
+    "no level": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG, "ref": "mean"},
+    "dropout": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}, "dropout": 0.2},
+}
+COLUMNS = ("trial", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds", "parameters")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH, files:PATH, ...")
+    parser.add_argument(
+        "--speakers", type=int, default=6, help="how many speakers are set aside for choosing"
+    )
+    parser.add_argument("--trials", nargs="+", default=list(TRIALS), choices=list(TRIALS), metavar="TRIAL")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="change each trial so")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--n-jobs", type=int, default=1, help="fits at a time, one thread each")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--output", type=Path, default=Path("recipe.csv"))
+    return parser.parse_args()
+
+
+def changed(settings: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE pairs; a value is JSON where it can be, and text otherwise."""
+    values = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def estimators(parameters: dict[str, Any]) -> tuple[SpectrogramTransformer, CenterLossClassifier]:
+    """Make both steps, each with the parameters that it has."""
+    transformer, classifier = SpectrogramTransformer(), CenterLossClassifier()
+    own = transformer.get_params()
+    transformer.set_params(**{name: value for name, value in parameters.items() if name in own})
+    classifier.set_params(**{name: value for name, value in parameters.items() if name not in own})
+    return transformer, classifier
+
+
+def fit(classifier: CenterLossClassifier, X: Any, y: np.ndarray, test: np.ndarray) -> dict[str, Any]:
+    """Train on the other speakers and score these."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)  # so that the number of jobs changes nothing
+    start = time.perf_counter()
+    y_pred = classifier.fit(X[~test], y[~test]).predict(X[test])
+    return {
+        "UA": unweighted_accuracy(y[test], y_pred),
+        "WA": weighted_accuracy(y[test], y_pred),
+        "train_cross_entropy": classifier.history_[-1]["train_cross_entropy"],
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def run(arguments: argparse.Namespace, name: str, parameters: dict[str, Any], corpus: Any) -> None:
+    """Run what is missing of a trial, and append its rows."""
+    described = json.dumps(parameters, default=list, sort_keys=True)
+    done = set()
+    if arguments.output.exists():
+        with arguments.output.open(newline="") as file:
+            done = {(r["fold"], r["seed"]) for r in csv.DictReader(file) if r["parameters"] == described}
+    speakers = np.unique(corpus.groups)[: arguments.speakers]
+    chosen = np.flatnonzero(np.isin(corpus.groups, speakers))
+    y, groups = np.asarray(corpus.target)[chosen], np.asarray(corpus.groups)[chosen]
+    todo = [
+        (fold, seed, np.isin(groups, members))
+        for seed in arguments.seeds
+        for fold, members in enumerate(np.array_split(speakers, len(speakers) // 2), start=1)
+        if (str(fold), str(seed)) not in done
+    ]
+    if not todo:
+        return
+    transformer, classifier = estimators(parameters)
+    X = transformer.fit_transform([corpus.data[index] for index in chosen])
+    classifier.set_params(device=arguments.device)
+    fits = (
+        delayed(fit)(
+            classifier.__class__(**classifier.get_params()).set_params(random_state=seed), X, y, test
+        )
+        for _, seed, test in todo
+    )
+    results = Parallel(n_jobs=arguments.n_jobs, return_as="generator")(fits)
+    for (fold, seed, _), values in zip(todo, results, strict=True):
+        row = {"trial": name, "fold": fold, "seed": seed, "parameters": described} | values
+        with arguments.output.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if not file.tell():
+                writer.writeheader()
+            writer.writerow(row)
+        print(f"{name} fold {fold} seed {seed}: UA {100 * values['UA']:.1f}", flush=True)
+
+
+def main() -> None:
+    """Run the trials, then print what each gave."""
+    arguments = parse_arguments()
+    corpus = load_corpus(arguments.corpus)
+    for trial in arguments.trials:
+        name = " ".join([trial, *arguments.set])
+        run(arguments, name, SOFTMAX | LEVEL | TRIALS[trial] | changed(arguments.set), corpus)
+    rows = pd.read_csv(arguments.output)
+    table = rows.groupby("trial", sort=False)[["UA", "WA"]].mean().mul(100)
+    table["seconds"] = rows.groupby("trial", sort=False).seconds.median()
+    table["fits"] = rows.groupby("trial", sort=False).size()
+    print(table.to_string(float_format="%.1f"))
+
+
+if __name__ == "__main__":
+    main()

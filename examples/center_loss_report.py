@@ -1,0 +1,166 @@
+"""Tables and pictures from the rows of center_loss_gain.py."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import ConfusionMatrixDisplay, recall_score
+
+from skser import EmbeddingDisplay, TrainingHistoryDisplay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+METHODS = ("softmax", "center")
+ON_EMBEDDINGS = ("svc", "knn", "lda", "logistic")
+COLUMNS = (
+    *("features", "method", "embedding_dim", "fold", "seed", "key", "UA", "WA"),
+    *(f"{name}_UA" for name in ON_EMBEDDINGS),
+    *("intra_inter_ratio", "seconds", "version", "parameters", "y", "y_pred"),
+)
+N_RESAMPLES = 10_000
+
+
+def append(table: Path, row: dict[str, object]) -> None:
+    """Add a row to a table; the first one brings the names of the columns."""
+    with table.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if not file.tell():
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def read_rows(table: Path) -> set[tuple[str, ...]]:
+    """Name the fits that a table holds: their five fields and the key of their parameters."""
+    if not table.exists():
+        return set()
+    with table.open(newline="") as file:
+        return {tuple(list(row.values())[:6]) for row in csv.DictReader(file)}
+
+
+def paired_differences(rows: pd.DataFrame, score: str) -> np.ndarray:
+    """Center loss minus softmax in points, (n_folds, n_seeds); pairs of which one is missing are left out."""
+    table = rows.pivot_table(index="fold", columns=["method", "seed"], values=score)
+    difference = 100 * (table["center"] - table["softmax"])
+    return difference.dropna(axis=1).to_numpy()
+
+
+def bootstrap_interval(
+    differences: np.ndarray, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean difference: folds are drawn with replacement, and seeds within each."""
+    rng = np.random.default_rng(seed)
+    n_folds, n_seeds = differences.shape
+    folds = rng.integers(n_folds, size=(N_RESAMPLES, n_folds, 1))
+    seeds = rng.integers(n_seeds, size=(N_RESAMPLES, n_folds, n_seeds))
+    means = differences[folds, seeds].mean(axis=(1, 2))
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def print_tables(rows: pd.DataFrame) -> None:
+    """Print accuracies, gains, what the embeddings are worth, and the recall of each class."""
+    print(f"\nUA and WA in %, mean and deviation over {rows.fold.nunique()} folds and their seeds")
+    groups = rows.groupby(["features", "embedding_dim", "method"], sort=False)
+    table = groups[["UA", "WA"]].agg(["mean", "std"]).mul(100)
+    table["fits"] = groups.size()
+    print(table.to_string(float_format="%.1f"))
+    networks = rows[rows.method.isin(METHODS)]
+    for (features, size), part in networks.groupby(["features", "embedding_dim"], sort=False):
+        if set(part.method) == set(METHODS):
+            _print_gain(f"{features}, {size} dimensions", part)
+    if len(networks):
+        print("\nOn the embeddings (UA in %), and the network's own head")
+        columns = ["UA", *(f"{name}_UA" for name in ON_EMBEDDINGS)]
+        by = networks.groupby(["features", "embedding_dim", "method"], sort=False)
+        worth = by[columns].mean().mul(100).rename(columns=lambda name: name.removesuffix("_UA"))
+        worth["intra/inter"] = by["intra_inter_ratio"].mean()
+        print(worth.rename(columns={"UA": "head"}).to_string(float_format="%.2f"))
+    print("\nRecall of each class in %")
+    print(recalls(rows).mul(100).to_string(float_format="%.0f"))
+
+
+def recalls(rows: pd.DataFrame) -> pd.DataFrame:
+    """Recall of each class over all folds and seeds of an arm."""
+    table = {}
+    for name, part in rows.groupby(["features", "embedding_dim", "method"], sort=False):
+        y, y_pred = pooled(part)
+        labels = np.unique(y)
+        table[name] = dict(zip(labels, recall_score(y, y_pred, labels=labels, average=None), strict=True))
+    return pd.DataFrame(table).T
+
+
+def pooled(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """True and predicted labels of all rows, one behind the other."""
+    return tuple(np.concatenate([json.loads(cell) for cell in rows[name]]) for name in ("y", "y_pred"))
+
+
+def _print_gain(name: str, rows: pd.DataFrame) -> None:
+    print(f"\nCenter loss over softmax, {name}")
+    for score in ("UA", "WA"):
+        differences = paired_differences(rows, score)
+        low, high = bootstrap_interval(differences)
+        pairs = " ".join(f"{value:+.1f}" for value in differences.ravel())
+        print(
+            f"  {score} {differences.mean():+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}   ({pairs})"
+        )
+
+
+def draw(rows: pd.DataFrame, folder: Path) -> None:
+    """Draw embeddings, confusion matrices and learning curves of both arms of each kind of spectrogram."""
+    import matplotlib.pyplot as plt
+
+    networks = rows[rows.method.isin(METHODS) & (rows.embedding_dim == rows.embedding_dim.max())]
+    pictures = {"embeddings": _embeddings, "confusion": _confusion, "learning_curves": _learning_curve}
+    kinds = [name for name, part in networks.groupby("features") if set(part.method) == set(METHODS)]
+    for picture, draw_one in pictures.items() if kinds else ():
+        figure, axes = plt.subplots(
+            len(kinds), 2, figsize=(13, 5.4 * len(kinds)), layout="constrained", squeeze=False
+        )
+        for row, kind in zip(axes, kinds, strict=True):
+            for ax, method in zip(row, METHODS, strict=True):
+                part = networks[(networks.features == kind) & (networks.method == method)]
+                draw_one(part, folder, ax)
+                name = "softmax" if method == "softmax" else "softmax + center loss"
+                ax.set_title(f"{kind}, {name}")
+        figure.savefig(folder / f"{picture}.png", dpi=150)
+        plt.close(figure)
+        print(folder / f"{picture}.png")
+
+
+def _arrays(rows: pd.DataFrame, folder: Path) -> dict[str, np.ndarray]:
+    """What was kept of the first fit: the lowest seed's first fold, whatever it looks like."""
+    first = rows.sort_values(["seed", "fold"]).iloc[0]
+    name = "-".join(str(first[column]) for column in rows.columns[:6])
+    with np.load(folder / f"{name}.npz") as file:
+        return dict(file)
+
+
+def _embeddings(rows: pd.DataFrame, folder: Path, ax: Axes) -> None:
+    kept = _arrays(rows, folder)
+    EmbeddingDisplay.from_predictions(kept["embedding"], kept["y"], centers=kept["centers"], ax=ax)
+
+
+def _confusion(rows: pd.DataFrame, folder: Path, ax: Axes) -> None:
+    y, y_pred = pooled(rows)
+    ConfusionMatrixDisplay.from_predictions(
+        y,
+        y_pred,
+        normalize="true",
+        values_format=".2f",
+        cmap="Blues",
+        xticks_rotation=45,
+        ax=ax,
+        colorbar=False,
+    )
+
+
+def _learning_curve(rows: pd.DataFrame, folder: Path, ax: Axes) -> None:
+    center_lambda = json.loads(rows.iloc[0].parameters)["center_lambda"]
+    history = json.loads(str(_arrays(rows, folder)["history"]))
+    TrainingHistoryDisplay.from_predictions(history, center_lambda=center_lambda, ax=ax)
