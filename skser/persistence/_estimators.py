@@ -212,6 +212,8 @@ def _restore_step(
         raise ValueError(f"it names a class {name!r}, which no model file holds.")
     estimator = _CLASSES[name]()
     estimator.set_params(**_restore_parameters(description, estimator))
+    if not isinstance(estimator.verbose, (int, np.integer, np.bool_)):
+        raise ValueError(f"verbose must be an integer, True or False, got {estimator.verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
     if isinstance(estimator, CenterLossClassifier):
         own = {key: tensors.pop(key) for key in list(tensors) if key.startswith(of_tensors)}
@@ -249,14 +251,14 @@ def _check_transformer(transformer: SpectrogramTransformer) -> None:
     transformer._check_parameters()
 
 
-def _restore_classifier(
-    classifier: CenterLossClassifier, fitted: dict[str, Any], tensors: Mapping[str, Tensor]
-) -> None:
-    """Give a classifier with parameters what it had learnt."""
-    if len(classifier.channels) > len(tensors):  # before each of them is looked at
-        raise ValueError(f"it has {len(classifier.channels)} channels for {len(tensors)} tensors.")
+def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
+    """Check parameters as `fit` does, and that there are no settings which a file must not make."""
+    if len(classifier.channels) > n_tensors:  # before each of them is looked at
+        raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
     classifier._check_parameters()
     check_random_state(classifier.random_state)
+    if classifier.class_weight not in (None, "balanced") and not isinstance(classifier.class_weight, dict):
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {classifier.class_weight!r}.")
     if classifier.callbacks:
         raise ValueError("it has callbacks, which no model file holds.")
     for name in classifier.net_params or ():
@@ -265,6 +267,13 @@ def _restore_classifier(
                 f"net_params[{name!r}] is a setting that a model file cannot hold: it holds those of "
                 f"{', '.join(_NET_PARAMS)}. Fit without it."
             )
+
+
+def _restore_classifier(
+    classifier: CenterLossClassifier, fitted: dict[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Give a classifier with parameters what it had learnt."""
+    _check_classifier(classifier, len(tensors))
     _restore_features(classifier, fitted)
     _check_classes(fitted["classes_"])
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
