@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedKFold, check_cv
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
 
 from ._subjects import Subjects
 from ._validation import check_number
@@ -54,11 +60,13 @@ def make_splits(cv: Any, subjects: Subjects) -> list[Split]:
 
 def _splitter(cv: Any, subjects: Subjects) -> Any:
     """Object with a method split: what an integer or None stand for, or `cv` itself."""
+    groups = subjects.groups
     if cv is not None and not isinstance(cv, int | np.integer):
-        return check_cv(cv)
+        if groups is None or len(np.unique(groups)) >= _n_folds_of_groups(cv):
+            return check_cv(cv)
+        cv = _n_folds_of_groups(cv)  # more than there are groups, where an error would come of it
     if cv is not None:
         check_number("cv", cv, integer=True, low=2)
-    groups = subjects.groups
     if groups is None:
         if cv is None:
             raise ValueError(
@@ -73,6 +81,13 @@ def _splitter(cv: Any, subjects: Subjects) -> Any:
             "cv=StratifiedKFold(5) for folds that share it."
         )
     return LeaveOneGroupOut() if cv is None else GroupKFold(min(cv, n_groups))
+
+
+def _n_folds_of_groups(cv: Any) -> int:
+    """Folds of whole groups that `cv` asks for; 0 where it is None or splits otherwise."""
+    if isinstance(cv, int | np.integer):
+        return int(cv)
+    return cv.get_n_splits() if isinstance(cv, GroupKFold | StratifiedGroupKFold) else 0
 
 
 def _checked_split(fold: int, pair: Any, n_samples: int) -> Split:
@@ -163,7 +178,7 @@ def doubts(cv: Any, subjects: Subjects, splits: list[Split]) -> Iterator[str]:
 def _few_groups(cv: Any, groups: NDArray[Any], n_folds: int) -> Iterator[str]:
     """Say where there are fewer groups than folds."""
     n_groups = len(np.unique(groups))
-    if isinstance(cv, int | np.integer) and n_groups < cv:
+    if n_groups < _n_folds_of_groups(cv):
         yield f"cv={cv} asks for more folds than there are groups, {n_groups}: each group is a fold."
     elif n_groups < n_folds:
         yield f"there are fewer groups ({n_groups}) than folds ({n_folds}): folds share groups."

@@ -62,6 +62,11 @@ def read_subjects(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Su
     known_speakers = _values("speakers", speakers, frame, n_samples)
     if known_speakers is None and (column := _first_column(frame, _SPEAKER_COLUMNS)):
         known_speakers = _values("speakers", column, frame, n_samples)
+    if known_speakers is None and groups is not None:
+        # What the corpus keeps apart by itself is nearer to speakers than what the call leaves out.
+        known_speakers = _values("groups of the corpus", corpus_groups, frame, n_samples)
+    if _means_the_speakers(groups, frame) and known_speakers is not None:
+        groups = known_speakers
     known_groups = _values("groups", corpus_groups if groups is None else groups, frame, n_samples)
     if known_groups is None:
         known_groups = known_speakers
@@ -159,6 +164,11 @@ def _check_filled(name: str, values: Any) -> None:
             f"{name} has no value for item {np.argmax(missing)} (missing: {missing.sum()} of "
             f"{len(missing)}): fill it in, or leave the item out."
         )
+
+
+def _means_the_speakers(groups: Any, frame: Any) -> bool:
+    """Whether groups are "speaker" where the frame calls the speakers otherwise, as RAVDESS's "actor"."""
+    return isinstance(groups, str) and groups == "speaker" and (frame is None or groups not in frame.columns)
 
 
 def _first_column(frame: Any, names: tuple[str, ...]) -> str | None:

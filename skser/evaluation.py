@@ -36,9 +36,10 @@ class Evaluation:
     ----------
     predictions : pandas.DataFrame of shape (n_predictions, n_columns)
         One row a prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (where
-        items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (each
-        where known), `fold` (from 1), and `probability_<label>` for each class where the estimator has
-        `predict_proba`; a class that was not trained with has 0.
+        items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (where
+        either is known; the groups are the speakers where the corpus tells no others), `fold` (from 1),
+        and `probability_<label>` for each class where the estimator has `predict_proba`; a class that was
+        not trained with has 0.
     folds : pandas.DataFrame of shape (n_folds, 6)
         One row a fold: `fold` (from 1), `test_groups` (tuple, empty where groups are not known), `n_train`,
         `n_test`, `UA` and `WA`. The UA of a fold is over the classes in its test part.
@@ -165,13 +166,15 @@ def evaluate(
         None leaves one group out in each fold (LeaveOneGroupOut), which is as many trainings as
         there are groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n, 2
         or more, makes n folds of whole groups (GroupKFold), or as many as there are groups if these are
-        fewer. Any splitter of scikit-learn's kind is taken as it is; so are pairs of indices or masks.
+        fewer; so do GroupKFold and StratifiedGroupKFold. Any other splitter of scikit-learn's kind is taken
+        as it is; so are pairs of indices or masks.
     groups : str or array-like of shape (n_samples,), default=None
-        What a fold leaves out: the column of the frame of that name, such as "session" or "speaker", or
-        one value an item. None takes the groups of the corpus, or else the speakers.
+        What a fold leaves out: the column of the frame of that name, such as "session", or one value an
+        item. "speaker" means the speakers, also where the frame calls them "actor". None takes the groups of
+        the corpus, or else the speakers.
     speakers : str or array-like of shape (n_samples,), default=None
         Who speaks, given as `groups` is. None takes the column "speaker" of the frame, or else "actor";
-        where there is neither, the groups are taken for the speakers.
+        where there is neither, the groups of the corpus, or else `groups`, are taken for the speakers.
     n_jobs : int or None, default=None
         Processes among which joblib shares the folds; -1 means one a processor. None means 1, or
         what a ``joblib.parallel_config`` context says.
@@ -323,8 +326,8 @@ def _predictions(
     columns |= {"label": subjects.y[test], "predicted": result.predicted}
     if subjects.groups is not None:
         columns["group"] = subjects.groups[test]
-    if subjects.speakers is not None:
-        columns["speaker"] = subjects.speakers[test]
+    if subjects.kept_apart is not None:
+        columns["speaker"] = subjects.kept_apart[test]
     columns["fold"] = fold
     if result.classes is not None and result.probabilities is not None:
         aligned = np.zeros((len(test), len(labels)))

@@ -70,7 +70,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
 
     Notes
     -----
-    Inputs, of any batch and time of 1 or more:
+    Inputs, of any batch and time of 1 or more (an empty batch can crash onnxruntime, so do not pass one):
 
     - ``spectrogram``, float32 (batch, n_bins, time): spectrograms as the classifier takes them, padded at
       their ends; what the padding holds, NaN included, makes no difference;

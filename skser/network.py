@@ -104,8 +104,9 @@ class SpectrogramNetwork(nn.Module):
         self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
-        n_features = channels[-1] * _bins_left(n_bins, blocks)
-        self.rnn = _RNN[rnn](n_features, rnn_units, batch_first=True, bidirectional=True)
+        # torch's recurrent layers take no integers of NumPy, which a grid may hold.
+        n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
+        self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
         self.attention = _Attention(2 * rnn_units) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Linear(2 * rnn_units, embedding_dim)

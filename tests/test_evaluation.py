@@ -25,6 +25,7 @@ from sklearn.model_selection import (
     KFold,
     LeaveOneGroupOut,
     RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_predict,
 )
@@ -283,8 +284,8 @@ def test_any_form_of_a_corpus_gives_the_same(features, corpus):
     expected = without_warnings(LogisticRegression(), features).predictions["predicted"]
     evaluation = without_warnings(LogisticRegression(), corpus(features))
     np.testing.assert_array_equal(evaluation.predictions["predicted"], expected)
-    assert "speaker" not in evaluation.predictions
-    np.testing.assert_array_equal(evaluation.predictions["group"], SPEAKERS)
+    for column in ("group", "speaker"):
+        np.testing.assert_array_equal(evaluation.predictions[column], SPEAKERS)
 
 
 @pytest.mark.parametrize("kind", [int, bool, float])
@@ -301,6 +302,22 @@ def test_labels_come_back_as_they_went_in(features, kind):
 def test_groups_are_named_by_a_column_of_the_frame(features, svc):
     evaluation = without_warnings(svc, features, groups="session")
     assert evaluation.folds["test_groups"].tolist() == [(1,), (2,), (3,)]
+    np.testing.assert_array_equal(evaluation.predictions["group"], SESSIONS)
+    np.testing.assert_array_equal(evaluation.predictions["speaker"], SPEAKERS)
+
+
+def test_groups_called_speaker_are_the_speakers_whatever_the_frame_calls_them(features, svc):
+    features.groups = SESSIONS
+    features.frame = features.frame.rename(columns={"speaker": "actor"})
+    by_name = without_warnings(svc, features, cv=GroupKFold(2), groups="speaker")
+    expected = without_warnings(svc, features, cv=GroupKFold(2), groups="actor")
+    pd.testing.assert_frame_equal(by_name.predictions, expected.predictions)
+    np.testing.assert_array_equal(by_name.predictions["group"], SPEAKERS)
+
+
+def test_groups_of_the_corpus_stay_the_speakers_where_something_else_is_left_out(features, svc):
+    features.frame = features.frame.drop(columns="speaker")
+    evaluation = without_warnings(svc, features, groups="session")
     np.testing.assert_array_equal(evaluation.predictions["group"], SESSIONS)
     np.testing.assert_array_equal(evaluation.predictions["speaker"], SPEAKERS)
 
@@ -564,6 +581,14 @@ def only_warning(*args, **kwargs) -> str:
 def test_warns_of_more_folds_than_groups(features, svc):
     sentence = only_warning(svc, features, cv=10)
     assert "cv=10 asks for more folds than there are groups, 6" in sentence
+
+
+@pytest.mark.parametrize("splitter", [GroupKFold, StratifiedGroupKFold])
+def test_warns_of_a_splitter_of_more_folds_than_groups(features, svc, splitter):
+    sentence = only_warning(svc, features, cv=splitter(10))
+    assert "asks for more folds than there are groups, 6: each group is a fold" in sentence
+    assert evaluate_quietly(svc, features, cv=splitter(10)).folds["n_test"].tolist() == [10] * 6
+    assert len(without_warnings(svc, features, cv=splitter(6)).folds) == 6
 
 
 def test_warns_of_speakers_in_both_parts(features, svc):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -191,3 +192,11 @@ def test_batch_norm_of_one_value_gives_the_bias():
     norm = MaskedBatchNorm2d(1)
     nn.init.constant_(norm.bias, 0.25)
     assert norm(torch.full((1, 1, 1, 1), 7.0)).item() == 0.25
+
+
+@pytest.mark.parametrize("rnn", ["gru", "lstm"])
+def test_integers_of_numpy_do_as_sizes(rnn):
+    """As a search over np.arange hands them over."""
+    sizes = {"channels": tuple(np.array([4, 6])), "rnn_units": np.int64(5), "embedding_dim": np.int64(3)}
+    _, embedding = make(rnn=rnn, **sizes).eval()(torch.zeros(1, 20, 9), torch.tensor([9]))
+    assert embedding.shape == (1, 3)

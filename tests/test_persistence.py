@@ -908,6 +908,10 @@ class TestSignedFilesThatAreRefused:
             ({"n_fft": 2**20, "n_mels": 2**20}, "n_mels must be an integer in"),
             ({"window": {"$tuple": ["taylor", HUGE]}}, "window must have parameters up to 10000"),
             ({"window": {"$tuple": ["taylor", [HUGE]]}}, "window must have parameters up to 10000"),
+            (
+                {"n_fft": 2**20, "n_mels": 10, "window": {"$tuple": ["taylor", 10_000]}},
+                r"nbar of a Taylor window must be a number in \(-inf, 16\], got 10000",
+            ),
             ({"kind": "cepstrum"}, "kind must be one of"),
             ({"sr": None}, "holds what cannot be: sr must be an integer"),
             ({"verbose": {"$array": ["<i8", [1, 2]]}}, "verbose must be an integer, True or False"),
@@ -1196,8 +1200,10 @@ class TestWriting:
         assert os.listdir(tmp_path) == []
 
     def test_folder_in_place_of_a_file_is_named(self, fitted, tmp_path):
-        with pytest.raises(IsADirectoryError, match=r"cannot be written \(it is a folder\)"):
-            save_model(fitted, tmp_path)
+        for folder in (tmp_path, f"{tmp_path / 'new'}/"):
+            with pytest.raises(IsADirectoryError, match=r"cannot be written \(it is a folder\)"):
+                save_model(fitted, folder)
+        assert os.listdir(tmp_path) == []
         with pytest.raises(
             FileNotFoundError, match=r"none/model cannot be written .*: give a file in a folder that"
         ):

@@ -26,10 +26,10 @@ SEVERITIES = {
     "non-finite": "error",
     "too short": "error",
     "silent": "error",
+    "truncated": "error",
     "duplicate with another label": "error",
     "duplicate in another group": "error",
-    "duplicate": "warning",
-    "truncated": "warning",
+    "duplicate": "error",
     "nearly silent": "warning",
     "mostly zeros": "warning",
     "out of range": "warning",
@@ -60,7 +60,7 @@ def audit(
     sr: int | None = None,
     min_duration: float = 0.032,
     silence_db: float = -60.0,
-    n_jobs: int | None = None,
+    n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> pd.DataFrame:
     """Read every recording of a corpus once and list what is wrong with which.
@@ -81,9 +81,9 @@ def audit(
     silence_db : float, default=-60.0
         Level in dB re full scale below which a recording is nearly silent, at most 0. It is taken over the
         loudest 25 ms; the quietest speech of RAVDESS has -55 there.
-    n_jobs : int or None, default=None
-        Threads among which joblib shares the recordings; -1 means one a processor. None means 1, or
-        what a ``joblib.parallel_config`` context says.
+    n_jobs : int or None, default=-1
+        Threads that read the files; -1 means one a processor, None 1 or what a ``joblib.parallel_config``
+        context says.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -99,7 +99,8 @@ def audit(
         problem : str
             One of the words below.
         severity : str
-            "error" where the recording cannot be used or its label cannot be trusted, else "warning".
+            "error" where the recording cannot be used, is not whole, is there a second time, or its label
+            cannot be trusted, else "warning".
         detail : str
             A sentence with numbers.
         same_as : Int64
@@ -122,13 +123,14 @@ def audit(
     - non-finite: NaN or infinite samples;
     - too short: shorter than `min_duration`;
     - silent: all samples equal, or the loudest 25 ms below -90 dB re full scale, one step of 16 bits;
+    - truncated: at least 1 % of what the header states is not there;
     - duplicate with another label, duplicate in another group: the same waveform as another item, but not the
-      same in `target`, or in `groups`; each copy is listed, for it cannot be known which is right.
+      same in `target`, or in `groups`; each copy is listed, for it cannot be known which is right;
+    - duplicate: the same waveform as another item, of the same label and group, so that it counts twice; the
+      first copy is not listed.
 
     These are warnings:
 
-    - duplicate: the same waveform as another item, of the same label and group; the first copy is not listed;
-    - truncated: at least 1 % of what the header states is not there;
     - nearly silent: the loudest 25 ms below `silence_db`;
     - mostly zeros: more than half of the samples are exactly zero;
     - out of range: samples beyond 2, so not scaled to [-1, 1];
@@ -146,7 +148,7 @@ def audit(
     >>> tone = 0.5 * np.sin(2 * np.pi * 220 * np.arange(8000) / 16000)
     >>> table = audit([tone, np.zeros(8000), tone], sr=16000)
     >>> table[["item", "problem", "severity"]].values.tolist()
-    [[1, 'silent', 'error'], [2, 'duplicate', 'warning']]
+    [[1, 'silent', 'error'], [2, 'duplicate', 'error']]
     """
     _check_parameters(sr, min_duration, silence_db, n_jobs, verbose)
     data, target, groups, rate = _parts(corpus, sr)

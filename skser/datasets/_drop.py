@@ -33,7 +33,7 @@ def drop(
     table : pandas.DataFrame
         What :func:`audit` returned for it, or some of its rows.
     severity : {"error", "warning"}, default="error"
-        "error" leaves out what cannot be used, "warning" whatever is in the table.
+        "error" leaves out what cannot be used or is there a second time, "warning" whatever is in the table.
     problems : iterable of str, default=None
         Problems to leave out instead, of those that :func:`audit` names, whatever their severity.
 

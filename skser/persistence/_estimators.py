@@ -248,6 +248,8 @@ def _check_transformer(transformer: SpectrogramTransformer) -> None:
     numbers = [np.asarray(part) for part in window[1:]] if isinstance(window, tuple) else []
     if any(part.dtype.kind in "iuf" and (part > _MAX_WINDOW_PARAMETER).any() for part in numbers):
         raise ValueError(f"window must have parameters up to {_MAX_WINDOW_PARAMETER}, got {window!r}.")
+    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar times n_fft
+        check_number("nbar of a Taylor window", window[1], high=_MAX_FILTER_VALUES // n_fft)
     transformer._check_parameters()
 
 

@@ -90,10 +90,10 @@ def write_whole(path: str, content: bytes) -> None:
     OSError
         If it cannot be written. What was there is then there as before.
     """
-    target = os.path.realpath(path)
-    unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short, whatever the name
     try:
-        if os.path.isdir(target):
+        target = os.path.realpath(path)
+        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short, whatever the name
+        if os.path.isdir(target) or path.endswith(os.sep):
             raise IsADirectoryError(None, "it is a folder")
         if os.path.exists(target) and not os.path.isfile(target):  # /dev/null could be replaced, too
             raise OSError(None, "it is no regular file")
