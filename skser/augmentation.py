@@ -11,10 +11,18 @@ from torch.nn import functional
 
 from ._validation import check_number
 
-__all__ = ["SpectrogramAugmentation", "make_augmentation"]
+__all__ = ["MODERATE", "SpectrogramAugmentation", "make_augmentation"]
 
 _SHARES = ("time_stretch", "frequency_warp", "frequency_mask", "time_mask")
 _PARAMETERS = (*_SHARES, "gain")
+
+MODERATE = {
+    "time_stretch": 0.2,
+    "frequency_warp": 0.1,
+    "gain": 6.0,
+    "frequency_mask": 0.2,
+    "time_mask": 0.1,
+}
 
 
 class SpectrogramAugmentation(nn.Module):
@@ -146,8 +154,8 @@ def make_augmentation(augmentation: str | Mapping[str, Any] | None) -> Spectrogr
 
     Parameters
     ----------
-    augmentation : "default", dict or None
-        The layer with its own defaults, with those changed that the dictionary names, or no layer.
+    augmentation : "moderate", dict or None
+        The layer with `MODERATE` parameters, with those in the dictionary, or no layer.
 
     Returns
     -------
@@ -162,10 +170,10 @@ def make_augmentation(augmentation: str | Mapping[str, Any] | None) -> Spectrogr
     """
     if augmentation is None:
         return None
-    if isinstance(augmentation, str) and augmentation == "default":
-        return SpectrogramAugmentation()
+    if isinstance(augmentation, str) and augmentation == "moderate":
+        augmentation = MODERATE
     if not isinstance(augmentation, Mapping):
-        raise TypeError(f'augmentation must be "default", a dict or None, got {augmentation!r}.')
+        raise TypeError(f'augmentation must be "moderate", a dict or None, got {augmentation!r}.')
     unknown = sorted(set(augmentation) - set(_PARAMETERS), key=str)
     if unknown:
         raise ValueError(

@@ -80,9 +80,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Probability of dropout, in [0, 1).
     embedding_dim : int, default=64
         Size of the embedding.
-    augmentation : "default", dict or None, default=None
-        Random changes of the spectrograms while training: those of `SpectrogramAugmentation` by its defaults,
-        with the parameters in the dictionary, or none.
+    augmentation : "moderate", dict or None, default=None
+        Random changes of the spectrograms while training, by `SpectrogramAugmentation`: "moderate" is
+        ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
+        a dictionary gives parameters of one's own, None changes nothing.
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label; "balanced" weighs a class by the inverse of its frequency in
         the training part. Both losses are weighted.

@@ -54,9 +54,9 @@ class SpectrogramNetwork(nn.Module):
         class scores are dropped while training.
     embedding_dim : int, default=64
         Size of the embedding.
-    augmentation : "default", dict or None, default=None
-        Random changes while training: those of `SpectrogramAugmentation`, with the parameters in the
-        dictionary, or none.
+    augmentation : "moderate", dict or None, default=None
+        Random changes while training, by `SpectrogramAugmentation`: moderate ones (see
+        `CenterLossClassifier`), those with the parameters in the dictionary, or none.
 
     Attributes
     ----------

@@ -353,7 +353,7 @@ class TestTrainingOn:
             {},
             {"channels": (16, 16), "rnn_units": 16},
             {"dropout": 0.3, "class_weight": "balanced"},
-            {"augmentation": "default"},
+            {"augmentation": "moderate"},
             {"augmentation": {"gain": 3.0, "time_mask": 0.2}, "schedule": "one-cycle"},
             {"early_stopping": True, "max_epochs": 6, "patience": 1},
         ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +87,16 @@ def test_augmentation_changes_training_and_not_prediction(data):
     np.testing.assert_array_equal(changed.predict_proba(data[0]), changed.predict_proba(data[0]))
 
 
+def test_moderate_augmentation_is_what_the_docstring_says(data):
+    (shown,) = re.findall(r'"moderate" is\s+``({.*?})``', CenterLossClassifier.__doc__)
+    named, written = (
+        CenterLossClassifier(**TINY, augmentation=value, max_epochs=1).fit(*data)
+        for value in ("moderate", ast.literal_eval(shown))
+    )
+    assert torch.equal(weights(named), weights(written))
+    assert all(value > 0 for value in ast.literal_eval(shown).values())
+
+
 def test_augmented_fits_agree_bit_for_bit(data):
     first, second = (
         CenterLossClassifier(**TINY, augmentation=AUGMENTATION, max_epochs=2).fit(*data) for _ in range(2)
@@ -106,7 +119,7 @@ def test_both_arms_of_a_comparison_see_the_same_first_batch(data):
     ("parameters", "error", "message"),
     [
         ({"schedule": "cosine"}, ValueError, "schedule"),
-        ({"augmentation": "strong"}, TypeError, 'augmentation must be "default", a dict or None'),
+        ({"augmentation": "strong"}, TypeError, 'augmentation must be "moderate", a dict or None'),
         ({"augmentation": {"speed": 0.1}}, ValueError, "augmentation has no 'speed'"),
         ({"augmentation": {"time_mask": 2}}, ValueError, "time_mask"),
     ],
