@@ -64,7 +64,7 @@ COLUMNS = ("trial", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds"
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH, files:PATH, ...")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument(
         "--speakers", type=int, default=6, help="how many speakers are set aside for choosing"
     )

@@ -76,7 +76,7 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     default = CenterLossClassifier()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH, files:PATH, ...")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--features", nargs="+", default=["mel", "stft"], choices=["mel", "stft"])
     parser.add_argument("--center-lambda", type=float, default=default.center_lambda, metavar="LAMBDA")
     parser.add_argument("--center-alpha", type=float, default=default.center_alpha, metavar="ALPHA")
@@ -230,7 +230,7 @@ def results(arguments: argparse.Namespace, todo: list[Fit]) -> Iterator[tuple[Fi
         return
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
     y = np.asarray(corpus.target).astype(str)
     folds = speaker_folds(np.asarray(corpus.groups), arguments.folds)
     for features in dict.fromkeys(fit.features for fit in todo):

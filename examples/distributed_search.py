@@ -64,7 +64,7 @@ from skser.datasets import load_corpus
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--lambdas", type=float, nargs="+", default=[0, 0.1, 0.3], metavar="LAMBDA")
     parser.add_argument("--alphas", type=float, nargs="+", default=[0.1, 0.5], metavar="ALPHA")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
@@ -105,7 +105,7 @@ def main() -> None:
     torch.set_num_threads(1)  # as in each worker: the best candidate is fitted again here
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
     with tempfile.TemporaryDirectory() as temporary, connect(arguments) as client:
         memory = arguments.memory or (None if arguments.scheduler else temporary)
         pipeline = Pipeline(

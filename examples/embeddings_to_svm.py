@@ -38,7 +38,7 @@ BACK_ENDS = {
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--output", type=Path, help="folder for a picture (default: none is drawn)")
@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parse_arguments()
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
     y = corpus.target
     # What needs no training is computed once for all folds.
     X = SpectrogramTransformer().fit_transform(corpus.data)

@@ -40,7 +40,7 @@ LAMBDA, ALPHA = "param_classifier__center_lambda", "param_classifier__center_alp
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--lambdas", type=float, nargs="+", default=[0, 0.1, 0.3], metavar="LAMBDA")
     parser.add_argument("--alphas", type=float, nargs="+", default=[0.1, 0.5], metavar="ALPHA")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
@@ -92,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)  # as in each worker, so that the number of workers changes no result
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
     with tempfile.TemporaryDirectory() as temporary:
         # The cache computes each spectrogram once, however many candidates and folds use it.
         pipeline = Pipeline(

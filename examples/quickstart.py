@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     default = CenterLossClassifier()
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--corpus", default="synthetic", help="synthetic, ravdess:PATH or files:PATH")
+    parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--kind", default="mel", choices=["mel", "stft"], help="kind of spectrogram")
     parser.add_argument("--center-lambda", type=float, default=default.center_lambda, metavar="LAMBDA")
     parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
@@ -92,7 +92,7 @@ def main() -> None:
 
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: put a table speakers.csv beside the classes.")
+        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
     if not 2 <= arguments.folds <= len(np.unique(corpus.groups)):
         raise SystemExit("--folds must be 2 or more, and no more than there are speakers.")
     y, speakers = corpus.target, corpus.groups

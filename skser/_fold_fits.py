@@ -16,8 +16,9 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
-from ._folds import Split, named
+from ._folds import Split
 from ._subjects import Subjects, take
+from ._wording import listed
 from .transformer import SpectrogramTransformer
 
 
@@ -95,7 +96,7 @@ def name_fold(subjects: Subjects, splits: list[Split], fold: int) -> str:
     name = f"fold {fold + 1} of {len(splits)}"
     if subjects.groups is None:
         return name
-    return f"{name} (test groups: {named(np.unique(subjects.groups[splits[fold][1]]), 4)})"
+    return f"{name} (test groups: {listed(np.unique(subjects.groups[splits[fold][1]]), 4)})"
 
 
 def fit_and_predict(estimator: Any, subjects: Subjects, split: Split, name: str, keep: bool) -> FoldResult:

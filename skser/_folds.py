@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 
 from ._subjects import Subjects
 from ._validation import check_number
+from ._wording import counted, listed
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -105,7 +106,7 @@ def _checked_split(fold: int, pair: Any, n_samples: int) -> Split:
     both = np.intersect1d(train, test)
     if len(both):
         raise ValueError(
-            f"fold {fold} of cv tests on items it trains with ({named(both)}): an item belongs to one part."
+            f"fold {fold} of cv tests on items it trains with ({listed(both)}): an item belongs to one part."
         )
     return train, test
 
@@ -122,26 +123,6 @@ def _indices(part: Any, n_samples: int) -> NDArray[np.intp]:
     if len(array) and not 0 <= array.min() <= array.max() < n_samples:
         raise ValueError(f"a part has indices from {array.min()} to {array.max()}.")
     return array.astype(np.intp)
-
-
-def named(values: Iterable[Any], most: int = 5) -> str:
-    """Name the first few values for a message, and say how many more there are.
-
-    Parameters
-    ----------
-    values : iterable
-        What to name.
-    most : int, default=5
-        How many to name at most.
-
-    Returns
-    -------
-    str
-        Such as "1, 2, 3 and 4 more".
-    """
-    texts = [str(value) for value in values]
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
 
 
 def doubts(cv: Any, subjects: Subjects, splits: list[Split]) -> Iterator[str]:
@@ -189,7 +170,7 @@ def _few_speakers(apart: NDArray[Any], noun: str) -> Iterator[str]:
     names = np.unique(apart)
     if len(names) < _FEW_SPEAKERS:
         yield (
-            f"the corpus has {_counted(len(names), noun)} ({named(names)}): a claim of speaker independence "
+            f"the corpus has {counted(len(names), noun)} ({listed(names)}): a claim of speaker independence "
             f"cannot rest on fewer than {_FEW_SPEAKERS}."
         )
 
@@ -197,12 +178,12 @@ def _few_speakers(apart: NDArray[Any], noun: str) -> Iterator[str]:
 def _shared_speakers(apart: NDArray[Any], noun: str, splits: list[Split]) -> Iterator[str]:
     """Say which speakers are in the training and in the test part of one fold."""
     shared = [np.intersect1d(apart[train], apart[test]) for train, test in splits]
-    texts = [f"fold {fold}: {named(names)}" for fold, names in enumerate(shared, start=1) if len(names)]
+    texts = [f"fold {fold}: {listed(names)}" for fold, names in enumerate(shared, start=1) if len(names)]
     if texts:
         more = f"; {len(texts) - 3} more" if len(texts) > 3 else ""
         yield (
             f"{noun}s are in the training and in the test part of {len(texts)} of "
-            f"{_counted(len(splits), 'fold')} ({'; '.join(texts[:3])}{more}): the figures are not those of "
+            f"{counted(len(splits), 'fold')} ({'; '.join(texts[:3])}{more}): the figures are not those of "
             "new speakers; split by speakers for these."
         )
 
@@ -211,10 +192,10 @@ def _uneven_tests(n_samples: int, splits: list[Split]) -> Iterator[str]:
     """Say how many items are tested on in no fold, or more than once."""
     counts = np.bincount(np.concatenate([test for _, test in splits]), minlength=n_samples)
     if (counts == 0).any():
-        n_never = _counted(int((counts == 0).sum()), "item")
+        n_never = counted(int((counts == 0).sum()), "item")
         yield f"{n_never} of {n_samples} are in no test part, and nothing is predicted for them."
     if (counts > 1).any():
-        n_again = _counted(int((counts > 1).sum()), "item")
+        n_again = counted(int((counts > 1).sum()), "item")
         yield f"{n_again} of {n_samples} are tested on more than once, and each prediction counts."
 
 
@@ -225,14 +206,9 @@ def _absent_classes(y: NDArray[Any], splits: list[Split]) -> Iterator[str]:
         for name, part in zip(("training", "test"), parts, strict=True):
             absent = np.setdiff1d(y, y[part])
             if len(absent):
-                texts.append(f"fold {fold}: {name} part without {named(absent)}")
+                texts.append(f"fold {fold}: {name} part without {listed(absent)}")
     if texts:
         yield (
-            f"not every part holds every class ({named(texts, 3)}): a class that is not trained with is "
+            f"not every part holds every class ({listed(texts, 3)}): a class that is not trained with is "
             "never predicted, and the UA of a fold is over the classes in its test part."
         )
-
-
-def _counted(n: int, noun: str) -> str:
-    """Number with its noun in the right form."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._folds import named
+from ._wording import listed
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -55,7 +55,7 @@ def _fold_rows(evaluation: Evaluation) -> list[dict[str, str]]:
     rows = [
         {
             "fold": str(row["fold"]),
-            "test groups": named(row["test_groups"], _NAMED_GROUPS),
+            "test groups": listed(row["test_groups"], _NAMED_GROUPS),
             "train": str(row["n_train"]),
             "test": str(row["n_test"]),
             "UA": percent(row["UA"]),

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._validation import check_choice, warn_caller
+from .._wording import counted, listed
 from ._audit import SEVERITIES, Row, path_of
 from ._bunch import _counts
-from ._folders import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,9 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from .._validation import warn_caller
+from .._wording import counted, listed
 from ._bunch import as_bunch
-from ._folders import AUDIO_EXTENSIONS, check_folder, counted, files_below, is_audio, listed, without_pointers
+from ._folders import AUDIO_EXTENSIONS, check_folder, files_below, is_audio, without_pointers
 from ._speakers import speaker_finder
 
 _CURE = "give a folder that holds one folder of audio files a class"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._validation import warn_caller
+from .._wording import counted, listed
 
 AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
@@ -95,17 +96,6 @@ def without_pointers(folder: Path, paths: list[Path]) -> list[Path]:
     )
     left_out = set(pointers)
     return [path for path in paths if path not in left_out]
-
-
-def listed(items: list[str], most: int = 5) -> str:
-    """First few items for a message, and how many more there are."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
-
-
-def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """Number with its noun in the right form."""
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def _fail(error: OSError) -> None:

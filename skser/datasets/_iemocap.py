@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from sklearn.utils import Bunch
 
 from .._validation import check_choice, warn_caller
-from ._folders import check_folder, counted, files_below, is_audio, listed, without_pointers
+from .._wording import counted, listed
+from ._folders import check_folder, files_below, is_audio, without_pointers
 from ._recordings import (
     EXTENSIONS,
     chosen,

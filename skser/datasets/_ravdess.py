@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from ._folders import check_folder, counted
+from .._wording import counted
+from ._folders import check_folder
 from ._recordings import (
     Corpus,
     audio_below,

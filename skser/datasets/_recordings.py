@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from sklearn.utils import Bunch
 
 from .._validation import check_choice, check_number, warn_caller
+from .._wording import counted, listed
 from ._bunch import as_bunch
-from ._folders import check_folder, counted, files_below, is_audio, listed, without_pointers
+from ._folders import check_folder, files_below, is_audio, without_pointers
 
 EXTENSIONS = (".wav", ".flac")
 _MOST = 12  # deviations of one table that a warning spells out
