@@ -45,6 +45,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--alphas", type=float, nargs="+", default=[0.1, 0.5], metavar="ALPHA")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
+    parser.add_argument(
+        "--speakers", type=int, metavar="N", help="search on the first N alone (default: all)"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--memory", help="folder that keeps the spectrograms (default: a temporary one)")
     parser.add_argument("--output", type=Path, help="folder for a picture (default: none is drawn)")
@@ -93,11 +96,15 @@ def main() -> None:
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
         raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+    speakers = np.unique(corpus.groups)[: arguments.speakers]
+    chosen = np.flatnonzero(np.isin(corpus.groups, speakers))
+    X = [corpus.data[index] for index in chosen]
+    y, groups = np.asarray(corpus.target)[chosen], np.asarray(corpus.groups)[chosen]
     with tempfile.TemporaryDirectory() as temporary:
         # The cache computes each spectrogram once, however many candidates and folds use it.
         pipeline = Pipeline(
             [
-                ("spectrogram", SpectrogramTransformer(memory=arguments.memory or temporary)),
+                ("spectrogram", SpectrogramTransformer(trim_db=40, memory=arguments.memory or temporary)),
                 ("classifier", CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)),
             ]
         )
@@ -109,12 +116,12 @@ def main() -> None:
             cv=GroupKFold(arguments.folds),
             n_jobs=arguments.jobs,
         )
-        search.fit(corpus.data, corpus.target, groups=corpus.groups)
+        search.fit(X, y, groups=groups)
 
     table = pd.DataFrame(search.cv_results_)[
         [LAMBDA, ALPHA, "mean_test_UA", "std_test_UA", "mean_test_WA", "std_test_WA"]
     ].sort_values("mean_test_UA", ascending=False, kind="stable")
-    print(f"{len(np.unique(corpus.groups))} speakers in {arguments.folds} folds\n")
+    print(f"{len(speakers)} speakers in {arguments.folds} folds\n")
     print(
         table.to_string(index=False, header=["lambda", "alpha", "UA", "+-", "WA", "+-"], float_format="%.3f")
     )

@@ -1,4 +1,4 @@
-"""Callbacks of the training loop: centers, seeds, learning rate, guards, early stopping."""
+"""Callbacks of the training loop: centers, seeds, schedules, guards, early stopping."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from .metrics import unweighted_accuracy
 from .training import CenterLossNet, seed_generators
 
-__all__ = ["SCHEDULES", "CenterUpdate", "EarlyStopping", "EpochSeed", "FiniteLoss", "OneCycle"]
+__all__ = ["SCHEDULES", "CenterRamp", "CenterUpdate", "EarlyStopping", "EpochSeed", "FiniteLoss", "OneCycle"]
 
 SCHEDULES = ("constant", "one-cycle")
 
@@ -42,6 +42,79 @@ class CenterUpdate(Callback):
         """
         if training:
             net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device))
+
+
+class CenterRamp(Callback):
+    """Raise the weight of the center loss from zero to lambda while a training goes on.
+
+    Until the centers have something to stand for, pulling the embeddings to them holds the network back:
+    it learns the classes first. The centers follow the embeddings all the while. The weight rises
+    linearly, one step an epoch.
+
+    Parameters
+    ----------
+    center_lambda : float
+        The weight to rise to, at least 0.
+    first, last : float
+        Shares of the epochs where it leaves zero and where it arrives, 0 <= `first` <= `last` <= 1.
+    max_epochs : int
+        Epochs that the shares are of, 1 or more.
+    first_epoch : int, default=0
+        Epochs trained before they begin.
+    """
+
+    def __init__(
+        self, center_lambda: float, first: float, last: float, max_epochs: int, first_epoch: int = 0
+    ) -> None:
+        self.center_lambda = center_lambda
+        self.first = first
+        self.last = last
+        self.max_epochs = max_epochs
+        self.first_epoch = first_epoch
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Set the weight of the epoch.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net in training, whose history counts the epochs.
+        **kwargs : dict
+            Not used.
+        """
+        epoch = len(net.history) - 1 - self.first_epoch
+        net.criterion_.center_lambda = self.center_lambda * self.share((epoch + 0.5) / self.max_epochs)
+
+    def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Leave the criterion as it is described by its parameters.
+
+        Parameters
+        ----------
+        net : CenterLossNet
+            The net whose training ends.
+        **kwargs : dict
+            Not used.
+        """
+        net.criterion_.center_lambda = self.center_lambda
+
+    def share(self, position: float) -> float:
+        """Give the share of lambda.
+
+        Parameters
+        ----------
+        position : float
+            Where in the epochs, from 0; they end at 1.
+
+        Returns
+        -------
+        float
+            The share, in [0, 1].
+        """
+        if position >= self.last:
+            return 1.0
+        if position <= self.first:
+            return 0.0
+        return (position - self.first) / (self.last - self.first)
 
 
 class EpochSeed(Callback):

@@ -20,7 +20,7 @@ from ._inputs import check_groups, check_labels, check_sample_weight, check_spec
 from ._validation import check_choice, check_flag, check_number, warn_caller
 from .augmentation import make_augmentation
 from .batches import BatchIterator, SpectrogramDataset, batches_by_length
-from .callbacks import SCHEDULES, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
+from .callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
 from .losses import CenterLossCriterion
 from .network import SpectrogramNetwork, check_network_parameters
 from .sequences import Spectrograms
@@ -68,11 +68,14 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Weight of the center loss, at least 0. At 0 the network is trained by softmax alone.
     center_alpha : float, default=0.5
         Rate, in [0, 1], at which the centers follow the embeddings.
-    channels : sequence of int, default=(48, 64, 80, 96)
+    center_ramp : (float, float) or None, default=None
+        Shares of `max_epochs` between which the weight of the center loss rises linearly from zero to
+        `center_lambda`. None gives it its whole weight from the start.
+    channels : sequence of int, default=(24, 32, 48, 64)
         Channels of each convolution.
     rnn : {"gru", "lstm"}, default="gru"
         Recurrent cell.
-    rnn_units : int, default=128
+    rnn_units : int, default=64
         Units of the recurrent layer in each direction.
     pooling : {"last", "attention"}, default="last"
         How the recurrent outputs become one vector, see `SpectrogramNetwork`.
@@ -80,20 +83,20 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Probability of dropout, in [0, 1).
     embedding_dim : int, default=64
         Size of the embedding.
-    augmentation : "moderate", dict or None, default=None
+    augmentation : "moderate", dict or None, default="moderate"
         Random changes of the spectrograms while training, by `SpectrogramAugmentation`: "moderate" is
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
         a dictionary gives parameters of one's own, None changes nothing.
     class_weight : dict or "balanced", default=None
         Weights of the classes, by label; "balanced" weighs a class by the inverse of its frequency in
         the training part. Both losses are weighted.
-    max_epochs : int, default=30
+    max_epochs : int, default=60
         Epochs of training, at most; 1 or more.
     batch_size : int, default=32
         Items a batch, 1 or more; one more where a single item would remain.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Learning rate of AdamW, above 0; with a schedule the highest.
-    schedule : {"constant", "one-cycle"}, default="constant"
+    schedule : {"constant", "one-cycle"}, default="one-cycle"
         How the learning rate changes with the epochs: not at all, or up over the first 30 % of
         `max_epochs` and down to zero over the others. `partial_fit` takes one step of it a call, and goes on
         at a tenth of `lr` behind the last.
@@ -108,7 +111,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         and otherwise a random part, with a warning.
     validation_fraction : float, default=0.2
         Share, in (0, 1), of the groups or items that early stopping holds out.
-    patience : int, default=10
+    patience : int, default=20
         Epochs without improvement after which early stopping ends, 1 or more.
     warm_start : bool, default=False
         Whether `fit` continues from the network of the call before.
@@ -196,23 +199,24 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         *,
         center_lambda: float = 0.3,
         center_alpha: float = 0.5,
-        channels: Sequence[int] = (48, 64, 80, 96),
+        center_ramp: tuple[float, float] | None = None,
+        channels: Sequence[int] = (24, 32, 48, 64),
         rnn: str = "gru",
-        rnn_units: int = 128,
+        rnn_units: int = 64,
         pooling: str = "last",
         dropout: float = 0.0,
         embedding_dim: int = 64,
-        augmentation: str | Mapping[str, Any] | None = None,
+        augmentation: str | Mapping[str, Any] | None = "moderate",
         class_weight: Mapping[Any, float] | str | None = None,
-        max_epochs: int = 30,
+        max_epochs: int = 60,
         batch_size: int = 32,
-        lr: float = 1e-3,
-        schedule: str = "constant",
+        lr: float = 2e-3,
+        schedule: str = "one-cycle",
         weight_decay: float = 1e-2,
         early_stopping: bool = False,
         validation: str = "auto",
         validation_fraction: float = 0.2,
-        patience: int = 10,
+        patience: int = 20,
         warm_start: bool = False,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -222,6 +226,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     ) -> None:
         self.center_lambda = center_lambda
         self.center_alpha = center_alpha
+        self.center_ramp = center_ramp
         self.channels = channels
         self.rnn = rnn
         self.rnn_units = rnn_units
@@ -335,6 +340,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     def _check_parameters(self) -> None:
         check_number("center_lambda", self.center_lambda, low=0)
         check_number("center_alpha", self.center_alpha, low=0, high=1)
+        _check_center_ramp(self.center_ramp)
         check_network_parameters(
             self.channels, self.rnn, self.rnn_units, self.pooling, self.dropout, self.embedding_dim
         )
@@ -381,14 +387,14 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     ) -> None:
         """Train a new net, or a copy of the present one, and read the results off it.
 
-        The schedule of the learning rate counts epochs from `first_epoch` on.
+        The schedules of lambda and of the learning rate count epochs from `first_epoch` on.
         """
         if not hasattr(self, "_seed"):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
         with isolated_generators(self._seed, device):
-            further = [*self._schedule(first_epoch), *stopping]
+            further = [*self._schedules(first_epoch), *stopping]
             net = self._make_net(train.X.n_bins, self._class_weights(train.y), device, further)
             net.initialize()
             net.module_.standardise_with(*train.X.mean_and_std())
@@ -401,11 +407,15 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.net_ = net
         self._read_results(stopping)
 
-    def _schedule(self, first_epoch: int) -> list[tuple[str, Callback]]:
-        """Make the callback that changes the learning rate, if there is one."""
-        if self.schedule == "constant":
-            return []
-        return [("schedule", OneCycle(self.lr, self.max_epochs, first_epoch))]
+    def _schedules(self, first_epoch: int) -> list[tuple[str, Callback]]:
+        """Make the callbacks that change lambda and the learning rate with the epochs."""
+        callbacks: list[tuple[str, Callback]] = []
+        if self.center_ramp is not None:
+            ramp = CenterRamp(self.center_lambda, *self.center_ramp, self.max_epochs, first_epoch)
+            callbacks.append(("center_ramp", ramp))
+        if self.schedule == "one-cycle":
+            callbacks.append(("schedule", OneCycle(self.lr, self.max_epochs, first_epoch)))
+        return callbacks
 
     def _make_net(
         self,
@@ -574,6 +584,19 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _check_center_ramp(center_ramp: Any) -> None:
+    """Raise unless the ramp of lambda is None or two shares in order."""
+    if center_ramp is None:
+        return
+    if isinstance(center_ramp, str) or not isinstance(center_ramp, Sequence) or len(center_ramp) != 2:
+        raise TypeError(f"center_ramp must be a pair of numbers or None, got {center_ramp!r}.")
+    first, last = center_ramp
+    check_number("center_ramp[0]", first, low=0, high=1)
+    check_number("center_ramp[1]", last, low=0, high=1)
+    if first > last:
+        raise ValueError(f"center_ramp must rise: its first share lies behind its last in {center_ramp!r}.")
 
 
 # Parameters of the net that the estimator sets, and what sets them.

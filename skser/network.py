@@ -40,11 +40,11 @@ class SpectrogramNetwork(nn.Module):
         Frequency bins of the spectrograms, 1 or more.
     n_classes : int
         Number of classes, 2 or more.
-    channels : sequence of int, default=(48, 64, 80, 96)
+    channels : sequence of int, default=(24, 32, 48, 64)
         Channels of each convolution.
     rnn : {"gru", "lstm"}, default="gru"
         Recurrent cell.
-    rnn_units : int, default=128
+    rnn_units : int, default=64
         Units of the recurrent layer in each direction.
     pooling : {"last", "attention"}, default="last"
         How the recurrent outputs become one vector: the last output of each direction, or their
@@ -87,9 +87,9 @@ class SpectrogramNetwork(nn.Module):
         n_bins: int,
         n_classes: int,
         *,
-        channels: Sequence[int] = (48, 64, 80, 96),
+        channels: Sequence[int] = (24, 32, 48, 64),
         rnn: str = "gru",
-        rnn_units: int = 128,
+        rnn_units: int = 64,
         pooling: str = "last",
         dropout: float = 0.0,
         embedding_dim: int = 64,

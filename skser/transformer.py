@@ -52,8 +52,9 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     ref : {"max", "mean"} or float, default=1.0
         What 0 dB stands for: a power above 0, or for each recording the largest of its powers, or its mean
         in dB. "max" and "mean" leave the level of a recording out.
-    top_db : float or None, default=None
+    top_db : float or None, default=60
         Cells more than this below the recording's largest are raised to that, above 0. None raises none.
+        What lies deeper is noise of the room and of the recorder, from which a network learns speakers.
     trim_db : float or None, default=None
         Cut both ends of a recording where they lie this many dB or more below its loudest part, above 0.
         None cuts nothing.
@@ -122,7 +123,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         fmin: float = 0.0,
         fmax: float | None = None,
         ref: float | str = 1.0,
-        top_db: float | None = None,
+        top_db: float | None = 60,
         trim_db: float | None = None,
         backend: str = "torch",
         memory: str | os.PathLike[str] | None = None,

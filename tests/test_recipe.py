@@ -72,12 +72,56 @@ def test_warm_start_begins_a_new_cycle(data, rates):
 def test_partial_fit_takes_the_steps_of_fit_and_goes_on_at_a_tenth(data, rates):
     parameters = {**TINY, "schedule": "one-cycle", "max_epochs": 3, "augmentation": AUGMENTATION}
     whole = CenterLossClassifier(**parameters).fit(*data)
-    parts = CenterLossClassifier(**parameters, lr=1e-3, callbacks=[Rates()])
+    parts = CenterLossClassifier(**parameters, callbacks=[Rates()])
     for _ in range(3):
         parts.partial_fit(*data)
     assert torch.equal(weights(whole), weights(parts))
     parts.partial_fit(*data)
-    assert rates[-1] == pytest.approx(1e-4)
+    assert rates[-1] == pytest.approx(parts.lr / 10)
+
+
+def shares_of_lambda(classifier: CenterLossClassifier) -> list[float]:
+    """What each epoch's center loss was multiplied by, as a share of lambda."""
+    return [
+        (row["train_loss"] - row["train_cross_entropy"])
+        / (classifier.center_lambda * row["train_center_loss"])
+        for row in classifier.history_
+    ]
+
+
+@pytest.mark.parametrize(
+    ("center_ramp", "shares"),
+    [
+        (None, [1, 1, 1, 1, 1]),
+        ((0, 0), [1, 1, 1, 1, 1]),
+        ((0, 0.5), [0.2, 0.6, 1, 1, 1]),
+        ((0.4, 0.8), [0, 0, 0.25, 0.75, 1]),  # each epoch by its middle: 0.1, 0.3, 0.5, 0.7, 0.9
+        ((0.5, 0.5), [0, 0, 1, 1, 1]),
+        ((1, 1), [0, 0, 0, 0, 0]),
+    ],
+)
+def test_lambda_rises_between_the_two_shares_of_the_epochs(data, center_ramp, shares):
+    classifier = CenterLossClassifier(**TINY, center_lambda=0.5, center_ramp=center_ramp, max_epochs=5)
+    assert shares_of_lambda(classifier.fit(*data)) == pytest.approx(shares, abs=1e-5)
+    assert classifier.net_.criterion_.center_lambda == 0.5
+
+
+def test_ramp_counts_the_epochs_of_partial_fit_and_begins_anew_with_each_fit(data):
+    ramp = {**TINY, "center_ramp": (0, 1), "max_epochs": 2, "schedule": "constant"}
+    parts = CenterLossClassifier(**ramp)
+    for _ in range(3):
+        parts.partial_fit(*data)
+    assert shares_of_lambda(parts) == pytest.approx([0.25, 0.75, 1], abs=1e-5)
+    warm = CenterLossClassifier(**ramp, warm_start=True).fit(*data).fit(*data)
+    assert shares_of_lambda(warm) == pytest.approx([0.25, 0.75] * 2, abs=1e-5)
+
+
+def test_ramp_without_center_loss_is_softmax_bit_for_bit(data):
+    first, second = (
+        CenterLossClassifier(**TINY, center_lambda=0, center_ramp=ramp, max_epochs=3).fit(*data)
+        for ramp in (None, (0, 0.5))
+    )
+    assert torch.equal(weights(first), weights(second))
 
 
 def test_augmentation_changes_training_and_not_prediction(data):
@@ -119,6 +163,11 @@ def test_both_arms_of_a_comparison_see_the_same_first_batch(data):
     ("parameters", "error", "message"),
     [
         ({"schedule": "cosine"}, ValueError, "schedule"),
+        ({"center_ramp": 0.5}, TypeError, r"center_ramp must be a pair of numbers or None, got 0\.5"),
+        ({"center_ramp": "up"}, TypeError, "center_ramp must be a pair"),
+        ({"center_ramp": (0, 0.5, 1)}, TypeError, "center_ramp must be a pair"),
+        ({"center_ramp": (0, 2)}, ValueError, r"center_ramp\[1\]"),
+        ({"center_ramp": (0.8, 0.4)}, ValueError, "center_ramp must rise"),
         ({"augmentation": "strong"}, TypeError, 'augmentation must be "moderate", a dict or None'),
         ({"augmentation": {"speed": 0.1}}, ValueError, "augmentation has no 'speed'"),
         ({"augmentation": {"time_mask": 2}}, ValueError, "time_mask"),
