@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import recipe_parts
 import torch
 from joblib import Parallel, delayed
 
@@ -27,6 +28,7 @@ from skser.datasets import load_corpus
 # What every trial begins with, written out so that later defaults change no trial.
 SOFTMAX = {
     "center_lambda": 0.0,
+    "center_ramp": None,
     "channels": (48, 64, 80, 96),
     "rnn_units": 128,
     "pooling": "last",
@@ -40,23 +42,36 @@ TRIMMED = {"trim_db": 40, "top_db": 60}
 SMALL = {"channels": (24, 32, 48, 64), "rnn_units": 64}
 CYCLE = {"max_epochs": 60, "lr": 2e-3, "schedule": "one-cycle"}
 STRONG = {"time_stretch": 0.2, "frequency_warp": 0.1, "frequency_mask": 0.2, "time_mask": 0.1}
+MODERATE = STRONG | {"gain": 6}
+AUGMENTED = TRIMMED | SMALL | CYCLE | {"augmentation": MODERATE}
 
 TRIALS: dict[str, dict[str, Any]] = {
     "plain": {},
     "trimmed": TRIMMED,
     "small": TRIMMED | SMALL,
-    "augmented": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}},
-    "no gain": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG},
-    "no cycle": TRIMMED | SMALL | {"max_epochs": 60, "augmentation": STRONG | {"gain": 6}},
-    "no masks": TRIMMED
-    | SMALL
-    | CYCLE
-    | {"augmentation": {"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6}},
-    "masks alone": TRIMMED | SMALL | CYCLE | {"augmentation": {"frequency_mask": 0.2, "time_mask": 0.1}},
-    "attention": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}, "pooling": "attention"},
-    "wide": TRIMMED | CYCLE | {"augmentation": STRONG | {"gain": 6}},
-    "no level": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG, "ref": "mean"},
-    "dropout": TRIMMED | SMALL | CYCLE | {"augmentation": STRONG | {"gain": 6}, "dropout": 0.2},
+    "augmented": AUGMENTED,
+    "no gain": AUGMENTED | {"augmentation": STRONG},
+    "no cycle": TRIMMED | SMALL | {"max_epochs": 60, "augmentation": MODERATE},
+    "no masks": AUGMENTED | {"augmentation": {"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6}},
+    "masks alone": AUGMENTED | {"augmentation": {"frequency_mask": 0.2, "time_mask": 0.1}},
+    "attention": AUGMENTED | {"pooling": "attention"},
+    "wide": TRIMMED | CYCLE | {"augmentation": MODERATE},
+    "no level": AUGMENTED | {"augmentation": STRONG, "ref": "mean"},
+    "dropout": AUGMENTED | {"dropout": 0.2},
+    "more warp": AUGMENTED | {"augmentation": MODERATE | {"frequency_warp": 0.2}},
+    "more stretch": AUGMENTED | {"augmentation": MODERATE | {"time_stretch": 0.35}},
+    "more gain": AUGMENTED | {"augmentation": MODERATE | {"gain": 12}},
+    "equaliser": AUGMENTED | {"parts": {"colour": {"equaliser": 6}}},
+    "noise": AUGMENTED | {"parts": {"colour": {"noise": True}}},
+    "bins normalised": AUGMENTED | {"parts": {"normalised": True}},
+    "label smoothing": AUGMENTED | {"parts": {"criterion": {"label_smoothing": 0.1}}},
+    "mixup": AUGMENTED | {"parts": {"criterion": {"mixup": 0.3}}},
+    "80 bands": AUGMENTED | {"n_mels": 80},
+    "weight decay": AUGMENTED | {"weight_decay": 0.1},
+    "weights averaged": AUGMENTED | {"parts": {"average": 0.25}},
+    "center, ramp": AUGMENTED | {"center_lambda": 0.3, "center_ramp": (0, 0.5)},
+    "center, late ramp": AUGMENTED | {"center_lambda": 0.3, "center_ramp": (0.4, 0.8)},
+    "center, sphere": AUGMENTED | {"center_lambda": 1.0, "parts": {"criterion": {"normalise": 1.0}}},
 }
 COLUMNS = ("trial", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds", "parameters")
 
@@ -90,11 +105,16 @@ def changed(settings: list[str]) -> dict[str, Any]:
 
 
 def estimators(parameters: dict[str, Any]) -> tuple[SpectrogramTransformer, CenterLossClassifier]:
-    """Make both steps, each with the parameters that it has."""
+    """Make both steps, each with the parameters that it has, and with the parts that are none."""
     transformer, classifier = SpectrogramTransformer(), CenterLossClassifier()
     own = transformer.get_params()
+    parts = parameters.get("parts", {})
     transformer.set_params(**{name: value for name, value in parameters.items() if name in own})
-    classifier.set_params(**{name: value for name, value in parameters.items() if name not in own})
+    classifier.set_params(
+        **{name: value for name, value in parameters.items() if name not in own and name != "parts"},
+        callbacks=recipe_parts.callbacks(parts),
+        net_params=recipe_parts.net_params(parts),
+    )
     return transformer, classifier
 
 
@@ -132,6 +152,8 @@ def run(arguments: argparse.Namespace, name: str, parameters: dict[str, Any], co
         return
     transformer, classifier = estimators(parameters)
     X = transformer.fit_transform([corpus.data[index] for index in chosen])
+    if "normalised" in parameters.get("parts", {}):
+        X = recipe_parts.normalised(X)
     classifier.set_params(device=arguments.device)
     fits = (
         delayed(fit)(
