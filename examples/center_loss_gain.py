@@ -265,7 +265,7 @@ def main() -> None:
         print(f"{number:4d} of {len(todo)}: {' '.join(map(str, fit))}: UA {100 * row['UA']:.1f}", flush=True)
     rows = pd.read_csv(table, dtype={"key": str}).set_index([*Fit._fields, "key"], drop=False)
     rows = rows.loc[[(*fit, keys[fit]) for fit in fits]].reset_index(drop=True)
-    report.print_tables(rows)
+    report.write_tables(rows, arguments.output)
     report.draw(rows, arguments.output)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 METHODS = ("softmax", "center")
+ARM = ["features", "embedding_dim", "method"]
 ON_EMBEDDINGS = ("svc", "knn", "lda", "logistic")
 COLUMNS = (
     *("features", "method", "embedding_dim", "fold", "seed", "key", "UA", "WA"),
@@ -29,7 +30,7 @@ N_RESAMPLES = 10_000
 def append(table: Path, row: dict[str, object]) -> None:
     """Add a row to a table; the first one brings the names of the columns."""
     with table.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if not file.tell():
             writer.writeheader()
         writer.writerow(row)
@@ -63,52 +64,76 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def print_tables(rows: pd.DataFrame) -> None:
-    """Print accuracies, gains, what the embeddings are worth, and the recall of each class."""
-    print(f"\nUA and WA in %, mean and deviation over {rows.fold.nunique()} folds and their seeds")
-    groups = rows.groupby(["features", "embedding_dim", "method"], sort=False)
-    table = groups[["UA", "WA"]].agg(["mean", "std"]).mul(100)
-    table["fits"] = groups.size()
-    print(table.to_string(float_format="%.1f"))
+def tables(rows: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Make all tables, each with a line that says what it holds; accuracies in %, differences in points."""
+    made = {
+        "accuracy": (
+            f"UA and WA in %, mean and deviation over {rows.fold.nunique()} folds and their seeds",
+            accuracies(rows),
+        )
+    }
     networks = rows[rows.method.isin(METHODS)]
-    for (features, size), part in networks.groupby(["features", "embedding_dim"], sort=False):
-        if set(part.method) == set(METHODS):
-            _print_gain(f"{features}, {size} dimensions", part)
     if len(networks):
-        print("\nOn the embeddings (UA in %), and the network's own head")
-        columns = ["UA", *(f"{name}_UA" for name in ON_EMBEDDINGS)]
-        by = networks.groupby(["features", "embedding_dim", "method"], sort=False)
-        worth = by[columns].mean().mul(100).rename(columns=lambda name: name.removesuffix("_UA"))
-        worth["intra/inter"] = by["intra_inter_ratio"].mean()
-        print(worth.rename(columns={"UA": "head"}).to_string(float_format="%.2f"))
-    print("\nRecall of each class in %")
-    print(recalls(rows).mul(100).to_string(float_format="%.0f"))
+        made["gain"] = ("Center loss over softmax in points, with a 95 % interval", gains(networks))
+        made["embeddings"] = ("On the embeddings (UA in %), and the network's own head", worth(networks))
+    made["recall"] = ("Recall of each class in %", recalls(rows))
+    return made
+
+
+def write_tables(rows: pd.DataFrame, folder: Path) -> None:
+    """Print all tables, and write each as CSV."""
+    for name, (title, table) in tables(rows).items():
+        digits = 2 if name == "embeddings" else 1
+        print(f"\n{title}\n{table.to_string(index=False, float_format=f'%.{digits}f')}")
+        table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{digits}f", lineterminator="\n")
+
+
+def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
+    """UA and WA of each arm and each baseline."""
+    groups = rows.groupby(ARM, sort=False)
+    table = groups[["UA", "WA"]].agg(["mean", "std"]).mul(100)
+    table.columns = ["UA", "UA_std", "WA", "WA_std"]
+    table["fits"] = groups.size()
+    return table.reset_index()
+
+
+def gains(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean paired difference of each kind of spectrogram and size of embedding, with its interval."""
+    lines = []
+    for (features, size), part in rows.groupby(["features", "embedding_dim"], sort=False):
+        if set(part.method) != set(METHODS):
+            continue
+        for score in ("UA", "WA"):
+            differences = paired_differences(part, score)
+            low, high = bootstrap_interval(differences)
+            pairs = " ".join(f"{value:+.1f}" for value in differences.ravel())
+            lines.append((features, size, score, differences.mean(), low, high, pairs))
+    return pd.DataFrame(lines, columns=["features", "embedding_dim", "score", "gain", "low", "high", "pairs"])
+
+
+def worth(rows: pd.DataFrame) -> pd.DataFrame:
+    """UA of other classifiers on the embeddings of each arm, beside that of the network's own head."""
+    groups = rows.groupby(ARM, sort=False)
+    columns = ["UA", *(f"{name}_UA" for name in ON_EMBEDDINGS)]
+    table = groups[columns].mean().mul(100).rename(columns=lambda name: name.removesuffix("_UA"))
+    table["intra/inter"] = groups["intra_inter_ratio"].mean()
+    return table.rename(columns={"UA": "head"}).reset_index()
 
 
 def recalls(rows: pd.DataFrame) -> pd.DataFrame:
     """Recall of each class over all folds and seeds of an arm."""
-    table = {}
-    for name, part in rows.groupby(["features", "embedding_dim", "method"], sort=False):
+    lines = []
+    for name, part in rows.groupby(ARM, sort=False):
         y, y_pred = pooled(part)
         labels = np.unique(y)
-        table[name] = dict(zip(labels, recall_score(y, y_pred, labels=labels, average=None), strict=True))
-    return pd.DataFrame(table).T
+        recall = 100 * recall_score(y, y_pred, labels=labels, average=None)
+        lines.append(dict(zip(ARM, name, strict=True)) | dict(zip(labels, recall, strict=True)))
+    return pd.DataFrame(lines)
 
 
 def pooled(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """True and predicted labels of all rows, one behind the other."""
     return tuple(np.concatenate([json.loads(cell) for cell in rows[name]]) for name in ("y", "y_pred"))
-
-
-def _print_gain(name: str, rows: pd.DataFrame) -> None:
-    print(f"\nCenter loss over softmax, {name}")
-    for score in ("UA", "WA"):
-        differences = paired_differences(rows, score)
-        low, high = bootstrap_interval(differences)
-        pairs = " ".join(f"{value:+.1f}" for value in differences.ravel())
-        print(
-            f"  {score} {differences.mean():+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}   ({pairs})"
-        )
 
 
 def draw(rows: pd.DataFrame, folder: Path) -> None:

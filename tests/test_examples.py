@@ -101,7 +101,9 @@ def test_center_loss_gain_goes_on_where_it_was_stopped(gain, tmp_path):
     output = gain()
     first = results(table)
     assert "2 fits, of which 0" in output
-    assert re.search(r"UA [+-]\d+\.\d points, 95 % interval", output)
+    assert re.search(r"mel +64 +UA +-?\d+\.\d", output)
+    written = {"fits.csv", "accuracy.csv", "gain.csv", "embeddings.csv", "recall.csv"}
+    assert {path.name for path in tmp_path.glob("*.csv")} == written
     pictures = {"embeddings.png", "confusion.png", "learning_curves.png"}
     assert {path.name for path in tmp_path.glob("*.png")} == pictures
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))  # names and the first fit

@@ -1,0 +1,128 @@
+"""The tables made from rows of fits, and those that are kept with the rows they came from."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@pytest.fixture
+def report(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    return importlib.import_module("center_loss_report")
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("recipe")
+
+
+def make_rows(**arms: list[list[float]]) -> pd.DataFrame:
+    """Rows of arms whose UA is given by fold and seed; WA is half of it."""
+    return pd.DataFrame(
+        {
+            "features": "mel",
+            "method": method,
+            "embedding_dim": 64,
+            "fold": fold,
+            "seed": seed,
+            "UA": value,
+            "WA": value / 2,
+            "intra_inter_ratio": 0.5,
+            "svc_UA": value,
+            "knn_UA": 0.1,
+            "lda_UA": 0.2,
+            "logistic_UA": 0.3,
+            "y": json.dumps(["calm", "calm", "sad"]),
+            "y_pred": json.dumps(["calm", "sad", "sad"]),
+        }
+        for method, folds in arms.items()
+        for fold, seeds in enumerate(folds, start=1)
+        for seed, value in enumerate(seeds)
+    )
+
+
+PAIRS = {"softmax": [[0.50, 0.60], [0.30, 0.40]], "center": [[0.53, 0.62], [0.29, 0.46]]}
+
+
+def test_differences_are_those_of_the_same_fold_and_seed(report):
+    differences = report.paired_differences(make_rows(**PAIRS), "UA")
+    np.testing.assert_allclose(differences, [[3, 2], [-1, 6]])
+
+
+def test_seeds_of_which_one_fit_is_missing_are_left_out(report):
+    rows = make_rows(**PAIRS)
+    rows = rows[~((rows.method == "center") & (rows.fold == 2) & (rows.seed == 1))]
+    np.testing.assert_allclose(report.paired_differences(rows, "UA"), [[3], [-1]])
+
+
+def test_interval_of_equal_differences_is_a_point(report):
+    assert report.bootstrap_interval(np.full((3, 3), 1.5)) == (1.5, 1.5)
+
+
+def test_interval_covers_what_folds_can_be_drawn(report):
+    """Of two folds of one seed, a quarter of the draws holds one fold alone: both ends are reached."""
+    assert report.bootstrap_interval(np.array([[-2.0], [4.0]])) == (-2, 4)
+    assert report.bootstrap_interval(np.array([[-2.0], [4.0]]), confidence=0.4) == (1, 1)
+
+
+def test_interval_of_many_differences_is_near_that_of_the_normal_distribution(report):
+    differences = np.random.default_rng(0).normal(size=(400, 1))
+    low, high = report.bootstrap_interval(differences)
+    half = 1.96 * differences.std() / 20
+    assert (low, high) == pytest.approx((differences.mean() - half, differences.mean() + half), abs=0.01)
+
+
+def test_gain_is_the_mean_difference_in_points(report):
+    table = report.gains(make_rows(**PAIRS)).set_index("score")
+    assert table.gain.tolist() == pytest.approx([2.5, 1.25])
+    assert table.pairs["UA"] == "+3.0 +2.0 -1.0 +6.0"
+
+
+def test_arm_without_its_pair_has_no_gain(report):
+    assert report.gains(make_rows(softmax=PAIRS["softmax"])).empty
+
+
+def test_accuracies_embeddings_and_recalls_are_those_of_each_arm(report):
+    rows = make_rows(**PAIRS)
+    accuracy = report.accuracies(rows).set_index("method")
+    assert accuracy.UA.tolist() == pytest.approx([45, 47.5])
+    assert accuracy.UA_std["softmax"] == pytest.approx(np.std([50, 60, 30, 40], ddof=1))
+    assert accuracy.fits.tolist() == [4, 4]
+    worth = report.worth(rows).set_index("method")
+    assert worth.loc["center", ["head", "svc", "knn", "intra/inter"]].tolist() == pytest.approx(
+        [47.5, 47.5, 10, 0.5]
+    )
+    recall = report.recalls(rows).set_index("method")
+    assert recall.loc["center", ["calm", "sad"]].tolist() == [50, 100]
+
+
+def test_summary_of_trials_leads_by_the_folds_and_seeds_of_both(recipe):
+    rows = pd.DataFrame(
+        [("augmented", 1, 0, 0.5), ("augmented", 2, 0, 0.4), ("other", 1, 0, 0.53), ("other", 2, 0, 0.41)],
+        columns=["trial", "fold", "seed", "UA"],
+    ).assign(WA=0.25, seconds=[1, 3, 5, 7])
+    table = recipe.summary(rows)
+    other = [47, 25, 2, 1, 6, 2]  # UA, WA, lead, its error, seconds, fits
+    assert table.loc["other"].tolist() == pytest.approx(other)
+    assert recipe.summary(rows[:1].assign(trial="other")).columns.tolist() == ["UA", "WA", "seconds", "fits"]
+
+
+def test_summary_that_is_kept_comes_from_the_rows_that_are_kept(recipe):
+    rows = pd.read_csv(RESULTS / "recipe.csv")
+    text = recipe.summary(rows).to_csv(float_format="%.1f", lineterminator="\n")
+    assert (RESULTS / "recipe_summary.csv").read_text() == text
+    assert not rows.duplicated(["trial", "fold", "seed"]).any()
+
+
+def test_no_trial_has_heard_more_than_the_first_six_speakers(recipe):
+    assert set(pd.read_csv(RESULTS / "recipe.csv").fold) == {1, 2, 3}  # folds of two speakers
