@@ -15,10 +15,10 @@ PYTEST_ARGS ?=
 RUN = .venv/bin/python
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help venv demo test lint format docs clean
+.PHONY: help venv demo test lint audit format docs clean
 
 help:
-	@echo "make demo | test | lint | format | docs | venv | clean (options: the first lines of the Makefile)"
+	@echo "make demo | test | lint | audit | format | docs | venv | clean (options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
 
@@ -47,7 +47,14 @@ lint: .venv/.stamp
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
+	$(RUN) -m bandit --quiet --recursive skser
 	$(RUN) -m numpydoc lint $$(find skser -name '*.py')
+
+# Needs a network: known vulnerabilities of what is pinned. The auditor has an environment of its own.
+audit:
+	@test -d .venv-audit || $(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.venv-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 format: .venv/.stamp
 	$(RUN) -m ruff format
@@ -58,6 +65,6 @@ docs: .venv/.stamp-docs
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
 
 clean:
-	rm -rf .venv build dist docs/_build docs/generated *.egg-info
+	rm -rf .venv .venv-audit build dist docs/_build docs/generated *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
