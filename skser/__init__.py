@@ -1,5 +1,6 @@
 """Speech emotion recognition inside scikit-learn, with center loss."""
 
+from ._fork import compute_in_one_thread_after_a_fork
 from .audio import load_audio
 from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
@@ -19,6 +20,8 @@ from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
 from .spectrogram import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 from .transformer import SpectrogramTransformer
+
+compute_in_one_thread_after_a_fork()
 
 __version__ = "0.1.0"
 

@@ -62,9 +62,7 @@ def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(para
 def test_weight_or_center_that_is_not_finite_ends_the_training(spoil, value):
     class Spoil(Callback):
         def on_batch_end(self, net, training=False, **kwargs):
-            target = (
-                net.module_.classes.weight if spoil == "weight" else net.criterion_.center_loss.centers
-            )
+            target = net.module_.classes.weight if spoil == "weight" else net.criterion_.center_loss.centers
             with torch.no_grad():
                 target[0, 0] = value
 
