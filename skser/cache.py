@@ -65,7 +65,7 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
         raise _folder_error(folder, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"memory={folder!r} is not writable: give a folder that you may write to.")
-    _remove_abandoned(folder)
+    remove_abandoned(folder, _UNFINISHED)
     return folder
 
 
@@ -157,7 +157,7 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
     return S if good and np.isfinite(S).all() else None
 
 
-def write_entry(folder: str, key: str, S: np.ndarray) -> None:
+def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
     """Write a spectrogram into a cache, whole or not at all.
 
     Processes of several machines may write one entry at once: each has a file of its own, which replaces
@@ -171,6 +171,8 @@ def write_entry(folder: str, key: str, S: np.ndarray) -> None:
         Name of the entry; one that is there is replaced.
     S : ndarray of shape (n_bins, n_frames)
         The spectrogram.
+    writer : str, default=""
+        Up to 16 hexadecimal digits by which `remove_unfinished` knows the files of this writer.
 
     Raises
     ------
@@ -189,7 +191,8 @@ def write_entry(folder: str, key: str, S: np.ndarray) -> None:
     """
     content = io.BytesIO()  # written at once by Python, whose errors say more than numpy's
     np.lib.format.write_array(content, S, allow_pickle=False)
-    unfinished = os.path.join(folder, f"{key}.{uuid4().hex}.tmp")  # one writer each, whatever the process
+    unique = (writer + uuid4().hex)[:32]  # one file each, whatever the process
+    unfinished = os.path.join(folder, f"{key}.{unique}.tmp")
     try:
         try:
             with open(unfinished, "xb") as file:
@@ -206,6 +209,28 @@ def write_entry(folder: str, key: str, S: np.ndarray) -> None:
             raise _folder_error(folder, error) from error
 
 
+def remove_unfinished(folder: str, writer: str) -> None:
+    """Delete the unfinished files of a writer whose processes are gone.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the cache.
+    writer : str
+        The digits that `write_entry` was given.
+
+    Examples
+    --------
+    >>> from skser.cache import remove_unfinished
+    >>> remove_unfinished("/nowhere", "0123456789abcdef")
+    """
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if _UNFINISHED.fullmatch(file.name) and f".{writer}" in file.name:
+                with suppress(OSError):
+                    os.remove(file.path)
+
+
 def _digest(audio: Any) -> bytes:
     """SHA-256 of the bytes of a file or of the samples of a waveform."""
     if not is_path(audio):
@@ -220,11 +245,19 @@ def _entry_path(folder: str, key: str) -> str:
 
 
 @cache  # once a process: to list a large folder over a network takes time, and each transform opens it
-def _remove_abandoned(folder: str) -> None:
-    """Delete the unfinished files of writers that are gone, as far as that is allowed."""
+def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
+    """Delete the unfinished files of writers that are gone, as far as that is allowed.
+
+    Parameters
+    ----------
+    folder : str
+        The folder; it is looked into once a process.
+    unfinished : re.Pattern
+        What unfinished files are called.
+    """
     with suppress(OSError), os.scandir(folder) as files:
         for file in files:
-            if _UNFINISHED.fullmatch(file.name):
+            if unfinished.fullmatch(file.name):
                 _remove_if_abandoned(file)
 
 

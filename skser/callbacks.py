@@ -279,6 +279,8 @@ class EarlyStopping(Callback):
     ----------
     best_epoch_ : int
         The best epoch, counted from 1.
+    stopped_ : bool
+        Whether it was this callback that ended training.
     """
 
     def __init__(self, patience: int) -> None:
@@ -296,6 +298,7 @@ class EarlyStopping(Callback):
         """
         self.best_score_ = (-np.inf, -np.inf)
         self.best_epoch_ = 0
+        self.stopped_ = False
         self.best_state_: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
@@ -361,6 +364,7 @@ class EarlyStopping(Callback):
             self.best_score_, self.best_epoch_ = score, len(net.history)
             self.best_state_ = copy.deepcopy((net.module_.state_dict(), net.criterion_.state_dict()))
         elif len(net.history) - self.best_epoch_ >= self.patience:
+            self.stopped_ = True
             raise KeyboardInterrupt
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
@@ -377,3 +381,30 @@ class EarlyStopping(Callback):
             net.module_.load_state_dict(self.best_state_[0])
             net.criterion_.load_state_dict(self.best_state_[1])
             self.best_state_ = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what it remembers of the epochs so far.
+
+        Returns
+        -------
+        dict
+            "best_score", "best_epoch" and the tensors of that epoch, named by "network." and "criterion.".
+        """
+        parts = zip(("network", "criterion"), self.best_state_ or (), strict=False)
+        best = {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
+        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave.
+
+        Parameters
+        ----------
+        state : dict
+            What it gave.
+        """
+        self.best_score_, self.best_epoch_ = state["best_score"], state["best_epoch"]
+        network, criterion = (
+            {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}
+            for part in ("network.", "criterion.")
+        )
+        self.best_state_ = (network, criterion) if network else None

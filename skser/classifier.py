@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +28,9 @@ from .network import SpectrogramNetwork, check_network_parameters
 from .sequences import Spectrograms
 from .splitting import hold_out
 from .training import CenterLossNet, continue_from, isolated_generators, resolve_device
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
 
 __all__ = ["CenterLossClassifier"]
 
@@ -128,6 +133,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     net_params : dict, default=None
         Further parameters of `skorch.NeuralNetClassifier`, such as ``{"optimizer__betas": (0.9, 0.99)}``.
         What has a parameter above is set there.
+    checkpoint_dir : str or path-like, default=None
+        Folder in which `fit` keeps, after each epoch, what it needs to go on, so that a killed one can be
+        called again; each combination of parameters and data has a folder of its own there. Needs an
+        integer as `random_state`, and no `warm_start`. `partial_fit` keeps nothing. See
+        :doc:`/user_guide/training`.
 
     Attributes
     ----------
@@ -223,6 +233,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         verbose: int = 0,
         callbacks: Sequence[Any] | None = None,
         net_params: Mapping[str, Any] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.center_lambda = center_lambda
         self.center_alpha = center_alpha
@@ -250,6 +261,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.verbose = verbose
         self.callbacks = callbacks
         self.net_params = net_params
+        self.checkpoint_dir = checkpoint_dir
 
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None
@@ -275,8 +287,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Raises
         ------
         ValueError, TypeError
-            If the input or a parameter cannot be used, or the loss becomes NaN. The estimator is then as
-            it was before.
+            If the input or a parameter cannot be used, the loss becomes NaN, or the checkpoint is of another
+            training or damaged. The estimator is then as it was before.
+        OSError
+            If a checkpoint cannot be written or read.
         """
         # Work goes on in a copy: what fails or is refused leaves this estimator untouched.
         work = copy.copy(self)
@@ -323,6 +337,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         new = not (self.warm_start and hasattr(self, "net_"))
         data = self._check_training_data(X, y, sample_weight, classes=None, reset=new)
         speakers = check_groups(groups, len(data.y))
+        checkpoint = self._checkpoint(data, speakers)
         if new:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, valid = data.dataset(slice(None)), None
@@ -335,7 +350,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
                 random_state=self._seed,
             )
             train, valid = (data.dataset(part) for part in indices)
-        self._train(train, valid, epochs=self.max_epochs, new=new, first_epoch=0 if new else self.n_iter_)
+        first_epoch = 0 if new else self.n_iter_
+        self._train(
+            train, valid, epochs=self.max_epochs, new=new, first_epoch=first_epoch, checkpoint=checkpoint
+        )
 
     def _check_parameters(self) -> None:
         check_number("center_lambda", self.center_lambda, low=0)
@@ -384,6 +402,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         epochs: int,
         new: bool,
         first_epoch: int = 0,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Train a new net, or a copy of the present one, and read the results off it.
 
@@ -401,11 +420,24 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             if not new:
                 continue_from(self.net_, net)
             net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=epochs)
-            net.partial_fit(train, None)
+            with nullcontext() if checkpoint is None else checkpoint.attached(net):
+                net.partial_fit(train, None)
             # The split holds the validation part, which a fitted model should not carry along.
             net.set_params(train_split=None)
         self.net_ = net
         self._read_results(stopping)
+
+    def _checkpoint(self, data: _TrainingData, groups: NDArray[Any] | None) -> Checkpoint | None:
+        """Make the callback that keeps checkpoints, if there is one."""
+        if self.checkpoint_dir is None:
+            return None
+        # Here, since persistence, on which they stand, knows this class.
+        from ._identity import check_resumable, identify
+        from .checkpoint import Checkpoint
+
+        check_resumable(self.checkpoint_dir, self.random_state, self.warm_start)
+        identity = identify(self.get_params(deep=False), self.classes_, *data, groups)
+        return Checkpoint(self.checkpoint_dir, identity)
 
     def _schedules(self, first_epoch: int) -> list[tuple[str, Callback]]:
         """Make the callbacks that change lambda and the learning rate with the epochs."""

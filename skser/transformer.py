@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import starmap
 from numbers import Number
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from ._validation import check_number
 from .audio import _load, check_audio_parameters, check_waveform, errors_named, is_path
-from .cache import cache_key, check_memory, open_cache, read_entry, write_entry
+from .cache import cache_key, check_memory, open_cache, read_entry, remove_unfinished, write_entry
 from .sequences import Spectrograms
 from .spectrogram import check_db_parameters, check_parameters, frequencies, spectrogram
 
@@ -206,7 +208,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
         calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
-        items = list(self._shown(self._shared(calls), len(recordings)))
+        with extraction.tidied():
+            items = list(self._shown(self._shared(calls), len(recordings)))
         return np.array(items) if isinstance(recordings, np.ndarray) else Spectrograms(items)
 
     def __sklearn_tags__(self) -> Tags:
@@ -312,6 +315,17 @@ class _Extraction:
     trim_db: float | None
     n_bins: int
     folder: str | None
+    writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
+
+    @contextmanager
+    def tidied(self) -> Iterator[None]:
+        """Delete what joblib's workers had not finished when an error or Ctrl-C made it kill them."""
+        try:
+            yield
+        except BaseException:
+            if self.folder is not None:
+                remove_unfinished(self.folder, self.writer)
+            raise
 
     def __call__(self, audio: Any) -> np.ndarray:
         """Spectrogram (n_bins, n_frames), from the cache if it is there."""
@@ -321,7 +335,7 @@ class _Extraction:
         S = read_entry(self.folder, key, self.n_bins)
         if S is None:
             S = self.compute(audio)
-            write_entry(self.folder, key, S)
+            write_entry(self.folder, key, S, self.writer)
         return S
 
     def compute(self, audio: Any) -> np.ndarray:

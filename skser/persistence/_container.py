@@ -1,6 +1,6 @@
-"""The container of a model file: safetensors, with a description in JSON and a digest of every byte.
+"""The container of a file: safetensors, with a description in JSON and a digest of every byte.
 
-A file is a safetensors file whose metadata are
+A model file is a safetensors file whose metadata are
 
     format          "skser model"
     format_version  "1"
@@ -8,6 +8,7 @@ A file is a safetensors file whose metadata are
     sha256          SHA-256 of the whole file in which these 64 digits are zeros
     ..._version     versions of the packages that wrote it, for people to read
 
+Files of another kind have another format and name of the description.
 Before the digest has been compared, nothing is looked at but the kind and version of the file and its length.
 """
 
@@ -23,8 +24,6 @@ import sklearn
 import torch
 from torch import Tensor
 
-FORMAT = "skser model"
-# Raise it when files are written that the readers of before would read wrongly or not at all.
 FORMAT_VERSION = 1
 
 # Parsed JSON takes up to twenty times the memory of its text.
@@ -41,6 +40,19 @@ _FOREIGN = {
 }
 
 
+class Kind(NamedTuple):
+    """What files of one kind are called."""
+
+    name: str  # the format is "skser" and this, under which the description stands
+    noun: str
+    writer: str
+    # Raise it when files are written that the readers of before would read wrongly or not at all.
+    version: int
+
+
+MODEL = Kind("model", "model file", "save_model", FORMAT_VERSION)
+
+
 class _Header(NamedTuple):
     """The safetensors header."""
 
@@ -49,8 +61,8 @@ class _Header(NamedTuple):
     tensor_bytes: int
 
 
-def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
-    """Lay a model file out.
+def pack(description: Any, tensors: Mapping[str, Tensor], kind: Kind = MODEL) -> bytes:
+    """Lay a file out.
 
     Parameters
     ----------
@@ -58,11 +70,13 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
         What JSON can write.
     tensors : mapping of str to Tensor
         Tensors on any device.
+    kind : Kind
+        What the file is to be.
 
     Returns
     -------
     bytes
-        The content of the file, the same for the same model.
+        The content of the file, the same for the same description and tensors.
 
     Raises
     ------
@@ -78,12 +92,12 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
     )
     n_bytes = _header_bytes(plain)
     metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+        "format": f"skser {kind.name}",
+        "format_version": str(kind.version),
         "skser_version": __version__,
         "torch_version": torch.__version__,
         "scikit-learn_version": sklearn.__version__,
-        "model": json.dumps(description, allow_nan=False, separators=(",", ":")),
+        kind.name: json.dumps(description, allow_nan=False, separators=(",", ":")),
         "sha256": _NO_DIGEST,
     }
     # The library puts metadata into a random order; a fixed one gives equal models equal files.
@@ -91,7 +105,7 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
     header += " " * (-len(header) % 8)  # tensors begin at a multiple of eight
     if len(header) > _MAX_HEADER_BYTES:
         raise ValueError(
-            f"it needs a description of {len(header):,} bytes, of which a model file holds "
+            f"it needs a description of {len(header):,} bytes, of which a {kind.noun} holds "
             f"{_MAX_HEADER_BYTES:,}: fit with fewer epochs or labels."
         )
     content = b"".join([len(header).to_bytes(8, "little"), header.encode("ascii"), plain[n_bytes:]])
@@ -99,13 +113,15 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
     return content.replace(_digest_field(_NO_DIGEST), _digest_field(digest), 1)
 
 
-def unpack(file: BinaryIO) -> tuple[Any, dict[str, Tensor]]:
+def unpack(file: BinaryIO, kind: Kind = MODEL) -> tuple[Any, dict[str, Tensor]]:
     """Read what `pack` laid out; no more is read than there should be.
 
     Parameters
     ----------
     file : binary file object
         The open file.
+    kind : Kind
+        What the file should be.
 
     Returns
     -------
@@ -117,14 +133,14 @@ def unpack(file: BinaryIO) -> tuple[Any, dict[str, Tensor]]:
     Raises
     ------
     ValueError
-        If it is no model file, of a newer format, cut off or damaged. The message has no subject.
+        If it is not of that kind, of a newer format, cut off or damaged. The message has no subject.
     """
     import safetensors.torch
     from safetensors import SafetensorError
 
     size = file.seek(0, os.SEEK_END)
-    header = _read_header(file, size)
-    _check_version(header.metadata)
+    header = _read_header(file, size, kind)
+    _check_version(header.metadata, kind)
     expected = header.n_bytes + header.tensor_bytes
     if size != expected:
         what = "is cut off" if size < expected else "has something added to it"
@@ -133,12 +149,12 @@ def unpack(file: BinaryIO) -> tuple[Any, dict[str, Tensor]]:
     content = file.read(size)
     _check_digest(content, header)
     try:
-        return _parse(header.metadata["model"]), safetensors.torch.load(content)
+        return _parse(header.metadata[kind.name]), safetensors.torch.load(content)
     except (LookupError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        raise ValueError(f"is no valid model file: {error}.") from error
+        raise ValueError(f"is no valid {kind.noun}: {error}.") from error
 
 
-def _read_header(file: BinaryIO, size: int) -> _Header:
+def _read_header(file: BinaryIO, size: int, kind: Kind) -> _Header:
     """Read the header of a file of a known size."""
     file.seek(0)
     head = file.read(9)
@@ -146,9 +162,9 @@ def _read_header(file: BinaryIO, size: int) -> _Header:
     if head[8:] != b"{" or not 9 <= n_bytes <= 8 + _MAX_HEADER_BYTES:
         foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), "")
         raise ValueError(
-            f"is no model file of skser{foreign}: give a file that save_model wrote."
+            f"is no {kind.noun} of skser{foreign}: give a file that {kind.writer} wrote."
             if head
-            else "is empty: give a file that save_model wrote."
+            else f"is empty: give a file that {kind.writer} wrote."
         )
     if n_bytes > size:
         raise ValueError(f"is cut off: it ends within its first {n_bytes:,} bytes. Copy it anew.")
@@ -163,17 +179,19 @@ def _read_header(file: BinaryIO, size: int) -> _Header:
         raise ValueError(f"is damaged ({error}): copy it anew.") from error
 
 
-def _check_version(metadata: Mapping[str, str]) -> None:
-    """Raise unless the file says that it is a model of this version."""
-    if metadata.get("format") != FORMAT:
-        raise ValueError("is a safetensors file, but no model file of skser: give one that save_model wrote.")
-    version = metadata.get("format_version", "")
-    if version.isascii() and version.isdigit() and int(version[:20]) > FORMAT_VERSION:
+def _check_version(metadata: Mapping[str, str], kind: Kind) -> None:
+    """Raise unless the file says that it is of this kind and version."""
+    if metadata.get("format") != f"skser {kind.name}":
         raise ValueError(
-            f"is a model file of format version {version[:20]}, and this skser reads version "
-            f"{FORMAT_VERSION}: update skser."
+            f"is a safetensors file, but no {kind.noun} of skser: give one that {kind.writer} wrote."
         )
-    if version != str(FORMAT_VERSION):
+    version = metadata.get("format_version", "")
+    if version.isascii() and version.isdigit() and int(version[:20]) > kind.version:
+        raise ValueError(
+            f"is a {kind.noun} of format version {version[:20]}, and this skser reads version "
+            f"{kind.version}: update skser."
+        )
+    if version != str(kind.version):
         raise ValueError(f"is damaged: there is no format version {version[:20]!r}. Copy it anew.")
 
 

@@ -14,7 +14,7 @@ from ..network import SpectrogramNetwork
 from ..training import CenterLossNet, isolated_generators, resolve_device
 
 CLASS_WEIGHT = "criterion.class_weight"
-_OPTIMIZER = "optimizer."
+OPTIMIZER = "optimizer."
 
 
 def learnt_tensors(net: CenterLossNet) -> dict[str, Tensor]:
@@ -81,7 +81,7 @@ def rebuild_net(
     ValueError
         If names, shapes, types or values of the tensors do not fit the parameters.
     """
-    of_optimizer = {name: value for name, value in tensors.items() if name.startswith(_OPTIMIZER)}
+    of_optimizer = {name: value for name, value in tensors.items() if name.startswith(OPTIMIZER)}
     learnt = {name: value for name, value in tensors.items() if name not in of_optimizer}
     device = resolve_device(classifier.device)
     net = classifier._make_net(n_bins, learnt.get(CLASS_WEIGHT), device)
@@ -90,13 +90,26 @@ def rebuild_net(
     with isolated_generators(classifier._seed, device):
         _initialise(net)
         if memory is not None:
-            _restore_optimizer(net, memory, of_optimizer)
+            restore_optimizer(net, memory, of_optimizer)
         elif of_optimizer:
             raise ValueError("it has tensors of an optimizer that its description does not have.")
-    for module, prefix in ((net.module_, "network."), (net.criterion_, "criterion.")):
-        module.load_state_dict({name: learnt[prefix + name] for name in module.state_dict()})
+    restore_learnt(net, learnt)
     net.set_params(train_split=None, max_epochs=classifier.max_epochs)
     return net
+
+
+def restore_learnt(net: CenterLossNet, learnt: Mapping[str, Tensor]) -> None:
+    """Give network and criterion what they hold back.
+
+    Parameters
+    ----------
+    net : CenterLossNet
+        A net, initialised.
+    learnt : mapping of str to Tensor
+        Tensors as `learnt_tensors` names them.
+    """
+    for module, prefix in ((net.module_, "network."), (net.criterion_, "criterion.")):
+        module.load_state_dict({name: learnt[prefix + name] for name in module.state_dict()})
 
 
 def check_alike(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
@@ -172,8 +185,23 @@ def _initialise(net: CenterLossNet) -> None:
         raise ValueError(f"its net_params cannot make a net: {error}") from error
 
 
-def _restore_optimizer(net: CenterLossNet, memory: Mapping[str, Any], found: Mapping[str, Tensor]) -> None:
-    """Give an optimizer its memory back; this spoils the weights, which come after it."""
+def restore_optimizer(net: CenterLossNet, memory: Mapping[str, Any], found: Mapping[str, Tensor]) -> None:
+    """Give an optimizer its memory back; this spoils the weights, which come after it.
+
+    Parameters
+    ----------
+    net : CenterLossNet
+        A net, initialised.
+    memory : mapping
+        The description that `optimizer_memory` gave.
+    found : mapping of str to Tensor
+        The tensors that it gave.
+
+    Raises
+    ------
+    ValueError
+        If they are of another optimizer or network.
+    """
     optimizer = net.optimizer_
     if memory.get("class") != type(optimizer).__name__:
         raise ValueError(
@@ -233,7 +261,7 @@ def _types(rest: Any) -> Any:
 
 
 def _tensor_name(index: int, name: str) -> str:
-    return f"{_OPTIMIZER}{index}.{name}"
+    return f"{OPTIMIZER}{index}.{name}"
 
 
 def _kind(tensor: Tensor) -> str:

@@ -1,0 +1,198 @@
+"""What a training depends on, as a checkpoint says it, and which trainings can have one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audio import is_path
+from .persistence._values import encode
+from .sequences import Spectrograms
+
+# Raise it when the same parameters come to mean another training, or a checkpoint to hold other things.
+FORMAT_VERSION = 1
+
+# They say where training happens and what is printed, and not what comes out.
+_NO_MATTER = ("callbacks", "checkpoint_dir", "device", "verbose")
+_SHOWN = 3  # differences that a message names
+
+
+def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
+    """Raise unless a training with these parameters can be begun again.
+
+    Parameters
+    ----------
+    checkpoint_dir : object
+        The folder.
+    random_state : object
+        The seed.
+    warm_start : bool
+        Whether training would go on from an estimator that no file knows.
+
+    Raises
+    ------
+    TypeError
+        If `checkpoint_dir` is no path.
+    ValueError
+        If it is empty, or the others do not go with it.
+
+    Examples
+    --------
+    >>> from skser._identity import check_resumable
+    >>> check_resumable("checkpoints", random_state=0, warm_start=False)
+    """
+    if not is_path(checkpoint_dir):
+        raise TypeError(
+            f"checkpoint_dir must be None or the path of a folder, got {type(checkpoint_dir).__name__}."
+        )
+    if not os.fspath(checkpoint_dir):
+        raise ValueError("checkpoint_dir is an empty path: name a folder, or give None to keep nothing.")
+    if not isinstance(random_state, Integral):
+        raise ValueError(
+            f"checkpoint_dir needs an integer as random_state, got {random_state!r}: a training with another "
+            "seed is another training. Set random_state=0, or checkpoint_dir=None."
+        )
+    if warm_start:
+        raise ValueError(
+            "checkpoint_dir cannot be used with warm_start=True, whose result depends on the fits before: "
+            "set one of them to its default."
+        )
+
+
+def identify(
+    parameters: Mapping[str, Any],
+    classes: NDArray[Any],
+    X: Spectrograms,
+    y: NDArray[Any],
+    sample_weight: NDArray[Any] | None,
+    groups: NDArray[Any] | None,
+) -> dict[str, Any]:
+    """Describe all that the result of a training depends on but the machine.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of a classifier.
+    classes : ndarray of shape (n_classes,)
+        Its labels.
+    X : Spectrograms
+        The items.
+    y : ndarray of shape (n_samples,)
+        Class numbers.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the items.
+    groups : ndarray of shape (n_samples,) or None
+        Speakers or sessions.
+
+    Returns
+    -------
+    dict of str to object
+        Parameters by their names, digests of the data, versions, as JSON can write them.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is code, or something else that JSON cannot write.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skser import Spectrograms
+    >>> from skser._identity import identify
+    >>> X, y = Spectrograms([np.zeros((4, 3)), np.ones((4, 2))]), np.array([0, 1])
+    >>> first, second = (identify({"lr": lr}, y, X, y, None, None) for lr in (0.1, 0.2))
+    >>> [name for name in first if first[name] != second[name]]
+    ['lr']
+    """
+    from . import __version__
+
+    try:
+        own = {name: encode(parameters[name], name) for name in parameters if name not in _NO_MATTER}
+        callbacks = [describe_callback(callback) for callback in parameters.get("callbacks") or ()]
+        labels = encode(classes, "classes_")
+    except ValueError as error:
+        raise ValueError(f"checkpoint_dir cannot be used: {error}") from error
+    return {
+        "skser": __version__,
+        "format_version": FORMAT_VERSION,
+        **own,
+        "callbacks": callbacks,
+        "classes_": labels,
+        "X": _digest([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
+        "y": _digest([y]),
+        "sample_weight": None if sample_weight is None else _digest([sample_weight]),
+        # Splitting asks which items share a group and in which order the groups are, not for their names.
+        "groups": None if groups is None else _digest([np.unique(groups, return_inverse=True)[1]]),
+    }
+
+
+def describe_callback(callback: Any) -> Any:
+    """Describe a callback by its class and parameters.
+
+    Parameters
+    ----------
+    callback : skorch.callbacks.Callback, class of one, or (name, callback)
+        The callback.
+
+    Returns
+    -------
+    list
+        What it is, as JSON can write it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is code, or something else that JSON cannot write.
+    """
+    if isinstance(callback, (tuple, list)):
+        return [callback[0], describe_callback(callback[1])]
+    if isinstance(callback, type):
+        callback = callback()
+    kind = type(callback)
+    parameters = callback.get_params(deep=False)
+    encoded = {name: encode(value, f"{name} of {kind.__name__}") for name, value in parameters.items()}
+    return [f"{kind.__module__}.{kind.__qualname__}", encoded]
+
+
+def differences(mine: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Name the first entries in which two trainings differ.
+
+    Parameters
+    ----------
+    mine : mapping
+        The identity of this training.
+    found : mapping
+        The one in a file.
+
+    Returns
+    -------
+    str
+        Names and values; empty where nothing differs.
+    """
+    names = [name for name in {**mine, **found} if mine.get(name, ...) != found.get(name, ...)]
+    shown = [f"{name} {_short(found, name)} instead of {_short(mine, name)}" for name in names[:_SHOWN]]
+    more = [f"{len(names) - _SHOWN} more that differ"] if len(names) > _SHOWN else []
+    return ", ".join(shown + more)
+
+
+def _short(identity: Mapping[str, Any], name: str) -> str:
+    """Write an entry as JSON, cut to a length that a message can hold."""
+    text = json.dumps(identity[name]) if name in identity else "missing"
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _digest(arrays: Sequence[NDArray[Any]]) -> str:
+    """SHA-256 of arrays with their shapes; numbers count, whatever the byte order of the machine."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+        digest.update(plain.data)
+    return digest.hexdigest()
