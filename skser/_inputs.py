@@ -44,6 +44,8 @@ def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spec
             validate_data(estimator, container, reset=reset, skip_check_array=True)
             return _not_empty(container)
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+    except OverflowError as error:  # an integer beyond all floats
+        raise ValueError(f"X holds a number beyond float32 ({error}): scale it.") from error
     except ValueError as error:
         if "features, but" not in str(error):
             raise
@@ -172,7 +174,10 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDAr
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=np.float32)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float32)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, one an item ({error}).") from error
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must be of shape ({n_samples},), one weight an item, got {weight.shape}."
