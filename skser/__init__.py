@@ -4,6 +4,8 @@ from .audio import load_audio
 from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
+from .eviction import clear_cache, reduce_cache
+from .exceptions import RecordingsError
 from .export import to_onnx
 from .losses import CenterLoss, CenterLossCriterion
 from .metrics import (
@@ -28,12 +30,14 @@ __all__ = [
     "CenterLossCriterion",
     "EmbeddingDisplay",
     "Evaluation",
+    "RecordingsError",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
     "TrainingHistoryDisplay",
+    "clear_cache",
     "evaluate",
     "frequencies",
     "intra_inter_ratio",
@@ -42,6 +46,7 @@ __all__ = [
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",
+    "reduce_cache",
     "save_model",
     "spectrogram",
     "to_onnx",
