@@ -120,7 +120,7 @@ def check_labels(
     labels = column_or_1d(y, warn=True)
     if len(labels) != n_samples:
         raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
-    _check_present("y", labels)
+    _check_present("y", _as_given(y, labels))
     check_classification_targets(labels)
     found = np.unique(labels)
     if classes is None:
@@ -136,12 +136,19 @@ def check_labels(
     return classes, np.searchsorted(classes, labels).astype(np.int64)
 
 
+def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
+    """Entries of an array as they were in a list of which NumPy made text: NaN, and not "nan"."""
+    if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        return np.asarray(values, dtype=object).ravel()
+    return array
+
+
 def _check_present(name: str, values: NDArray[Any]) -> None:
     """Raise where an entry of an object array is missing, or of another kind than the first."""
     if values.dtype != object:
         return
     for index, value in enumerate(values):
-        if value is None or value != value:
+        if _is_missing(value):
             raise ValueError(
                 f"{name} has no value for item {index}, got {value!r}: fill it in or leave the item out."
             )
@@ -150,6 +157,14 @@ def _check_present(name: str, values: NDArray[Any]) -> None:
                 f"{name} mixes text and numbers: item 0 is {values[0]!r}, item {index} is {value!r}: "
                 "use one kind."
             )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA, of which no comparison is true or false."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
@@ -218,5 +233,5 @@ def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | Non
     array = column_or_1d(groups)
     if len(array) != n_samples:
         raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
-    _check_present("groups", array)
+    _check_present("groups", _as_given(groups, array))
     return array

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
@@ -146,6 +147,22 @@ def test_integers_beyond_all_floats_are_named(X: list[np.ndarray]) -> None:
         CenterLossClassifier(**SMALL).fit(X, ["a", "b"] * 3, sample_weight=[10**400] * 6)
     with pytest.raises(ValueError, match="X holds a number beyond float32"):
         CenterLossClassifier(**SMALL).fit([[10**400], [1]], ["a", "b"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_missing_labels_and_groups_are_named(missing: Any, X: list[np.ndarray]) -> None:
+    classifier = CenterLossClassifier(**SMALL)
+    with pytest.raises(ValueError, match=r"^y has no value for item 5"):
+        classifier.fit(X, ["a", "b", "a", "b", "a", missing])
+    with pytest.raises(ValueError, match=r"^groups has no value for item 5"):
+        classifier.fit(X, ["a", "b"] * 3, groups=pd.Series(["s"] * 5 + [missing], dtype=object))
+    with pytest.raises(ValueError, match=r"^groups has no value for item 5"):
+        classifier.fit(X, ["a", "b"] * 3, groups=[*"stuvw", missing])
+
+
+def test_a_list_of_text_and_numbers_is_not_read_as_text(X: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match=r"^y mixes text and numbers: item 0 is 'a', item 5 is 1"):
+        CenterLossClassifier(**SMALL).fit(X, ["a", "b", "a", "b", "a", 1])
 
 
 def test_more_processes_than_recordings_are_not_started() -> None:
