@@ -5,6 +5,8 @@ from .audio import load_audio
 from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
+from .eviction import clear_cache, reduce_cache
+from .exceptions import RecordingsError
 from .export import to_onnx
 from .losses import CenterLoss, CenterLossCriterion
 from .metrics import (
@@ -31,12 +33,14 @@ __all__ = [
     "CenterLossCriterion",
     "EmbeddingDisplay",
     "Evaluation",
+    "RecordingsError",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
     "TrainingHistoryDisplay",
+    "clear_cache",
     "evaluate",
     "frequencies",
     "intra_inter_ratio",
@@ -45,6 +49,7 @@ __all__ = [
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",
+    "reduce_cache",
     "save_model",
     "spectrogram",
     "to_onnx",

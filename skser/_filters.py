@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -10,10 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from ._decoding import HIGHEST_RATE
 from ._validation import check_choice, check_number
 
 KINDS = ("mel", "stft")
 BACKENDS = ("torch", "torchaudio")
+
+# What windows and filterbanks may allocate: samples of a window, its parameters, values of a filterbank.
+_MAX_FFT = 2**20
+_MAX_HOP = 2**31 - 1
+_MAX_WINDOW_PARAMETER = 10_000
+_MAX_FILTER_VALUES = 2**24
 
 
 def check_parameters(
@@ -23,7 +31,7 @@ def check_parameters(
     n_fft: int = 512,
     win_length: int | None = None,
     hop_length: int = 160,
-    window: str | tuple[Any, ...] = "hann",
+    window: str | Sequence[Any] = "hann",
     n_mels: int = 64,
     fmin: float = 0.0,
     fmax: float | None = None,
@@ -36,17 +44,17 @@ def check_parameters(
     kind : {"mel", "stft"}, default="mel"
         Kind of the spectrogram.
     sr : int, default=16000
-        Sampling rate in Hz, at least 1.
+        Sampling rate in Hz, 1 to 1,048,576.
     n_fft : int, default=512
-        Length of the Fourier transform in samples, at least 1.
+        Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
         Length of the window in samples, 1 to `n_fft`. None means `n_fft`.
     hop_length : int, default=160
         Distance between frames in samples, at least 1.
-    window : str or tuple, default="hann"
-        Window, as ``scipy.signal.get_window`` names it.
+    window : str, tuple or list, default="hann"
+        Window, as ``scipy.signal.get_window`` names it: its name, or name and parameters, up to 10,000 each.
     n_mels : int, default=64
-        Number of Mel bands, at least 1.
+        Number of Mel bands, at least 1; with the bins of `n_fft` at most 2**24 values of a filterbank.
     fmin : float, default=0.0
         Lowest frequency in Hz, from 0 to below `fmax`.
     fmax : float or None, default=None
@@ -68,16 +76,17 @@ def check_parameters(
     """
     check_choice("kind", kind, KINDS)
     check_choice("backend", backend, BACKENDS)
-    check_number("sr", sr, integer=True, low=1)
-    check_number("n_fft", n_fft, integer=True, low=1)
+    check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
+    check_number("n_fft", n_fft, integer=True, low=1, high=_MAX_FFT)
     if win_length is not None:
         check_number("win_length", win_length, integer=True, low=1)
         if win_length > n_fft:
             raise ValueError(
                 f"win_length={win_length} must be at most n_fft={n_fft}: raise n_fft or lower win_length."
             )
-    check_number("hop_length", hop_length, integer=True, low=1)
-    check_number("n_mels", n_mels, integer=True, low=1)
+    check_number("hop_length", hop_length, integer=True, low=1, high=_MAX_HOP)
+    most = _MAX_FILTER_VALUES // (n_fft // 2 + 1) if kind == "mel" else None
+    check_number("n_mels", n_mels, integer=True, low=1, high=most)
     _check_range(sr, fmin, fmax)
     _check_window(window, win_length or n_fft)
     if kind == "mel":
@@ -100,20 +109,42 @@ def _check_range(sr: int, fmin: float, fmax: float | None) -> None:
 
 
 def _check_window(window: Any, win_length: int) -> None:
-    """Raise unless scipy knows the window."""
+    """Raise unless scipy makes a window of numbers of it."""
     expected = (
         "window must be a name that scipy.signal.get_window knows, or a tuple of one and its parameters"
     )
-    if not isinstance(window, (str, tuple)):
+    if not isinstance(window, (str, tuple, list)):
         raise TypeError(f"{expected}, got {window!r} of type {type(window).__name__}.")
+    known = plain_window(window)
+    _check_window_parameters(known, win_length)
     try:
-        _window(window, win_length)
-    except (TypeError, ValueError) as error:
+        weights = _window(known, win_length)
+    except Exception as error:  # scipy checks nothing, so that it may be of any kind
         raise ValueError(f"{expected}, got {window!r}: {error}") from error
+    if not (np.isfinite(weights).all() and weights.any()):
+        raise ValueError(f"{expected}, got {window!r}, of which scipy makes no window but NaN or zeros.")
+
+
+def _check_window_parameters(window: Any, win_length: int) -> None:
+    """Raise for parameters of which scipy would make a window that does not fit into memory."""
+    numbers = [np.asarray(part) for part in window[1:]] if isinstance(window, tuple) else []
+    if any(part.dtype.kind in "iuf" and (part > _MAX_WINDOW_PARAMETER).any() for part in numbers):
+        raise ValueError(f"window must have parameters up to {_MAX_WINDOW_PARAMETER}, got {window!r}.")
+    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar times n_fft
+        check_number("nbar of a Taylor window", window[1], high=_MAX_FILTER_VALUES // win_length)
+
+
+def plain_window(window: Any) -> Any:
+    """Window by its name, or by a tuple of its name and parameters as Python has them, at any depth."""
+    if isinstance(window, (np.ndarray, np.generic)):
+        window = window.tolist()
+    return tuple(map(plain_window, window)) if isinstance(window, (list, tuple)) else window
 
 
 def _check_filters(sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, backend: str) -> None:
     """Raise if a Mel filter catches no bin, or torchaudio would put the bins elsewhere."""
+    if not np.isfinite(_mel_filters(sr, n_fft, n_mels, fmin, fmax)).all():
+        raise ValueError(f"no Mel filters fit between fmin={fmin:g} and fmax={fmax:g} Hz: widen the range.")
     empty = _empty_filters(sr, n_fft, n_mels, fmin, fmax)
     if empty:
         raise ValueError(
@@ -225,7 +256,7 @@ def _mel_filters(sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> 
     """Mel filterbank (n_mels, n_fft // 2 + 1); empty filters make no warning here."""
     from librosa.filters import mel
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.filterwarnings("ignore", message="Empty filters detected")
         filters: np.ndarray = mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
     return filters
@@ -238,9 +269,9 @@ def _empty_filters(sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -
     return tuple(np.flatnonzero(filters.max(axis=1) == 0).tolist())
 
 
-def window_like(y: torch.Tensor, window: str | tuple[Any, ...], win_length: int) -> torch.Tensor:
+def window_like(y: torch.Tensor, window: str | Sequence[Any], win_length: int) -> torch.Tensor:
     """Window (win_length,) of the dtype and on the device of a tensor."""
-    return _window_tensor(window, win_length, y.dtype, y.device)
+    return _window_tensor(plain_window(window), win_length, y.dtype, y.device)
 
 
 def mel_filters_like(

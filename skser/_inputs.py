@@ -44,6 +44,8 @@ def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spec
             validate_data(estimator, container, reset=reset, skip_check_array=True)
             return _not_empty(container)
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+    except OverflowError as error:  # an integer beyond all floats
+        raise ValueError(f"X holds a number beyond float32 ({error}): scale it.") from error
     except ValueError as error:
         if "features, but" not in str(error):
             raise
@@ -118,7 +120,7 @@ def check_labels(
     labels = column_or_1d(y, warn=True)
     if len(labels) != n_samples:
         raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
-    _check_present("y", labels)
+    _check_present("y", _as_given(y, labels))
     check_classification_targets(labels)
     found = np.unique(labels)
     if classes is None:
@@ -134,12 +136,19 @@ def check_labels(
     return classes, np.searchsorted(classes, labels).astype(np.int64)
 
 
+def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
+    """Entries of an array as they were in a list of which NumPy made text: NaN, and not "nan"."""
+    if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        return np.asarray(values, dtype=object).ravel()
+    return array
+
+
 def _check_present(name: str, values: NDArray[Any]) -> None:
     """Raise where an entry of an object array is missing, or of another kind than the first."""
     if values.dtype != object:
         return
     for index, value in enumerate(values):
-        if value is None or value != value:
+        if _is_missing(value):
             raise ValueError(
                 f"{name} has no value for item {index}, got {value!r}: fill it in or leave the item out."
             )
@@ -148,6 +157,14 @@ def _check_present(name: str, values: NDArray[Any]) -> None:
                 f"{name} mixes text and numbers: item 0 is {values[0]!r}, item {index} is {value!r}: "
                 "use one kind."
             )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA, of which no comparison is true or false."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
@@ -172,7 +189,10 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDAr
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=np.float32)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float32)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, one an item ({error}).") from error
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must be of shape ({n_samples},), one weight an item, got {weight.shape}."
@@ -213,5 +233,5 @@ def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | Non
     array = column_or_1d(groups)
     if len(array) != n_samples:
         raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
-    _check_present("groups", array)
+    _check_present("groups", _as_given(groups, array))
     return array

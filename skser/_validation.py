@@ -45,14 +45,24 @@ def check_number(
     word = "an integer" if integer else "a number"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if integer else Real):
         raise TypeError(f"{name} must be {word}, got {value!r} of type {type(value).__name__}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = -np.inf if value < 0 else np.inf
     closed_low, closed_high = closed in ("both", "left"), closed in ("both", "right")
     above = low is None or (number >= low if closed_low else number > low)
     below = high is None or (number <= high if closed_high else number < high)
     if not (above and below and np.isfinite(number)):
         left = "(-inf" if low is None else f"{'[' if closed_low else '('}{low}"
         right = "inf)" if high is None else f"{high}{']' if closed_high else ')'}"
-        raise ValueError(f"{name} must be {word} in {left}, {right}, got {value!r}.")
+        raise ValueError(f"{name} must be {word} in {left}, {right}, got {_short(value)}.")
+
+
+def _short(value: Any) -> str:
+    """Write a number; Python itself refuses to write the longest integers."""
+    if isinstance(value, Integral) and abs(int(value)) >= 10**99:
+        return "one of 100 digits or more"
+    return repr(value)
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:

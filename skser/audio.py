@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._decoding import HIGHEST_RATE, read_mono
 from ._validation import check_number
 
 # Offset and scale of integer samples, as libsndfile has them.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
 
-_TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
+_WIDEST_DB = 1e4  # beyond all that float32 can span
 _RERAISED = (FileNotFoundError, IsADirectoryError, PermissionError, OSError, TypeError, ValueError)
 
 
@@ -26,6 +26,7 @@ def load_audio(
     *,
     orig_sr: int | None = None,
     trim_db: float | None = None,
+    max_duration: float | None = 600.0,
 ) -> np.ndarray:
     """Load a recording as a mono waveform at a given sampling rate.
 
@@ -34,15 +35,19 @@ def load_audio(
     Parameters
     ----------
     audio : str, path-like or array-like of shape (n_times,)
-        A file that libsndfile can read (WAV, FLAC, OGG, MP3, ...), or the samples themselves. int16,
-        int32 and uint8 arrays are PCM and scaled to [-1, 1); other real numbers are taken as they are.
+        A file that libsndfile can read (WAV, FLAC, OGG, MP3, ...), or the samples themselves. A leading
+        ``~`` is the home folder of the user. int16, int32 and uint8 arrays are PCM and scaled to [-1, 1);
+        other real numbers are taken as they are.
     sr : int, default=16000
-        Sampling rate of the result in Hz, at least 1.
+        Sampling rate of the result in Hz, 1 to 1,048,576.
     orig_sr : int or None, default=None
-        Sampling rate of an array in Hz, at least 1. None means `sr`. A file tells its own.
+        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. A file tells its own.
     trim_db : float or None, default=None
         Cut both ends where they lie this many dB or more below the loudest part, above 0. None cuts
         nothing. A recording that is silent throughout stays whole.
+    max_duration : float or None, default=600.0
+        Longest file that is loaded, in seconds, above 0: longer ones are refused, by their header before
+        they are decoded and by what is decoded. None loads files of any length. Arrays have no limit.
 
     Returns
     -------
@@ -52,16 +57,21 @@ def load_audio(
     Raises
     ------
     OSError
-        If the file is missing, unreadable, damaged, or no audio.
+        If the file is missing, unreadable, damaged, cut off, or no audio.
     TypeError
         If `audio` is neither a path nor numbers, or a parameter is of a wrong type.
     ValueError
-        If the waveform is empty, complex, not one-dimensional or not finite, or a parameter is out of
-        its range.
+        If the waveform is empty, complex, not one-dimensional or not finite, the file is too long, or a
+        parameter is out of its range.
 
     See Also
     --------
     SpectrogramTransformer : Spectrograms of many recordings.
+
+    Notes
+    -----
+    A file is cut off where 1 % or more is missing of what its header states, or where an Ogg stream has no
+    end. An MP3 without a count of its frames does not tell.
 
     Examples
     --------
@@ -74,15 +84,15 @@ def load_audio(
     >>> load_audio(np.array([-32768, 0, 16384], dtype=np.int16)).tolist()
     [-1.0, 0.0, 0.5]
     """
-    check_audio_parameters(sr, orig_sr=orig_sr, trim_db=trim_db)
+    check_audio_parameters(sr, orig_sr=orig_sr, trim_db=trim_db, max_duration=max_duration)
     if not is_path(audio):
-        return _load(audio, sr, orig_sr, trim_db)
+        return _load(audio, sr, orig_sr, trim_db, max_duration)
     if orig_sr is not None:
         raise ValueError(
             f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, which tells its own: leave it out."
         )
     with errors_named(repr(os.fspath(audio))):
-        return _load(audio, sr, None, trim_db)
+        return _load(audio, sr, None, trim_db, max_duration)
 
 
 def check_waveform(y: ArrayLike) -> np.ndarray:
@@ -129,17 +139,25 @@ def check_waveform(y: ArrayLike) -> np.ndarray:
     return samples
 
 
-def check_audio_parameters(sr: int, *, orig_sr: int | None = None, trim_db: float | None = None) -> None:
+def check_audio_parameters(
+    sr: int,
+    *,
+    orig_sr: int | None = None,
+    trim_db: float | None = None,
+    max_duration: float | None = None,
+) -> None:
     """Raise unless the parameters of :func:`load_audio` are valid.
 
     Parameters
     ----------
     sr : int
-        Sampling rate of the result in Hz, at least 1.
+        Sampling rate of the result in Hz, 1 to 1,048,576.
     orig_sr : int or None, default=None
-        Sampling rate of an array in Hz, at least 1.
+        Sampling rate of an array in Hz, 1 to 1,048,576.
     trim_db : float or None, default=None
         Threshold of silence in dB below the loudest part, above 0.
+    max_duration : float or None, default=None
+        Longest file in seconds, above 0.
 
     Raises
     ------
@@ -153,11 +171,13 @@ def check_audio_parameters(sr: int, *, orig_sr: int | None = None, trim_db: floa
     >>> from skser.audio import check_audio_parameters
     >>> check_audio_parameters(16000, trim_db=30)
     """
-    check_number("sr", sr, integer=True, low=1)
+    check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
     if orig_sr is not None:
-        check_number("orig_sr", orig_sr, integer=True, low=1)
+        check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE)
     if trim_db is not None:
         check_number("trim_db", trim_db, low=0.0, closed="neither")
+    if max_duration is not None:
+        check_number("max_duration", max_duration, low=0.0, closed="neither")
 
 
 def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -213,105 +233,25 @@ def errors_named(label: str) -> Iterator[None]:
     try:
         yield
     except _RERAISED as error:
-        kind = next(kind for kind in _RERAISED if isinstance(error, kind))
-        raise kind(f"{label}: {error}") from error
+        raise _plain(error, f"{label}: {error}") from error
 
 
-def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a file for reading, with errors that say what to do.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    file object
-        The open file.
-
-    Raises
-    ------
-    OSError
-        If the file is missing, a folder, or may not be read. The message leaves out the path.
-
-    Examples
-    --------
-    >>> from skser.audio import open_binary
-    >>> open_binary("/")
-    Traceback (most recent call last):
-        ...
-    IsADirectoryError: is a folder: give the path of an audio file in it.
-    """
-    try:
-        return open(path, "rb")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"no such file: check the path, relative ones start at {os.getcwd()!r}."
-        ) from error
-    except IsADirectoryError as error:
-        raise IsADirectoryError("is a folder: give the path of an audio file in it.") from error
-    except OSError as error:
-        raise type(error)(f"cannot be opened ({error.strerror}): check its permissions.") from error
+def _plain(error: Exception, message: str) -> Exception:
+    """Error of the built-in kind nearest to another one, with a message of its own and no traceback."""
+    kind = next(kind for kind in _RERAISED if isinstance(error, kind))
+    return kind(message)
 
 
-def _load(audio: Any, sr: int, orig_sr: int | None, trim_db: float | None) -> np.ndarray:
+def _load(
+    audio: Any, sr: int, orig_sr: int | None, trim_db: float | None, max_duration: float | None
+) -> np.ndarray:
     """Waveform of a path or of samples; parameters are valid and errors do not name the item."""
     if is_path(audio):
-        samples, rate = _read(os.fspath(audio))
+        samples, rate = read_mono(os.fspath(audio), max_duration)
         y = check_waveform(samples)
     else:
         y, rate = check_waveform(audio), orig_sr or sr
     return _trim(_resample(y, rate, sr), trim_db)
-
-
-def _read(path: str) -> tuple[np.ndarray, int]:
-    """Mean over the channels (n_times,) of a file and its sampling rate."""
-    with _open_audio(path) as file:
-        return _mix(file.read(dtype="float32", always_2d=True)), file.samplerate
-
-
-@contextmanager
-def _open_audio(path: str) -> Iterator[Any]:
-    """Yield the open soundfile.SoundFile of a path; what opening and reading raise says what to do."""
-    import soundfile
-
-    head = _read_head(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            yield file
-    # Beside its own errors soundfile raises TypeError for files named .raw, the others where a header
-    # states an absurd length.
-    except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
-        raise OSError(_explain(head, error)) from error
-
-
-def _mix(samples: np.ndarray) -> np.ndarray:
-    """Mean (n_times,) over the channels of samples (n_times, n_channels)."""
-    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-
-
-def _read_head(path: str) -> bytes:
-    """First bytes of a file; raise if there are none, or if they say that there is no audio."""
-    with open_binary(path) as file:
-        head = file.read(256)
-    if not head:
-        raise OSError("the file is empty (0 bytes): fetch or copy it again.")
-    if head.startswith(b"version https://git-lfs"):
-        raise OSError(
-            "is a git-lfs pointer and not the audio itself: run 'git lfs pull' where it comes from."
-        )
-    return head
-
-
-def _explain(head: bytes, error: Exception) -> str:
-    """Why libsndfile cannot read a file that begins with these bytes."""
-    if _TEXT.issuperset(head):
-        return f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
-    reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    return (
-        f"libsndfile cannot read it ({reason}): it is damaged or of an unknown format. Fetch or convert it."
-    )
 
 
 def _to_array(y: Any) -> np.ndarray:
@@ -364,6 +304,6 @@ def _trim(y: np.ndarray, trim_db: float | None) -> np.ndarray:
         return y
     from librosa.effects import trim
 
-    # The threshold is relative to the loudest frame, which therefore always stays.
-    trimmed: np.ndarray = trim(y, top_db=trim_db)[0]
-    return trimmed
+    # The threshold is relative to the loudest frame, which therefore stays, but for rounding.
+    trimmed: np.ndarray = trim(y, top_db=min(trim_db, _WIDEST_DB))[0]
+    return trimmed if len(trimmed) else y

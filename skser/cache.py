@@ -1,4 +1,4 @@
-"""A folder that keeps computed spectrograms, one plain array file a recording."""
+"""A folder that keeps computed spectrograms, one plain array file a recording, each with its checksum."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .audio import check_waveform, is_path, open_binary
+from ._decoding import open_binary
+from .audio import check_waveform, is_path
 
 # Part of every key: raise it when the same parameters come to mean other numbers.
-FORMAT_VERSION = 1
+# 2: entries end with a checksum; recordings that are cut off are refused.
+FORMAT_VERSION = 2
 
-# What a writer that was killed leaves behind. Nobody takes a day over one file, whatever the clocks say.
+# Entries, and what a writer that was killed leaves behind. Nobody takes a day over one file, whatever the
+# clocks say.
+_ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
 _UNFINISHED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")
 _ABANDONED_AFTER = 24 * 3600  # s
+
+_N_CHECKSUM = hashlib.sha256().digest_size
+_TOUCHED_AFTER = 3600  # s; what was used within the hour counts as used alike
 
 
 def open_cache(memory: str | os.PathLike[str]) -> str:
@@ -58,15 +65,42 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
     True
     """
     check_memory(memory)
-    folder = os.path.abspath(os.path.expanduser(os.fspath(memory)))
+    folder = folder_of(memory)
     try:
         os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"memory={folder!r} cannot be a folder, {_file_on_the_way(folder)!r} is a file: name another "
+            "folder, which is made where it is missing."
+        ) from error
     except OSError as error:
         raise _folder_error(folder, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"memory={folder!r} is not writable: give a folder that you may write to.")
     remove_abandoned(folder, _UNFINISHED)
     return folder
+
+
+def folder_of(memory: str | os.PathLike[str]) -> str:
+    """Find the folder that a path means, which need not be there.
+
+    Parameters
+    ----------
+    memory : str or path-like
+        The folder; a leading ``~`` is the home folder of the user.
+
+    Returns
+    -------
+    str
+        Absolute path of the folder.
+
+    Examples
+    --------
+    >>> from skser.cache import folder_of
+    >>> folder_of("/data/../cache")
+    '/cache'
+    """
+    return os.path.abspath(os.path.expanduser(os.fspath(memory)))
 
 
 def check_memory(memory: Any) -> None:
@@ -81,6 +115,8 @@ def check_memory(memory: Any) -> None:
     ------
     TypeError
         If `memory` is no path.
+    ValueError
+        If it is empty, or holds a null character.
 
     Examples
     --------
@@ -91,6 +127,8 @@ def check_memory(memory: Any) -> None:
         raise TypeError(f"memory must be None or the path of a folder, got {type(memory).__name__}.")
     if not os.fspath(memory):
         raise ValueError("memory is an empty path: name a folder, or give None to keep nothing.")
+    if "\0" in os.fsdecode(memory):
+        raise ValueError(f"memory={memory!r} holds a null character: name a folder without it.")
 
 
 def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:
@@ -125,6 +163,34 @@ def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str
     return hashlib.sha256(_digest(audio) + recipe.encode()).hexdigest()
 
 
+def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | None:
+    """Tell a file from what replaces or changes it later, also where its bytes are the same again.
+
+    Parameters
+    ----------
+    audio : str, path-like or array-like
+        A recording.
+
+    Returns
+    -------
+    tuple of int or None
+        Number, size and times of the last changes of a file; None for samples and where there is no file.
+
+    Examples
+    --------
+    >>> from skser.cache import file_state
+    >>> file_state([0.0, 0.5]) is None
+    True
+    """
+    if not is_path(audio):
+        return None
+    try:
+        found = os.stat(os.path.expanduser(audio))
+    except (OSError, ValueError):  # what opens the file says why
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
     """Read a spectrogram from a cache.
 
@@ -140,7 +206,7 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
     Returns
     -------
     ndarray of shape (n_bins, n_frames) or None
-        The spectrogram; None where there is no entry, or one that is cut off or something else.
+        The spectrogram; None where there is no entry, or one that is not as it was written under this name.
 
     Examples
     --------
@@ -148,20 +214,30 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
     >>> read_entry("/nowhere", "0" * 64, 40) is None
     True
     """
+    path = _entry_path(folder, key)
     try:
-        with open(_entry_path(folder, key), "rb") as file:
-            S: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    except Exception:  # numpy lets TokenError, SyntaxError and TypeError of a damaged header through
+        with open(path, "rb") as file:
+            content = memoryview(file.read())
+            last_used = os.fstat(file.fileno()).st_mtime
+    except OSError:
         return None
-    good = S.dtype == np.float32 and S.ndim == 2 and len(S) == n_bins and S.shape[1] > 0
-    return S if good and np.isfinite(S).all() else None
+    array, checksum = content[:-_N_CHECKSUM], content[-_N_CHECKSUM:]
+    if len(content) < _N_CHECKSUM or _checksum(key, array) != checksum:
+        return None
+    S: np.ndarray = np.lib.format.read_array(io.BytesIO(array), allow_pickle=False)
+    if S.ndim != 2 or len(S) != n_bins:
+        return None
+    if time.time() - last_used > _TOUCHED_AFTER:
+        with suppress(OSError):  # the entry of another user, or one that was evicted meanwhile
+            os.utime(path)
+    return S
 
 
 def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
     """Write a spectrogram into a cache, whole or not at all.
 
     Processes of several machines may write one entry at once: each has a file of its own, which replaces
-    the entry when it is complete and closed.
+    the entry when it is complete and closed. A folder that was deleted meanwhile is made again.
 
     Parameters
     ----------
@@ -191,17 +267,11 @@ def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
     """
     content = io.BytesIO()  # written at once by Python, whose errors say more than numpy's
     np.lib.format.write_array(content, S, allow_pickle=False)
-    unique = (writer + uuid4().hex)[:32]  # one file each, whatever the process
-    unfinished = os.path.join(folder, f"{key}.{unique}.tmp")
+    checksum = _checksum(key, content.getbuffer())
+    content.write(checksum)  # numpy reads an array and leaves alone what follows
     try:
-        try:
-            with open(unfinished, "xb") as file:
-                file.write(content.getbuffer())
-            os.replace(unfinished, _entry_path(folder, key))
-        except BaseException:
-            with suppress(OSError):
-                os.remove(unfinished)
-            raise
+        os.makedirs(folder, exist_ok=True)
+        _put(folder, key, content, writer)
     except OSError as error:
         # Where another writer was first its entry will do: a folder can forbid to replace files of other
         # users, and a network can report failure of a rename that the server has carried out.
@@ -229,6 +299,49 @@ def remove_unfinished(folder: str, writer: str) -> None:
             if _UNFINISHED.fullmatch(file.name) and f".{writer}" in file.name:
                 with suppress(OSError):
                     os.remove(file.path)
+
+
+def is_entry(name: str) -> bool:
+    """Whether a file of a folder is an entry of a cache, by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    bool
+        True for names that this module gives.
+
+    Examples
+    --------
+    >>> from skser.cache import is_entry
+    >>> is_entry("0" * 64 + ".npy"), is_entry("features.npy")
+    (True, False)
+    """
+    return _ENTRY.fullmatch(name) is not None
+
+
+def _put(folder: str, key: str, content: io.BytesIO, writer: str) -> None:
+    """Write an entry beside its place, then move it there."""
+    unique = (writer + uuid4().hex)[:32]  # one file each, whatever the process
+    unfinished = os.path.join(folder, f"{key}.{unique}.tmp")
+    try:
+        with open(unfinished, "xb") as file:
+            file.write(content.getbuffer())
+        os.replace(unfinished, _entry_path(folder, key))
+    except BaseException:
+        with suppress(OSError):
+            os.remove(unfinished)
+        raise
+
+
+def _checksum(key: str, content: bytes | memoryview) -> bytes:
+    """SHA-256 of what an entry holds and under which name."""
+    checksum = hashlib.sha256(key.encode())
+    checksum.update(content)
+    return checksum.digest()
 
 
 def _digest(audio: Any) -> bytes:
@@ -266,6 +379,13 @@ def _remove_if_abandoned(file: os.DirEntry[str]) -> None:
     with suppress(OSError):
         if time.time() - file.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
             os.remove(file.path)
+
+
+def _file_on_the_way(folder: str) -> str:
+    """File that stands where a folder or one above it should be."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def _folder_error(folder: str, error: OSError) -> OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def spectrogram(
     n_fft: int = 512,
     win_length: int | None = None,
     hop_length: int = 160,
-    window: str | tuple[Any, ...] = "hann",
+    window: str | Sequence[Any] = "hann",
     n_mels: int = 64,
     fmin: float = 0.0,
     fmax: float | None = None,
@@ -63,16 +64,16 @@ def spectrogram(
     kind : {"mel", "stft"}, default="mel"
         Mel bands, or the bins of the short-time Fourier transform from `fmin` to `fmax`.
     sr : int, default=16000
-        Sampling rate in Hz, at least 1.
+        Sampling rate in Hz, 1 to 1,048,576.
     n_fft : int, default=512
-        Length of the Fourier transform in samples, at least 1.
+        Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
         Length of the window in samples, 1 to `n_fft`; it is centered in the `n_fft` samples.
         None means `n_fft`.
     hop_length : int, default=160
         Distance between frames in samples, at least 1.
-    window : str or tuple, default="hann"
-        Window, as ``scipy.signal.get_window`` names it.
+    window : str, tuple or list, default="hann"
+        Window, as ``scipy.signal.get_window`` names it: its name, or name and parameters.
     n_mels : int, default=64
         Number of Mel bands, at least 1; not used with ``kind="stft"``.
     fmin : float, default=0.0
@@ -95,7 +96,8 @@ def spectrogram(
     TypeError
         If a parameter or the samples are of a wrong type.
     ValueError
-        If a parameter is out of its range, or `y` is empty, complex or of another shape.
+        If a parameter is out of its range, or `y` is empty, complex, of another shape or not
+        finite.
     ImportError
         If ``backend="torchaudio"`` and torchaudio cannot be imported.
 
@@ -139,7 +141,7 @@ def mel_spectrogram(
     n_fft: int = 512,
     win_length: int | None = None,
     hop_length: int = 160,
-    window: str | tuple[Any, ...] = "hann",
+    window: str | Sequence[Any] = "hann",
     n_mels: int = 64,
     fmin: float = 0.0,
     fmax: float | None = None,
@@ -154,15 +156,15 @@ def mel_spectrogram(
     y : array-like or torch.Tensor of shape (n_times,) or (n, n_times)
         One waveform or a batch of equal length, with samples between -1 and 1.
     sr : int, default=16000
-        Sampling rate in Hz, at least 1.
+        Sampling rate in Hz, 1 to 1,048,576.
     n_fft : int, default=512
-        Length of the Fourier transform in samples, at least 1.
+        Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
         Length of the window in samples, 1 to `n_fft`. None means `n_fft`.
     hop_length : int, default=160
         Distance between frames in samples, at least 1.
-    window : str or tuple, default="hann"
-        Window, as ``scipy.signal.get_window`` names it.
+    window : str, tuple or list, default="hann"
+        Window, as ``scipy.signal.get_window`` names it: its name, or name and parameters.
     n_mels : int, default=64
         Number of Mel bands, at least 1.
     fmin : float, default=0.0
@@ -221,7 +223,7 @@ def power_spectrogram(
     n_fft: int = 512,
     win_length: int | None = None,
     hop_length: int = 160,
-    window: str | tuple[Any, ...] = "hann",
+    window: str | Sequence[Any] = "hann",
     fmin: float = 0.0,
     fmax: float | None = None,
     backend: str = "torch",
@@ -233,15 +235,15 @@ def power_spectrogram(
     y : array-like or torch.Tensor of shape (n_times,) or (n, n_times)
         One waveform or a batch of equal length, with samples between -1 and 1.
     sr : int, default=16000
-        Sampling rate in Hz, at least 1.
+        Sampling rate in Hz, 1 to 1,048,576.
     n_fft : int, default=512
-        Length of the Fourier transform in samples, at least 1.
+        Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
         Length of the window in samples, 1 to `n_fft`. None means `n_fft`.
     hop_length : int, default=160
         Distance between frames in samples, at least 1.
-    window : str or tuple, default="hann"
-        Window, as ``scipy.signal.get_window`` names it.
+    window : str, tuple or list, default="hann"
+        Window, as ``scipy.signal.get_window`` names it: its name, or name and parameters.
     fmin : float, default=0.0
         Lowest frequency in Hz, from 0 to below `fmax`.
     fmax : float or None, default=None
@@ -362,7 +364,14 @@ def _as_tensor(y: ArrayLike | torch.Tensor) -> torch.Tensor:
             f"y must be one waveform (n_times,) or a batch (n, n_times) of at least one sample, "
             f"got shape {tuple(y.shape)}."
         )
-    return y if y.dtype in (torch.float32, torch.float64) else y.float()
+    y = y if y.dtype in (torch.float32, torch.float64) else y.float()
+    if not y.is_meta and not torch.isfinite(y).all():
+        first = torch.argwhere(~torch.isfinite(y))[0].tolist()
+        raise ValueError(
+            f"y holds NaN or infinite samples, the first at index {', '.join(map(str, first))}: repair the "
+            "waveform or leave it out."
+        )
+    return y
 
 
 def _array_to_tensor(array: np.ndarray) -> torch.Tensor:
@@ -378,7 +387,7 @@ def _power(
     n_fft: int,
     win_length: int,
     hop_length: int,
-    window: str | tuple[Any, ...],
+    window: str | Sequence[Any],
     bins: slice,
     backend: str,
 ) -> torch.Tensor:

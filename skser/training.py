@@ -61,6 +61,87 @@ class CenterLossNet(NeuralNetClassifier):
         inputs = {name: value for name, value in x.items() if name != "sample_weight"}
         return super().infer(inputs, **fit_params)
 
+    def initialize(self) -> CenterLossNet:
+        """Make the module, the criterion and the optimizer.
+
+        Returns
+        -------
+        CenterLossNet
+            The net itself.
+
+        Raises
+        ------
+        ValueError
+            If there is not enough memory for a network of this size.
+        """
+        try:
+            return super().initialize()
+        except (RuntimeError, MemoryError) as error:
+            if "memory" not in str(error):
+                raise
+            raise ValueError(
+                f"there is no memory for a network of this size ({error}): lower channels, rnn_units or "
+                "embedding_dim."
+            ) from error
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one step of the optimizer.
+
+        Parameters
+        ----------
+        batch : tuple
+            Spectrograms and class numbers.
+        **fit_params : dict
+            Passed on to the module.
+
+        Returns
+        -------
+        dict
+            "loss" and "y_pred" of the batch.
+
+        Raises
+        ------
+        ValueError
+            If the step is larger than float32 can express.
+        """
+        try:
+            step: dict[str, Any] = super().train_step(batch, **fit_params)
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            raise ValueError(f"lr={self.lr!r} makes steps beyond float32: lower it.") from error
+        return step
+
+    def evaluation_step(self, batch: Any, training: bool = False) -> tuple[Tensor, Tensor]:
+        """Compute the outputs of a batch.
+
+        Parameters
+        ----------
+        batch : tuple
+            Spectrograms and class numbers.
+        training : bool, default=False
+            Whether the module behaves as in training.
+
+        Returns
+        -------
+        logits : Tensor of shape (batch, n_classes)
+            Class scores.
+        embedding : Tensor of shape (batch, embedding_dim)
+            Embeddings.
+
+        Raises
+        ------
+        ValueError
+            If one of them is NaN or infinite.
+        """
+        logits, embedding = super().evaluation_step(batch, training=training)
+        if not (torch.isfinite(logits).all() and torch.isfinite(embedding).all()):
+            raise ValueError(
+                "the network's answers are NaN or infinite: train it with a lower lr or weight_decay, and "
+                "scale spectrograms that reach far beyond those of training."
+            )
+        return logits, embedding
+
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Compute the joint loss and record its parts.
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import starmap
-from numbers import Number
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-import torch
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import validate_data
 
+from ._extraction import Extraction, extract, label
+from ._recordings import as_list, check_kinds, holds_paths
 from ._validation import check_number
-from .audio import _load, check_audio_parameters, check_waveform, errors_named, is_path
-from .cache import cache_key, check_memory, open_cache, read_entry, remove_unfinished, write_entry
+from .audio import check_audio_parameters, check_waveform, errors_named, is_path
+from .cache import check_memory, open_cache
+from .exceptions import RecordingFailure, RecordingsError
 from .sequences import Spectrograms
-from .spectrogram import check_db_parameters, check_parameters, frequencies, spectrogram
+from .spectrogram import check_db_parameters, check_parameters, frequencies
+
+_MOST_JOBS = 2**31 - 1
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
@@ -36,15 +36,15 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     kind : {"mel", "stft"}, default="mel"
         Mel bands, or the bins of the short-time Fourier transform from `fmin` to `fmax`.
     sr : int, default=16000
-        Sampling rate in Hz, at least 1. Files of another rate are resampled; arrays are taken to have it.
+        Sampling rate in Hz, 1 to 1,048,576. Files of another rate are resampled; arrays are taken to have it.
     n_fft : int, default=512
-        Length of the Fourier transform in samples, at least 1.
+        Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
         Length of the window in samples, 1 to `n_fft`. None means `n_fft`.
     hop_length : int, default=160
         Distance between frames in samples, at least 1.
-    window : str or tuple, default="hann"
-        Window, as ``scipy.signal.get_window`` names it.
+    window : str, tuple or list, default="hann"
+        Window, as ``scipy.signal.get_window`` names it: its name, or name and parameters.
     n_mels : int, default=64
         Number of Mel bands, at least 1; not used with ``kind="stft"``.
     fmin : float, default=0.0
@@ -60,12 +60,16 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     trim_db : float or None, default=None
         Cut both ends of a recording where they lie this many dB or more below its loudest part, above 0.
         None cuts nothing.
+    max_duration : float or None, default=600.0
+        Longest file that is read, in seconds, above 0: longer ones are refused, by their header before they
+        are decoded and by what is decoded. None reads files of any length. Arrays have no limit.
     backend : {"torch", "torchaudio"}, default="torch"
         Library that computes the spectrograms. torchaudio is an extra of its own.
     memory : str, path-like or None, default=None
         Folder that keeps each spectrogram as a plain array file, named after the content of its recording
         and the parameters above, so that each is computed once, and that an interrupted run goes on where
-        it stopped. It is made if it is missing. None keeps nothing.
+        it stopped. It is made if it is missing; `reduce_cache` and `clear_cache` make it smaller. None keeps
+        nothing.
     n_jobs : int or None, default=None
         Processes among which joblib shares the recordings; -1 means one a processor. None means 1, or
         what a ``joblib.parallel_config`` context says; 1 stays in this process in every context.
@@ -88,7 +92,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     -----
     What goes in is one of
 
-    - a sequence of paths (list, tuple, array, pandas Series), of anything that libsndfile reads;
+    - a sequence of paths (list, tuple, array, pandas Series), of anything that libsndfile reads; a leading
+      ``~`` is the home folder of the user;
     - a sequence of waveforms (n_times,) that may differ in length;
     - a two-dimensional array, nested list or data frame (n, n_times) of waveforms of equal length.
 
@@ -97,7 +102,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     PCM and scaled to [-1, 1); other numbers are taken as they are.
 
     The transformer is stateless: `fit` checks parameters and input, and `transform` works without it. One
-    recording never has an influence on the spectrogram of another.
+    recording never has an influence on the spectrogram of another. Nor is one ever left out: files that
+    cannot be used are named by one error, when all others were looked at.
 
     Examples
     --------
@@ -120,13 +126,14 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         n_fft: int = 512,
         win_length: int | None = None,
         hop_length: int = 160,
-        window: str | tuple[Any, ...] = "hann",
+        window: str | Sequence[Any] = "hann",
         n_mels: int = 64,
         fmin: float = 0.0,
         fmax: float | None = None,
         ref: float | str = 1.0,
         top_db: float | None = 60,
         trim_db: float | None = None,
+        max_duration: float | None = 600.0,
         backend: str = "torch",
         memory: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
@@ -144,6 +151,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.ref = ref
         self.top_db = top_db
         self.trim_db = trim_db
+        self.max_duration = max_duration
         self.backend = backend
         self.memory = memory
         self.n_jobs = n_jobs
@@ -175,7 +183,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self._check_parameters()
         for index, audio in enumerate(self._recordings(X, reset=True)):
             if not is_path(audio):
-                with errors_named(_label(index, audio)):
+                with errors_named(label(index, audio)):
                     check_waveform(audio)
         return self
 
@@ -194,8 +202,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        RecordingsError
+            If files are missing, unreadable, cut off, no audio, too long, or hold samples that are none. It
+            is an OSError and a ValueError, and names all of them, after the others are done and in the cache.
         OSError
-            If a file is missing, unreadable or no audio, or `memory` cannot be written.
+            If `memory` cannot be written.
         TypeError
             If a parameter is of a wrong type, or `X` holds something else than recordings or mixes paths
             with waveforms.
@@ -207,9 +218,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self._check_parameters()
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
+        n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(recordings))
         calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
         with extraction.tidied():
-            items = list(self._shown(self._shared(calls), len(recordings)))
+            results = list(self._shown(self._shared(calls, n_jobs), len(recordings)))
+        items = _all_good(results, extraction.folder)
         return np.array(items) if isinstance(recordings, np.ndarray) else Spectrograms(items)
 
     def __sklearn_tags__(self) -> Tags:
@@ -241,11 +254,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Raise unless the parameters are valid."""
-        check_audio_parameters(self.sr, trim_db=self.trim_db)
+        check_audio_parameters(self.sr, trim_db=self.trim_db, max_duration=self.max_duration)
         check_parameters(**self._spectrogram_parameters())
         check_db_parameters(**self._db_parameters())
         if self.n_jobs is not None:
-            check_number("n_jobs", self.n_jobs, integer=True)
+            check_number("n_jobs", self.n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
         if self.n_jobs == 0:
             raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process a processor.")
         if self.memory is not None:
@@ -253,10 +266,10 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
     def _recordings(self, X: Any, *, reset: bool) -> Sequence[Any] | np.ndarray:
         """Sort X into a list of recordings of one kind, or a two-dimensional array."""
-        recordings = _as_list(X)
+        recordings = as_list(X)
         if recordings is None:
             return self._dense(X, reset=reset)
-        _check_kinds(recordings)
+        check_kinds(recordings)
         if reset:  # what an earlier fit on a two-dimensional array left
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self, name):
@@ -272,7 +285,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             else:
                 dense = check_array(X, ensure_all_finite=False, estimator=self)
         except (TypeError, ValueError) as error:
-            if not _holds_paths(X):
+            if not holds_paths(X):
                 raise
             raise ValueError(
                 "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
@@ -280,154 +293,40 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             ) from error
         return dense
 
-    def _extraction(self) -> _Extraction:
+    def _extraction(self) -> Extraction:
         """Compute how to go from a recording to its spectrogram."""
         parameters = self._spectrogram_parameters()
         of_bins = {name: parameters[name] for name in ("kind", "sr", "n_fft", "n_mels", "fmin", "fmax")}
         folder = None if self.memory is None else open_cache(self.memory)
         n_bins = len(frequencies(**of_bins))
-        return _Extraction(parameters | self._db_parameters(), self.trim_db, n_bins, folder)
+        settings = parameters | self._db_parameters()
+        return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder)
 
-    def _shared(self, calls: Iterable[tuple[_Extraction, int, Any]]) -> Iterable[np.ndarray]:
-        """Results of `_extract`, computed in as many processes as are wanted."""
+    def _shared(
+        self, calls: Iterable[tuple[Extraction, int, Any]], n_jobs: int | None
+    ) -> Iterable[np.ndarray | RecordingFailure]:
+        """Results of `extract`, computed in as many processes as are wanted."""
         if self.n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
-            return starmap(_extract, calls)
+            return starmap(extract, calls)
         # Not every back end of joblib can hand results over one by one; only the bar needs it.
-        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator" if self.verbose else "list")
-        results: Iterable[np.ndarray] = parallel(delayed(_extract)(*call) for call in calls)
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator" if self.verbose else "list")
+        results: Iterable[np.ndarray | RecordingFailure]
+        results = parallel(delayed(extract)(*call) for call in calls)
         return results
 
-    def _shown(self, results: Iterable[np.ndarray], n: int) -> Iterable[np.ndarray]:
+    def _shown(self, results: Iterable[Any], n: int) -> Iterable[Any]:
         """Results, with a progress bar if one is wanted."""
         if not self.verbose:
             return results
         from tqdm import tqdm
 
-        bar: Iterable[np.ndarray] = tqdm(results, total=n, desc="spectrograms", unit="recording")
+        bar: Iterable[Any] = tqdm(results, total=n, desc="spectrograms", unit="recording")
         return bar
 
 
-@dataclass(frozen=True)
-class _Extraction:
-    """How to go from one recording to its spectrogram, as it travels to the workers."""
-
-    parameters: dict[str, Any]
-    trim_db: float | None
-    n_bins: int
-    folder: str | None
-    writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
-
-    @contextmanager
-    def tidied(self) -> Iterator[None]:
-        """Delete what joblib's workers had not finished when an error or Ctrl-C made it kill them."""
-        try:
-            yield
-        except BaseException:
-            if self.folder is not None:
-                remove_unfinished(self.folder, self.writer)
-            raise
-
-    def __call__(self, audio: Any) -> np.ndarray:
-        """Spectrogram (n_bins, n_frames), from the cache if it is there."""
-        if self.folder is None:
-            return self.compute(audio)
-        key = cache_key(audio, self.identity())
-        S = read_entry(self.folder, key, self.n_bins)
-        if S is None:
-            S = self.compute(audio)
-            write_entry(self.folder, key, S, self.writer)
-        return S
-
-    def compute(self, audio: Any) -> np.ndarray:
-        """Spectrogram (n_bins, n_frames) of a recording."""
-        y = _load(audio, self.parameters["sr"], None, self.trim_db)
-        with torch.no_grad():
-            S = spectrogram(y, **self.parameters).numpy()
-        if not np.isfinite(S).all():
-            raise ValueError(
-                f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
-                "scale the waveform to [-1, 1]."
-            )
-        return S
-
-    def identity(self) -> dict[str, Any]:
-        """Parameters that the result depends on, each written in one way only."""
-        used = dict(self.parameters)
-        used["win_length"] = int(used["win_length"] or used["n_fft"])
-        used["fmin"] = float(used["fmin"])
-        used["fmax"] = float(used["sr"] / 2 if used["fmax"] is None else used["fmax"])
-        used["ref"] = used["ref"] if isinstance(used["ref"], str) else float(used["ref"])
-        used["top_db"] = None if used["top_db"] is None else float(used["top_db"])
-        used["trim_db"] = None if self.trim_db is None else float(self.trim_db)
-        used["window"] = repr(used["window"])
-        used.update({name: int(used[name]) for name in ("sr", "n_fft", "hop_length", "n_mels")})
-        if used["kind"] == "stft":
-            del used["n_mels"]
-        return used
-
-
-def _extract(extraction: _Extraction, index: int, audio: Any) -> np.ndarray:
-    """Spectrogram of one recording; errors name it."""
-    with errors_named(_label(index, audio)):
-        return extraction(audio)
-
-
-def _label(index: int, audio: Any) -> str:
-    """Name of a recording in error messages."""
-    return f"item {index} ({os.fspath(audio)})" if is_path(audio) else f"item {index}"
-
-
-def _as_list(X: Any) -> list[Any] | None:
-    """List the recordings of a sequence; None where X should be a two-dimensional array."""
-    if is_path(X) or isinstance(X, bytes):
-        raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
-    if isinstance(X, (list, tuple)):
-        return None if _is_rectangle(X) else list(X)
-    if hasattr(X, "__array__") or hasattr(X, "ndim"):
-        ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-        return list(np.asarray(X)) if ndim == 1 else None
-    if isinstance(X, Sequence):
-        return list(X)
-    raise TypeError(
-        "X must be a sequence of paths or waveforms, or a two-dimensional array of waveforms, "
-        f"got {type(X).__name__}."
-    )
-
-
-def _is_rectangle(X: Sequence[Any]) -> bool:
-    """Whether a nested list has rows of one length."""
-    return len(X) > 0 and all(isinstance(row, (list, tuple)) and len(row) == len(X[0]) for row in X)
-
-
-def _holds_paths(X: Any) -> bool:
-    """Whether any cell of an array or data frame is a path."""
-    return any(is_path(cell) for cell in np.asarray(X, dtype=object).flat)
-
-
-def _check_kinds(recordings: list[Any]) -> None:
-    """Raise unless there are recordings, all of them paths or all of them waveforms."""
-    if not recordings:
-        raise ValueError("X is empty: give at least one recording.")
-    kinds = [_kind(audio) for audio in recordings]
-    for index, kind in enumerate(kinds):
-        if kind != kinds[0]:
-            raise TypeError(
-                f"item {index} of X is {kind}, but item 0 is {kinds[0]}: give paths alone or waveforms alone."
-            )
-    if kinds[0] == "a number":
-        raise ValueError(
-            "X is one-dimensional, a single waveform. Reshape your data: wrap it in a list, [X]."
-        )
-    if kinds[0] not in ("a path", "a waveform"):
-        raise TypeError(f"item 0 of X is {kinds[0]}: give paths or waveforms of shape (n_times,).")
-
-
-def _kind(audio: Any) -> str:
-    """Say what an item of X is."""
-    if is_path(audio):
-        return "a path"
-    if isinstance(audio, (Number, np.generic)):
-        return "a number"
-    if isinstance(audio, (list, tuple)) or hasattr(audio, "__array__"):
-        return "a waveform"
-    return f"of type {type(audio).__name__}"
+def _all_good(results: list[np.ndarray | RecordingFailure], folder: str | None) -> list[np.ndarray]:
+    """Spectrograms, or one error for all files that have none."""
+    failures = [result for result in results if isinstance(result, RecordingFailure)]
+    if failures:
+        raise RecordingsError(failures, len(results), folder)
+    return [result for result in results if not isinstance(result, RecordingFailure)]

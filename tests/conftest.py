@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in each run, however slow the machine.
+settings.register_profile("stable", derandomize=True, deadline=None)
+settings.load_profile("stable")
 
 # scikit-learn skips its array API check unless scipy was told so before its import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import soundfile
 import torch
 
+import skser._decoding
 from skser.audio import check_waveform, errors_named, load_audio
 
 LFS_POINTER = (
@@ -339,6 +341,157 @@ def test_errors_are_named_and_keep_their_kind(raised: Exception, expected: type)
 def test_errors_of_other_kinds_pass_unchanged() -> None:
     with pytest.raises(KeyError, match=r"^'gone'$"), errors_named("item 3"):
         raise KeyError("gone")
+
+
+# Files that are too long, or cut off
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_a_file_that_is_too_long_is_refused_by_its_header(
+    name: str, y: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    soundfile.write(path, y, 16000)
+    assert len(load_audio(path, max_duration=0.5)) == len(load_audio(path, max_duration=None)) == 8000
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)  # so nothing is decoded
+    with pytest.raises(
+        ValueError, match=rf"{name}'?: lasts 0\.5 s, longer than max_duration=0\.49 s: .*None for no limit"
+    ):
+        load_audio(path, max_duration=0.49)
+
+
+def test_ten_hours_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(36_000, np.int16), 1)  # at one sample a second
+    with pytest.raises(ValueError, match=r"lasts 3\.6e\+04 s, longer than max_duration=600 s: cut it"):
+        load_audio(path, 1)
+    assert len(load_audio(path, 1, max_duration=None)) == 36_000
+
+
+def test_a_file_whose_header_leaves_its_length_open_is_read_up_to_the_limit(
+    y: np.ndarray, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(y, subtype="FLOAT")
+    monkeypatch.setattr(skser._decoding, "_UNKNOWN_FRAMES", 1)  # this header, too
+    monkeypatch.setattr(skser._decoding, "_BLOCK_FRAMES", 1000)
+    np.testing.assert_array_equal(load_audio(path), y)
+    n_read = []
+    read = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *a, **k: n_read.append(1) or read(*a, **k))
+    with pytest.raises(ValueError, match=r"lasts 0\.1875 s, longer than max_duration=0\.15 s"):
+        load_audio(path, max_duration=0.15)
+    assert len(n_read) == 3
+
+
+def test_a_header_that_states_hours_over_half_a_second_is_refused(
+    y: np.ndarray, write: Callable[..., Path]
+) -> None:
+    path = write(y, name="a.flac", subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[22:26] = (10 * 3600 * 16000).to_bytes(4, "big")  # the number of samples
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"lasts 3\.6e\+04 s, longer than max_duration"):
+        load_audio(path)
+    with pytest.raises(OSError, match=r"libsndfile cannot read it|is cut off"):
+        load_audio(path, max_duration=None)
+
+
+def test_a_header_that_states_an_absurd_rate_raises(y: np.ndarray, write: Callable[..., Path]) -> None:
+    path = write(y)
+    content = bytearray(path.read_bytes())
+    content[24:28] = (2**30).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"states a sampling rate of 1073741824 Hz.*it is damaged"):
+        load_audio(path)
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_a_wrong_max_duration_raises(value: float) -> None:
+    with pytest.raises(ValueError, match=r"^max_duration must be a number"):
+        load_audio([0.0, 0.5], max_duration=value)
+
+
+def test_arrays_have_no_longest_duration(y: np.ndarray) -> None:
+    assert len(load_audio(y, max_duration=0.1)) == len(y)
+
+
+FORMATS = [
+    *[
+        ("a.wav", {}),
+        ("a.aiff", {}),
+        ("a.au", {}),
+        ("a.caf", {}),
+        ("a.w64", {}),
+        ("a.flac", {}),
+        ("a.mp3", {}),
+    ],
+    *[("a.ogg", {}), ("a.opus", {"format": "OGG", "subtype": "OPUS"})],
+]
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.2])
+@pytest.mark.parametrize(("name", "how"), FORMATS)
+def test_a_file_that_is_cut_off_raises_and_is_never_shortened(
+    name: str, how: dict[str, str], share: float, tmp_path: Path
+) -> None:
+    y = 0.1 * np.random.default_rng(0).normal(size=32000)
+    path = tmp_path / name
+    soundfile.write(path, y, 16000, **how)
+    content = path.read_bytes()
+    assert len(load_audio(path)) == len(y)
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(OSError, match=r"is cut off, it (holds|lacks).*: fetch|libsndfile cannot read it"):
+        load_audio(path)
+
+
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFF000])
+def test_a_header_written_before_its_recording_was_over_is_no_cut(
+    size: int, y: np.ndarray, write: Callable[..., Path]
+) -> None:
+    path = write(y, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert len(load_audio(path)) == len(y)
+
+
+def test_what_follows_an_ogg_stream_is_no_cut(y: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, y, 16000)
+    with path.open("ab") as file:
+        file.write(b"\0" * 100_000)
+    assert len(load_audio(path)) == len(y)
+
+
+# What a path may be
+
+
+def test_the_home_folder_is_understood(
+    y: np.ndarray, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(write(y).parent))
+    np.testing.assert_array_equal(load_audio("~/a.wav"), y)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("a\0b.wav", "is no path .*null"), ("\udcff\ud800.wav", "is no path .*encode")]
+)
+def test_what_can_be_no_path_raises(path: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_audio(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_or_device_raises_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", "/dev/zero"):
+        with pytest.raises(OSError, match="is a pipe or device and no file"):
+            load_audio(path)
+
+
+def test_the_smallest_threshold_leaves_something(y: np.ndarray) -> None:
+    assert len(load_audio(y, trim_db=1e-320)) > 0
+    assert len(load_audio(y, trim_db=1e308)) == len(y)
 
 
 @pytest.mark.corpus

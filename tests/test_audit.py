@@ -124,6 +124,22 @@ def test_a_file_without_samples_is_empty(tmp_path):
     assert problems(np.zeros(0)) == ["empty"]
 
 
+def test_a_file_that_is_too_long_is_named_and_not_decoded(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.wav", noise())
+    assert problems(path, max_duration=None) == problems(path, max_duration=0.5) == []
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)
+    assert audit([path], max_duration=0.4)[["problem", "severity"]].values.tolist() == [["too long", "error"]]
+    with pytest.raises(ValueError, match="max_duration must be a number"):
+        audit([path], max_duration=0)
+
+
+@pytest.mark.parametrize("how", [{}, {"format": "OGG", "subtype": "OPUS"}])
+def test_an_ogg_file_without_its_end_is_truncated(tmp_path, how):
+    path = cut(write(tmp_path / "a.ogg", noise(n=3 * SR), **how), 0.7)
+    assert problems(path) == ["truncated"]
+    assert "lacks the page that ends an Ogg stream" in detail(path)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_finite_are_named(tmp_path, value):
     y = noise()

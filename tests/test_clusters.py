@@ -31,8 +31,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
 from skorch.exceptions import DeviceWarning
 
+import skser._extraction
 import skser.cache
-import skser.transformer
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
 from skser.cache import open_cache, read_entry, write_entry
 from skser.datasets import make_emotional_speech
@@ -203,7 +203,7 @@ def test_one_job_stays_in_its_process_on_dask(
 ) -> None:
     computed = []
     monkeypatch.setattr(
-        skser.transformer, "spectrogram", lambda y, **kw: computed.append(y) or spectrogram(y, **kw)
+        skser._extraction, "spectrogram", lambda y, **kw: computed.append(y) or spectrogram(y, **kw)
     )
     transformer = SpectrogramTransformer(n_mels=16, n_jobs=n_jobs)
     with parallel_config("dask"):

@@ -476,3 +476,59 @@ def test_torchaudio_that_cannot_be_imported_raises(error: Exception, monkeypatch
     with pytest.raises(ImportError, match=r'pip install "skser\[torchaudio\]"') as caught:
         spectrogram(np.zeros(400), backend="torchaudio")
     assert str(error) in str(caught.value)
+
+
+# Windows and numbers
+
+
+@pytest.mark.parametrize(
+    ("window", "same"),
+    [
+        (["kaiser", 8.0], ("kaiser", 8.0)),
+        (("general_cosine", [0.5, 0.5]), "hann"),
+        (["general_cosine", np.array([0.5, 0.5])], "hann"),
+        (("kaiser", np.float32(8)), ("kaiser", 8.0)),
+    ],
+)
+def test_windows_of_lists_and_arrays_are_those_of_tuples(window, same):
+    y = np.random.default_rng(0).normal(size=1000)
+    torch.testing.assert_close(spectrogram(y, window=window), spectrogram(y, window=same))
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        (("kaiser", np.nan), "of which scipy makes no window but NaN or zeros"),
+        ((), "window must be a name"),
+        ([], "window must be a name"),
+        (("tukey", {}), "window must be a name"),
+        (("taylor", 10**9), "window must have parameters up to 10000"),
+    ],
+)
+def test_what_makes_no_window_raises(window, message):
+    with pytest.raises(ValueError, match=message):
+        spectrogram(np.zeros(100), window=window)
+
+
+@pytest.mark.parametrize("kind", ["mel", "stft"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_raise(value, kind):
+    with pytest.raises(ValueError, match="y holds NaN or infinite samples, the first at index 2: repair"):
+        spectrogram([0.0, 1.0, value], kind=kind)
+    with pytest.raises(ValueError, match="the first at index 1, 0"):
+        spectrogram(torch.tensor([[0.0, 1.0], [value, 0.0]]), kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_fft": 10**12}, "n_fft must be an integer in"),
+        ({"n_mels": 10**9}, "n_mels must be an integer in"),
+        ({"hop_length": 10**30}, "hop_length must be an integer in"),
+        ({"sr": 10**400}, "sr must be an integer in"),
+        ({"fmax": 1e-320}, "no Mel filters fit between"),
+    ],
+)
+def test_parameters_that_no_memory_holds_raise_at_once(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        spectrogram(np.zeros(100), **parameters)

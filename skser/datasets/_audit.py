@@ -25,6 +25,7 @@ SEVERITIES = {
     "empty": "error",
     "non-finite": "error",
     "too short": "error",
+    "too long": "error",
     "silent": "error",
     "truncated": "error",
     "duplicate with another label": "error",
@@ -59,6 +60,7 @@ def audit(
     *,
     sr: int | None = None,
     min_duration: float = 0.032,
+    max_duration: float | None = 600.0,
     silence_db: float = -60.0,
     n_jobs: int | None = -1,
     verbose: bool = False,
@@ -78,6 +80,9 @@ def audit(
     min_duration : float, default=0.032
         Shortest duration in seconds that can be used, 0 or more. The default is the window of
         :class:`skser.SpectrogramTransformer`.
+    max_duration : float or None, default=600.0
+        Longest duration in seconds of a file that can be used, above 0; longer ones are not decoded. The
+        default is that of :class:`skser.SpectrogramTransformer`. None means any.
     silence_db : float, default=-60.0
         Level in dB re full scale below which a recording is nearly silent, at most 0. It is taken over the
         loudest 25 ms; the quietest speech of RAVDESS has -55 there.
@@ -122,8 +127,9 @@ def audit(
     - missing, unreadable, git-lfs pointer, empty: there is no audio;
     - non-finite: NaN or infinite samples;
     - too short: shorter than `min_duration`;
+    - too long: a file longer than `max_duration`;
     - silent: all samples equal, or the loudest 25 ms below -90 dB re full scale, one step of 16 bits;
-    - truncated: at least 1 % of what the header states is not there;
+    - truncated: at least 1 % of what the header states is not there, or an Ogg stream has no end;
     - duplicate with another label, duplicate in another group: the same waveform as another item, but not the
       same in `target`, or in `groups`; each copy is listed, for it cannot be known which is right;
     - duplicate: the same waveform as another item, of the same label and group, so that it counts twice; the
@@ -150,9 +156,9 @@ def audit(
     >>> table[["item", "problem", "severity"]].values.tolist()
     [[1, 'silent', 'error'], [2, 'duplicate', 'error']]
     """
-    _check_parameters(sr, min_duration, silence_db, n_jobs, verbose)
+    _check_parameters(sr, min_duration, max_duration, silence_db, n_jobs, verbose)
     data, target, groups, rate = _parts(corpus, sr)
-    examined = _examined(data, (rate, min_duration, silence_db), n_jobs, verbose)
+    examined = _examined(data, (rate, min_duration, max_duration, silence_db), n_jobs, verbose)
     found = [
         *((i, finding, None) for i, one in enumerate(examined) for finding in one.findings),
         *_odd_rates(examined),
@@ -167,12 +173,19 @@ def audit(
 
 
 def _check_parameters(
-    sr: int | None, min_duration: float, silence_db: float, n_jobs: int | None, verbose: bool
+    sr: int | None,
+    min_duration: float,
+    max_duration: float | None,
+    silence_db: float,
+    n_jobs: int | None,
+    verbose: bool,
 ) -> None:
     """Raise unless the parameters of `audit` are valid."""
     if sr is not None:
         check_number("sr", sr, integer=True, low=1)
     check_number("min_duration", min_duration, low=0)
+    if max_duration is not None:
+        check_number("max_duration", max_duration, low=0, closed="neither")
     check_number("silence_db", silence_db, high=0)
     check_flag("verbose", verbose)
     if n_jobs is not None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..audio import _mix, _open_audio, check_waveform, is_path
+from .._decoding import decode, mix
+from ..audio import check_waveform, is_path
 
 _BLOCK = 0.025  # s, over which loudness is taken
 _SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
 _HIGHEST_PEAK = 2.0  # what decoding MP3 and the like overshoots stays well below
-_WHOLE_SHARE = 0.99  # headers may count padding
 _EQUAL_CHANNELS = 0.01  # -40 dB, above what lossy coding makes of equal channels
-# How libsndfile's log tells that a header of WAV, AIFF or AU states more than is there; a size near these
-# ends of the range is how programs that write to a pipe leave the length open.
-_STATED = re.compile(r"(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)")
-_OPEN_SIZE = 0x7FFF0000
 # Phrases of skser.audio's messages that tell a problem with a name of its own.
-_TOLD = {"git-lfs pointer": "git-lfs pointer", "is empty": "empty", "NaN or infinite": "non-finite"}
+_TOLD = {
+    "git-lfs pointer": "git-lfs pointer",
+    "is empty": "empty",
+    "NaN or infinite": "non-finite",
+    "longer than max_duration": "too long",
+}
 
 
 class Finding(NamedTuple):
@@ -41,7 +41,9 @@ class Examined(NamedTuple):
     digest: bytes | None = None
 
 
-def examine(audio: Any, sr: int | None, min_duration: float, silence_db: float) -> Examined:
+def examine(
+    audio: Any, sr: int | None, min_duration: float, max_duration: float | None, silence_db: float
+) -> Examined:
     """Read a recording and tell what is wrong with it.
 
     Parameters
@@ -52,6 +54,8 @@ def examine(audio: Any, sr: int | None, min_duration: float, silence_db: float) 
         Sampling rate of samples in Hz.
     min_duration : float
         Shortest duration in seconds that can be used.
+    max_duration : float or None
+        Longest duration in seconds of a file that can be used; longer ones are not decoded.
     silence_db : float
         Level in dB re full scale below which a recording is nearly silent.
 
@@ -61,35 +65,29 @@ def examine(audio: Any, sr: int | None, min_duration: float, silence_db: float) 
         Findings, sampling rate in Hz, and a digest of the waveform, which is None for silence.
     """
     try:
-        samples, rate, held = _read(audio, sr)
-        with np.errstate(over="ignore", invalid="ignore"):
-            y = check_waveform(_mix(samples))
+        samples, rate, missing = _read(audio, sr, max_duration)
+        y = check_waveform(mix(samples))
     except (OSError, TypeError, ValueError) as error:
         return Examined([Finding(_problem(error), str(error))])
     loudness = list(_loudness(y, rate, silence_db))
-    findings = [*_length(len(y), rate, held, min_duration), *loudness, *_scale(samples), *_channels(samples)]
+    findings = [
+        *_length(len(y), rate, missing, min_duration),
+        *loudness,
+        *_scale(samples),
+        *_channels(samples),
+    ]
     silent = any(finding.problem == "silent" for finding in loudness)
     digest = hashlib.sha256(str(rate).encode() + y.tobytes()).digest()
     return Examined(findings, rate, None if silent else digest)
 
 
-def _read(audio: Any, sr: int | None) -> tuple[np.ndarray, int, float]:
-    """Samples (n_times, n_channels), sampling rate, and the share there of what the header states."""
-    if not is_path(audio):
-        if sr is None:
-            raise TypeError("a waveform without a sampling rate: pass sr.")
-        return check_waveform(audio)[:, np.newaxis], sr, 1.0
-    with _open_audio(os.fspath(audio)) as file:
-        samples = file.read(dtype="float32", always_2d=True)
-        return samples, file.samplerate, _share_held(file, len(samples))
-
-
-def _share_held(file: Any, n_read: int) -> float:
-    """Share that is there of what the header of an open SoundFile states."""
-    stated = _STATED.search(file.extra_info)
-    if stated and int(stated[1]) < _OPEN_SIZE:
-        return int(stated[2]) / int(stated[1])
-    return n_read / max(file.frames, 1)
+def _read(audio: Any, sr: int | None, max_duration: float | None) -> tuple[np.ndarray, int, str | None]:
+    """Samples (n_times, n_channels), sampling rate, and a sentence on what a file lacks."""
+    if is_path(audio):
+        return decode(os.fspath(audio), max_duration)
+    if sr is None:
+        raise TypeError("a waveform without a sampling rate: pass sr.")
+    return check_waveform(audio)[:, np.newaxis], sr, None
 
 
 def _problem(error: Exception) -> str:
@@ -99,12 +97,10 @@ def _problem(error: Exception) -> str:
     return next((word for phrase, word in _TOLD.items() if phrase in str(error)), "unreadable")
 
 
-def _length(n_times: int, sr: int, held: float, min_duration: float) -> Iterator[Finding]:
+def _length(n_times: int, sr: int, missing: str | None, min_duration: float) -> Iterator[Finding]:
     """Findings on how much there is."""
-    if held < _WHOLE_SHARE:
-        yield Finding(
-            "truncated", f"it holds {held:.0%} of what its header states: fetch or copy the file again."
-        )
+    if missing:
+        yield Finding("truncated", f"{missing}: fetch or copy the file again.")
     if n_times / sr < min_duration:
         yield Finding(
             "too short",

@@ -32,10 +32,6 @@ _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 _FITTED = ("n_features_in_", "feature_names_in_", "classes_", "best_epoch_", "_seed")
 _SPELT = {"history": "net_.history"}
 _ROUTED = ("fit", "partial_fit", "score")
-# What checking a transformer may allocate: samples of a window, its parameters, values of a filterbank.
-_MAX_FFT = 2**20
-_MAX_WINDOW_PARAMETER = 10_000
-_MAX_FILTER_VALUES = 2**24
 
 
 def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -221,7 +217,7 @@ def _restore_step(
         named = {key.removeprefix(of_tensors): value for key, value in own.items()}
         _restore_classifier(estimator, fitted, named)
     else:
-        _check_transformer(estimator)
+        estimator._check_parameters()  # sizes come first in it, before anything is made of them
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
     _restore_manners(estimator, description)
@@ -236,21 +232,6 @@ def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str,
         if name not in known:
             raise ValueError(f"it has a parameter {name!r}, which no model file has for its class.")
     return parameters
-
-
-def _check_transformer(transformer: SpectrogramTransformer) -> None:
-    """Check parameters, sizes first: the full check makes a window and filters."""
-    n_fft, window = transformer.n_fft, transformer.window
-    check_number("n_fft", n_fft, integer=True, low=1, high=_MAX_FFT)
-    if transformer.kind == "mel":
-        most = _MAX_FILTER_VALUES // (n_fft // 2 + 1)
-        check_number("n_mels", transformer.n_mels, integer=True, low=1, high=most)
-    numbers = [np.asarray(part) for part in window[1:]] if isinstance(window, tuple) else []
-    if any(part.dtype.kind in "iuf" and (part > _MAX_WINDOW_PARAMETER).any() for part in numbers):
-        raise ValueError(f"window must have parameters up to {_MAX_WINDOW_PARAMETER}, got {window!r}.")
-    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar times n_fft
-        check_number("nbar of a Taylor window", window[1], high=_MAX_FILTER_VALUES // n_fft)
-    transformer._check_parameters()
 
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:

@@ -1,0 +1,198 @@
+"""The way of one recording to its spectrogram, through the cache if there is one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from ._filters import plain_window
+from .audio import _load, _plain, errors_named, is_path
+from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
+from .exceptions import RecordingFailure
+from .spectrogram import spectrogram
+
+_ATTEMPTS = 3  # at a file that changes while it is read
+
+
+class CacheFolderError(OSError):
+    """The cache cannot be written, which is no fault of a recording."""
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How to go from one recording to its spectrogram, as it travels to the workers.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        Those of :func:`skser.spectrogram.spectrogram`.
+    trim_db : float or None
+        Threshold of silence at the ends, in dB.
+    max_duration : float or None
+        Longest file in seconds.
+    n_bins : int
+        Bins of the result.
+    folder : str or None
+        Folder of the cache.
+    writer : str
+        Hexadecimal digits by which the unfinished files of this extraction are known.
+    """
+
+    parameters: dict[str, Any]
+    trim_db: float | None
+    max_duration: float | None
+    n_bins: int
+    folder: str | None
+    writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
+
+    @contextmanager
+    def tidied(self) -> Iterator[None]:
+        """Delete what joblib's workers had not finished when an error or Ctrl-C made it kill them.
+
+        Yields
+        ------
+        None
+            While recordings are extracted.
+        """
+        try:
+            yield
+        except BaseException:
+            if self.folder is not None:
+                remove_unfinished(self.folder, self.writer)
+            raise
+
+    def __call__(self, audio: Any) -> np.ndarray:
+        """Spectrogram (n_bins, n_frames), from the cache if it is there."""
+        if self.folder is None:
+            return self.compute(audio)
+        for _ in range(_ATTEMPTS):
+            state, key = file_state(audio), cache_key(audio, self.identity())
+            S = read_entry(self.folder, key, self.n_bins)
+            if S is not None and not self._is_too_long(audio, S):
+                return S
+            S = self.compute(audio)
+            if not is_path(audio) or (state, key) == (
+                file_state(audio),
+                cache_key(audio, self.identity()),
+            ):
+                self._keep(self.folder, key, S)
+                return S
+        raise OSError("changes while it is read: wait until it is written, then go on.")
+
+    def _keep(self, folder: str, key: str, S: np.ndarray) -> None:
+        """Write an entry; failure is told from that of reading a recording."""
+        try:
+            write_entry(folder, key, S, self.writer)
+        except OSError as error:
+            raise CacheFolderError(str(error)) from error
+
+    def _is_too_long(self, audio: Any, S: np.ndarray) -> bool:
+        """Whether an entry is of a file that was allowed to be longer."""
+        if self.max_duration is None or not is_path(audio):
+            return False
+        n_times = (S.shape[1] - 1) * self.parameters["hop_length"]  # at least
+        return bool(n_times / self.parameters["sr"] > self.max_duration)
+
+    def compute(self, audio: Any) -> np.ndarray:
+        """Spectrogram (n_bins, n_frames) of a recording.
+
+        Parameters
+        ----------
+        audio : str, path-like or array-like of shape (n_times,)
+            The recording.
+
+        Returns
+        -------
+        ndarray of shape (n_bins, n_frames)
+            Power in dB, finite.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            If it cannot be used.
+        """
+        y = _load(audio, self.parameters["sr"], None, self.trim_db, self.max_duration)
+        with torch.no_grad():
+            S = spectrogram(y, **self.parameters).numpy()
+        if not np.isfinite(S).all():
+            raise ValueError(
+                f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
+                "scale the waveform to [-1, 1]."
+            )
+        return S
+
+    def identity(self) -> dict[str, Any]:
+        """Parameters that the result depends on, each written in one way only."""
+        used = dict(self.parameters)
+        used["win_length"] = int(used["win_length"] or used["n_fft"])
+        used["fmin"] = float(used["fmin"])
+        used["fmax"] = float(used["sr"] / 2 if used["fmax"] is None else used["fmax"])
+        used["ref"] = used["ref"] if isinstance(used["ref"], str) else float(used["ref"])
+        used["top_db"] = None if used["top_db"] is None else float(used["top_db"])
+        used["trim_db"] = None if self.trim_db is None else float(self.trim_db)
+        used["window"] = repr(plain_window(used["window"]))
+        used.update({name: int(used[name]) for name in ("sr", "n_fft", "hop_length", "n_mels")})
+        if used["kind"] == "stft":
+            del used["n_mels"]
+        return used
+
+
+def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | RecordingFailure:
+    """Compute the spectrogram of one recording among several.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        How.
+    index : int
+        Position of the recording.
+    audio : str, path-like or array-like of shape (n_times,)
+        The recording.
+
+    Returns
+    -------
+    ndarray of shape (n_bins, n_frames) or RecordingFailure
+        The spectrogram, or why a file has none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If samples are no waveform; the message names the item.
+    CacheFolderError
+        If the cache cannot be written.
+    """
+    if not is_path(audio):
+        with errors_named(label(index, audio)):
+            return extraction(audio)
+    try:
+        return extraction(audio)
+    except CacheFolderError:
+        raise
+    except (OSError, TypeError, ValueError) as error:
+        # Without its traceback, which holds on to the samples.
+        return RecordingFailure(index, os.fspath(audio), _plain(error, str(error)))
+
+
+def label(index: int, audio: Any) -> str:
+    """Name a recording in error messages.
+
+    Parameters
+    ----------
+    index : int
+        Its position.
+    audio : str, path-like or array-like
+        The recording.
+
+    Returns
+    -------
+    str
+        Position, and path if it has one.
+    """
+    return f"item {index} ({os.fspath(audio)})" if is_path(audio) else f"item {index}"

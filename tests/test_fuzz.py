@@ -1,0 +1,171 @@
+"""Input at random: each call ends in a right result or in a clear error, within bounds of time and memory."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
+from skser.audio import load_audio
+from skser.datasets import audit
+
+RELIABILITY = Path(__file__).resolve().parents[1] / "benchmarks" / "reliability"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts() -> Any:
+    """Let the scripts of benchmarks/reliability be imported; `make reliability` runs them by the thousand."""
+    sys.path.insert(0, str(RELIABILITY))
+    yield
+    sys.path.remove(str(RELIABILITY))
+
+
+def assert_reliable(summary: dict[str, Any], n: int, share_right: float) -> None:
+    """Nothing wrong, nothing slow, nothing large, and neither outcome missing."""
+    assert summary["wrong"] == []
+    assert summary["n"] >= n
+    assert summary["outcomes"]["right result"] > share_right * summary["n"]
+    assert summary["outcomes"]["clear error"] > share_right * summary["n"]
+    assert summary["worst_s"] < 20  # a busy machine is slow
+    assert summary["grown_mb"] < 1000
+
+
+def test_damaged_files_end_in_a_right_result_or_a_clear_error() -> None:
+    import damaged_files
+
+    assert_reliable(damaged_files.run(n=150, seed=0), n=150, share_right=0.2)
+
+
+@pytest.mark.corpus
+def test_damaged_real_recordings_end_in_a_right_result_or_a_clear_error(ravdess_root: Path) -> None:
+    import damaged_files
+
+    assert_reliable(damaged_files.run(n=60, seed=1, real=ravdess_root / "Actor_01"), n=60, share_right=0.2)
+
+
+def test_random_input_ends_in_a_right_result_or_a_clear_error() -> None:
+    import random_inputs
+
+    assert_reliable(random_inputs.run(n=50, seed=0), n=100, share_right=0.1)
+
+
+def test_the_same_seed_damages_alike() -> None:
+    import damaged_files
+
+    first, second = (damaged_files.run(n=20, seed=3)["outcomes"] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("call", "outcome"),
+    [
+        (lambda: {}["a"], "raw error"),
+        (lambda: np.zeros(-1), "raw error"),
+        (lambda: load_audio("none.wav"), "clear error"),
+        (lambda: 1, "right result"),
+        (lambda: 2, "wrong result"),
+    ],
+)
+def test_outcomes_are_told_apart(call: Any, outcome: str) -> None:
+    from _outcomes import Outcomes
+
+    outcomes = Outcomes()
+    assert outcomes.add(call, lambda result: None if result == 1 else "not 1", "a call") == outcome
+    assert len(outcomes.wrong) == (outcome not in ("clear error", "right result"))
+
+
+def test_what_the_transformer_refuses_the_audit_names(tmp_path: Path) -> None:
+    import damaged_files
+
+    rng = np.random.default_rng(5)
+    originals = [path.read_bytes() for path in damaged_files.make_originals(tmp_path)]
+    paths = []
+    with damaged_files.without_stderr():
+        for i in range(60):
+            damage = damaged_files.DAMAGES[rng.integers(len(damaged_files.DAMAGES))]
+            paths.append(tmp_path / f"{i}.wav")
+            paths[-1].write_bytes(damage(originals[rng.integers(len(originals))], rng))
+        table = audit(paths, n_jobs=1, min_duration=0)
+        refused = [failure.item for failure in _failures(paths)]
+    assert 20 < len(refused) < 60
+    assert set(refused) <= set(table["item"][table["severity"] == "error"])
+
+
+def _failures(paths: list[Path]) -> list[Any]:
+    with pytest.raises(RecordingsError) as caught:
+        SpectrogramTransformer().transform(paths)
+    return caught.value.failures
+
+
+# Numbers that a network cannot bear
+
+SMALL: dict[str, Any] = {
+    "channels": (2,),
+    "rnn_units": 2,
+    "embedding_dim": 2,
+    "max_epochs": 1,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def X() -> list[np.ndarray]:
+    return list(np.random.default_rng(0).normal(size=(6, 4, 9)))
+
+
+@pytest.mark.parametrize("lr", [1e38, 1e300])
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_a_learning_rate_beyond_float32_is_named(lr: float, schedule: str, X: list[np.ndarray]) -> None:
+    classifier = CenterLossClassifier(lr=lr, schedule=schedule, random_state=0, **SMALL)
+    with pytest.raises(ValueError, match="lower"):
+        classifier.fit(X, ["a", "b"] * 3)
+    assert not hasattr(classifier, "net_")
+
+
+def test_answers_are_finite_or_an_error(X: list[np.ndarray]) -> None:
+    classifier = CenterLossClassifier(lr=1e30, random_state=0, **SMALL)
+    with pytest.raises(ValueError, match=r"answers are NaN or infinite: train it with a lower lr"):
+        classifier.fit(X, ["a", "b"] * 3).predict_proba(X)
+
+
+def test_a_network_beyond_the_memory_is_named(X: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match=r"no memory for a network of this size .*: lower channels"):
+        CenterLossClassifier(**{**SMALL, "embedding_dim": 10**13}).fit(X, ["a", "b"] * 3)
+
+
+def test_integers_beyond_all_floats_are_named(X: list[np.ndarray]) -> None:
+    with pytest.raises(
+        ValueError, match=r"^lr must be a number in \(0, inf\), got one of 100 digits or more"
+    ):
+        CenterLossClassifier(**SMALL, lr=10**400).fit(X, ["a", "b"] * 3)
+    with pytest.raises(ValueError, match="sample_weight must hold numbers"):
+        CenterLossClassifier(**SMALL).fit(X, ["a", "b"] * 3, sample_weight=[10**400] * 6)
+    with pytest.raises(ValueError, match="X holds a number beyond float32"):
+        CenterLossClassifier(**SMALL).fit([[10**400], [1]], ["a", "b"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_missing_labels_and_groups_are_named(missing: Any, X: list[np.ndarray]) -> None:
+    classifier = CenterLossClassifier(**SMALL)
+    with pytest.raises(ValueError, match=r"^y has no value for item 5"):
+        classifier.fit(X, ["a", "b", "a", "b", "a", missing])
+    with pytest.raises(ValueError, match=r"^groups has no value for item 5"):
+        classifier.fit(X, ["a", "b"] * 3, groups=pd.Series(["s"] * 5 + [missing], dtype=object))
+    with pytest.raises(ValueError, match=r"^groups has no value for item 5"):
+        classifier.fit(X, ["a", "b"] * 3, groups=[*"stuvw", missing])
+
+
+def test_a_list_of_text_and_numbers_is_not_read_as_text(X: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match=r"^y mixes text and numbers: item 0 is 'a', item 5 is 1"):
+        CenterLossClassifier(**SMALL).fit(X, ["a", "b", "a", "b", "a", 1])
+
+
+def test_more_processes_than_recordings_are_not_started() -> None:
+    with pytest.raises(ValueError, match="n_jobs must be an integer in"):
+        SpectrogramTransformer(n_jobs=10**30).transform([np.zeros(10)])
+    assert len(SpectrogramTransformer(n_jobs=10**6).transform([np.zeros(10)])) == 1
