@@ -134,7 +134,7 @@ def parameters_of(fit: Fit, arguments: argparse.Namespace) -> str:
     if fit.method == "traditional":
         return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds})
     own = classifier_for(fit, arguments).get_params() | TRANSFORMERS[fit.features].get_params()
-    for name in ("device", "memory", "n_jobs", "random_state", "verbose"):
+    for name in ("checkpoint_dir", "device", "max_duration", "memory", "n_jobs", "random_state", "verbose"):
         own.pop(name, None)
     return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds} | own, default=list)
 
@@ -189,7 +189,7 @@ def features_for(name: str, corpus: Any) -> Spectrograms | np.ndarray:
     if name == "majority class":
         return np.zeros((len(corpus.data), 1))
     compute = mfcc_statistics if name.startswith("MFCC") else compare_functionals
-    return compute([load_audio(item, sr=16000)[0] for item in corpus.data])
+    return compute([load_audio(item, sr=16000) for item in corpus.data])
 
 
 def mfcc_statistics(waveforms: list[np.ndarray]) -> np.ndarray:

@@ -37,24 +37,21 @@ def assert_sound(classifier: CenterLossClassifier, X: object) -> None:
 
 
 @pytest.mark.parametrize("center_alpha", [0, 1])
-@pytest.mark.parametrize("center_lambda", [0, 0.3, 1e6])
+@pytest.mark.parametrize("center_lambda", [0, 0.3, 1e6, 1e38])
 def test_extreme_center_loss_gives_a_sound_model(center_lambda, center_alpha):
     classifier = CenterLossClassifier(**TINY, center_lambda=center_lambda, center_alpha=center_alpha)
     assert_sound(classifier.fit(items(), ["calm", "angry"] * 12), items())
 
 
-@pytest.mark.parametrize("parameters", [{"center_lambda": 1e38}, {"lr": 1e30}, {"center_lambda": 1e30}])
-def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(parameters):
+@pytest.mark.parametrize(
+    ("lr", "message"), [(1e20, "lower lr"), (1e30, "lower lr"), (1e38, "steps beyond float32: lower it")]
+)
+def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(lr, message):
     classifier = CenterLossClassifier(**TINY).fit(items(), ["calm", "angry"] * 12)
     before = classifier.predict_proba(items())
-    classifier.set_params(**parameters)
-    try:
-        classifier.fit(items(), ["calm", "angry"] * 12)
-    except ValueError as error:
-        assert "lower lr" in str(error)
-        np.testing.assert_array_equal(classifier.predict_proba(items()), before)
-    else:
-        assert_sound(classifier, items())
+    with pytest.raises(ValueError, match=message):
+        classifier.set_params(lr=lr).fit(items(), ["calm", "angry"] * 12)
+    np.testing.assert_array_equal(classifier.predict_proba(items()), before)
 
 
 @pytest.mark.parametrize("spoil", ["weight", "center"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,47 @@ def test_summary_that_is_kept_comes_from_the_rows_that_are_kept(recipe):
 
 def test_no_trial_has_heard_more_than_the_first_six_speakers(recipe):
     assert set(pd.read_csv(RESULTS / "recipe.csv").fold) == {1, 2, 3}  # folds of two speakers
+
+
+COMPARISON = RESULTS / "center_loss_gain"
+
+
+def test_tables_of_the_comparison_that_are_kept_come_from_the_rows_that_are_kept(report, tmp_path, capsys):
+    rows = pd.read_csv(COMPARISON / "fits.csv")
+    order = ["mel", "stft", "majority class", "MFCC statistics + SVC", "ComParE_2016 + SVC"]
+    rows = rows.sort_values(
+        ["embedding_dim", "features", "method"],
+        key=lambda column: (
+            column.map({name: n for n, name in enumerate([*order, "softmax", "center"])})
+            if column.name != "embedding_dim"
+            else -column
+        ),
+        kind="stable",
+    )
+    report.write_tables(rows, tmp_path)
+    for path in tmp_path.glob("*.csv"):
+        kept, made = (
+            pd.read_csv(folder / path.name).sort_values(["features"], kind="stable")
+            for folder in (COMPARISON, tmp_path)
+        )
+        pd.testing.assert_frame_equal(kept.reset_index(drop=True), made.reset_index(drop=True))
+
+
+def test_comparison_tests_each_speaker_of_the_reporting_folds_in_every_arm(report):
+    rows = pd.read_csv(COMPARISON / "fits.csv")
+    assert set(rows.fold) == {4, 5, 6}
+    for _, part in rows[rows.method.isin(report.METHODS)].groupby(report.ARM):
+        assert sorted(zip(part.fold, part.seed, strict=True)) == [(f, s) for f in (4, 5, 6) for s in range(3)]
+
+
+def test_readme_shows_what_the_tables_hold():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    accuracy = pd.read_csv(COMPARISON / "accuracy.csv")
+    cells = re.findall(r"^\|.*\| (\d+\.\d) \| (\d+\.\d) \|$", text, flags=re.MULTILINE)
+    shown = [[float(ua), float(wa)] for ua, wa in cells]
+    arms = accuracy[accuracy.features != "majority class"]
+    assert shown == arms[["UA", "WA"]].to_numpy().tolist()
+    gains = pd.read_csv(COMPARISON / "gain.csv")
+    for row in gains[gains.score == "UA"].itertuples():
+        assert f"{row.gain} " in text
+        assert f"{row.low} to {row.high:+}" in text
