@@ -187,7 +187,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     >>> import numpy as np
     >>> from skser import CenterLossClassifier
     >>> rng = np.random.default_rng(0)
-    >>> X = [rng.normal(loc=n % 2, size=(8, n)) for n in range(20, 60)]
+    >>> X = [rng.normal(-60 + 20 * (n % 2), 10, size=(8, n)) for n in range(20, 60)]  # in dB
     >>> y = ["calm", "angry"] * 20
     >>> classifier = CenterLossClassifier(
     ...     channels=(8, 8), rnn_units=8, max_epochs=20, lr=1e-2, random_state=0
