@@ -908,7 +908,9 @@ class TestSignedFilesThatAreRefused:
         assert time.monotonic() - begin < 5
 
     def test_parameter_that_a_file_lacks_has_its_default(self, parts, tmp_path):
-        assert self.load_edited(parts, without("parameters", "patience"), tmp_path).patience == make().patience
+        assert (
+            self.load_edited(parts, without("parameters", "patience"), tmp_path).patience == make().patience
+        )
 
     @pytest.mark.parametrize(
         ("parameters", "message"),
