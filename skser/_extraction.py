@@ -97,7 +97,7 @@ class Extraction:
         """Whether an entry is of a file that was allowed to be longer."""
         if self.max_duration is None or not is_path(audio):
             return False
-        n_times = (S.shape[1] - 1) * self.parameters["hop_length"]  # at least
+        n_times = (S.shape[1] - 1) * self.parameters["hop_length"] - 1  # at least, but for rounding
         return bool(n_times / self.parameters["sr"] > self.max_duration)
 
     def compute(self, audio: Any) -> np.ndarray:
