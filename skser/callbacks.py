@@ -44,6 +44,11 @@ class CenterUpdate(Callback):
             net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device))
 
 
+def _position(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
+    """Where the middle of the present epoch lies among those from `first_epoch` on, which end at 1."""
+    return (len(net.history) - 1 - first_epoch + 0.5) / max_epochs
+
+
 class CenterRamp(Callback):
     """Raise the weight of the center loss from zero to lambda while a training goes on.
 
@@ -82,8 +87,8 @@ class CenterRamp(Callback):
         **kwargs : dict
             Not used.
         """
-        epoch = len(net.history) - 1 - self.first_epoch
-        net.criterion_.center_lambda = self.center_lambda * self.share((epoch + 0.5) / self.max_epochs)
+        position = _position(net, self.max_epochs, self.first_epoch)
+        net.criterion_.center_lambda = self.center_lambda * self.share(position)
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Leave the criterion as it is described by its parameters.
@@ -186,9 +191,9 @@ class OneCycle(Callback):
         **kwargs : dict
             Not used.
         """
-        epoch = len(net.history) - 1 - self.first_epoch
+        share = self.share(_position(net, self.max_epochs, self.first_epoch))
         for group in net.optimizer_.param_groups:
-            group["lr"] = self.lr * self.share((epoch + 0.5) / self.max_epochs)
+            group["lr"] = self.lr * share
 
     def share(self, position: float) -> float:
         """Give the share of the highest rate.

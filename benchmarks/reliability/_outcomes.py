@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import sys
@@ -74,6 +75,17 @@ def row(summary: dict[str, Any]) -> str:
         f"{summary['what']}: {summary['n']} calls: {outcomes}; the longest took {summary['worst_s']} s; "
         f"peak memory {summary['peak_mb']:.0f} MB, of which {summary['grown_mb']:.0f} MB came with them"
     )
+
+
+def report(summary: dict[str, Any], output: Path | None) -> None:
+    """Print a run, write it as JSON where that is asked for, and exit with 1 where something was wrong."""
+    print(row(summary))
+    print("  the longest:", summary["worst_call"])
+    for wrong in summary["wrong"][:20]:
+        print(" ", wrong)
+    if output:
+        output.write_text(json.dumps(summary, indent=1) + "\n")
+    raise SystemExit(bool(summary["wrong"]))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ head or their tail, bits and blocks of their middle, or get other numbers into t
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from _outcomes import Outcomes, row, without_stderr
+from _outcomes import Outcomes, report, without_stderr
 
 from skser import SpectrogramTransformer, load_audio
 
@@ -190,13 +189,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
     arguments = parser.parse_args()
     summary = run(arguments.n, arguments.seed, arguments.real)
-    print(row(summary))
-    print("  the longest:", summary["worst_call"])
-    for wrong in summary["wrong"][:20]:
-        print(" ", wrong)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(summary, indent=1) + "\n")
-    raise SystemExit(bool(summary["wrong"]))
+    report(summary, arguments.output)
 
 
 if __name__ == "__main__":

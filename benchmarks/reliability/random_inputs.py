@@ -10,7 +10,6 @@ that this package, or scikit-learn's checks, wrote for its user.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import warnings
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _outcomes import Outcomes, row, without_stderr
+from _outcomes import Outcomes, report, without_stderr
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from strategies import CLASSIFIER, TRANSFORMER, make_files, parameters, recordings, training_data
@@ -148,13 +147,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
     arguments = parser.parse_args()
     summary = run(arguments.n, arguments.seed)
-    print(row(summary))
-    print("  the longest:", summary["worst_call"])
-    for wrong in summary["wrong"][:20]:
-        print(" ", wrong)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(summary, indent=1) + "\n")
-    raise SystemExit(bool(summary["wrong"]))
+    report(summary, arguments.output)
 
 
 if __name__ == "__main__":
