@@ -112,12 +112,13 @@ class _MaskedNormalisation(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, mask = ctx.saved_tensors
         dy = grad_outputs[0] if mask is None else grad_outputs[0] * mask
-        # With constant statistics: dx = w r dy, dw = sum(dy x^), db = sum(dy), where r = 1 / std.
+        r = (var + ctx.eps).rsqrt()
+        # With constant statistics: dx = w r dy, dw = sum(dy x^), db = sum(dy), where r = 1 / std. A GPU wants
+        # mean and r beside the statistics that they come from; the CPU passes over them.
         dx, dw, db = torch.ops.aten.native_batch_norm_backward(
-            dy, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
+            dy, x, weight, mean, var, mean, r, False, ctx.eps, [True, True, True]
         )
         # The statistics' own gradient: dx -= w r / n (db + x^ dw), where x^ = (x - mean) r.
-        r = (var + ctx.eps).rsqrt()
         scale = -weight * r / ctx.n_valid
         slope = scale * dw * r
         dx.addcmul_(x, _per_channel(slope)).add_(_per_channel(scale * db - slope * mean))
