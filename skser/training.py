@@ -6,7 +6,7 @@ import copy
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,14 @@ from torch import Tensor
 
 from ._validation import warn_caller
 
-__all__ = ["CenterLossNet", "continue_from", "isolated_generators", "resolve_device", "seed_generators"]
+__all__ = [
+    "CenterLossNet",
+    "continue_from",
+    "isolated_generators",
+    "losses_by_epoch",
+    "resolve_device",
+    "seed_generators",
+]
 
 
 _GENERATORS = threading.RLock()
@@ -298,3 +305,28 @@ def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
     net.history = type(previous.history)(
         copy.deepcopy(row) for row in previous.history if "train_loss" in row
     )
+
+
+def losses_by_epoch(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Read the losses and scores of whole epochs off a history.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        The history of a net.
+
+    Returns
+    -------
+    list of dict
+        One dictionary an epoch, with its number from 1 and what was measured in training and validation.
+    """
+    rows = [row for row in history if "train_loss" in row]
+    return [
+        {"epoch": number}
+        | {
+            name: value
+            for name, value in row.items()
+            if name.startswith(("train_", "valid_")) and not name.endswith(("_best", "_batch_count"))
+        }
+        for number, row in enumerate(rows, start=1)
+    ]

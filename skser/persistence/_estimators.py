@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import Tensor
 
+from .._parameters import check_classifier_parameters
 from .._validation import check_choice, check_flag, check_number
 from ..classifier import CenterLossClassifier
 from ..transformer import SpectrogramTransformer
@@ -238,7 +239,7 @@ def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     """Check parameters as `fit` does, and that there are no settings which a file must not make."""
     if len(classifier.channels) > n_tensors:  # before each of them is looked at
         raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
-    classifier._check_parameters()
+    check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
     if classifier.class_weight not in (None, "balanced") and not isinstance(classifier.class_weight, dict):
         raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {classifier.class_weight!r}.")
