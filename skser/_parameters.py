@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 from skorch.callbacks import Callback
 
+from ._device import PRECISIONS
 from ._validation import check_choice, check_flag, check_number
 from .augmentation import make_augmentation
 from .batches import BatchIterator
@@ -22,15 +23,20 @@ from .network import check_network_parameters
 # Parameters of the classifier that are the network's own, under the same names.
 _OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
 
+# Settings of torch's optimizers that say how they compute, and not what.
+IMPLEMENTATIONS = ("capturable", "differentiable", "foreach", "fused")
+
 # Parameters of the net that the classifier sets, and what sets them.
 _SET_BY = {
     "batch_size": "batch_size",
     "callbacks": "callbacks",
     "classes": "y",
+    "compile": "compile",
     "device": "device",
     "lr": "lr",
     "max_epochs": "max_epochs",
     "module": "channels, rnn, rnn_units, pooling, dropout, embedding_dim and augmentation",
+    "precision": "precision",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
 }
@@ -73,6 +79,8 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_number("patience", parameters["patience"], integer=True, low=1)
     check_flag("early_stopping", parameters["early_stopping"])
     check_flag("warm_start", parameters["warm_start"])
+    check_choice("precision", parameters["precision"], PRECISIONS)
+    check_flag("compile", parameters["compile"])
     callbacks = parameters["callbacks"]
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
@@ -119,6 +127,7 @@ def net_settings(
         "criterion__class_weight": class_weight,
         "optimizer": torch.optim.AdamW,
         "optimizer__weight_decay": parameters["weight_decay"],
+        **_fused(parameters["net_params"] or {}, device),
         "lr": parameters["lr"],
         "batch_size": parameters["batch_size"],
         "iterator_train": BatchIterator,
@@ -126,9 +135,17 @@ def net_settings(
         "iterator_valid": BatchIterator,
         "classes": list(range(n_classes)),
         "device": device,
+        "precision": parameters["precision"],
+        "compile": bool(parameters["compile"]),
         "predict_nonlinearity": partial(torch.softmax, dim=-1),
         "verbose": parameters["verbose"],
     }
+
+
+def _fused(net_params: Mapping[str, Any], device: torch.device) -> dict[str, bool]:
+    """Let AdamW change all weights by one kernel on a GPU, unless the net has an optimizer of its own."""
+    chosen = {"optimizer", *(f"optimizer__{name}" for name in IMPLEMENTATIONS)}
+    return {} if device.type != "cuda" or chosen & net_params.keys() else {"optimizer__fused": True}
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]) -> torch.Tensor | None:

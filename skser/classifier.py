@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
+from ._device import check_acceleration, resolve_device, steady_arithmetic
 from ._inputs import TrainingData, check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._parameters import check_classifier_parameters, class_weights, make_schedules, net_settings
 from ._validation import warn_caller
@@ -24,7 +25,7 @@ from .batches import SpectrogramDataset, batches_by_length
 from .callbacks import CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss
 from .network import SpectrogramNetwork
 from .splitting import hold_out
-from .training import CenterLossNet, continue_from, isolated_generators, losses_by_epoch, resolve_device
+from .training import CenterLossNet, continue_from, isolated_generators, losses_by_epoch
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -99,6 +100,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     device : str or torch.device, default="auto"
         Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
         In worker processes that no CUDA_VISIBLE_DEVICES tells apart it warns.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Type of the numbers in the convolutions. "bfloat16" needs a GPU, where it takes less time and memory
+        on large networks and batches; weights, centers, losses, statistics of the normalisation, the
+        recurrent layer and what comes out are float32 all the same. A model that is loaded on a CPU
+        answers in float32.
+    compile : bool, default=False
+        Whether torch compiles the convolutions, for a minute or less at the start of a `fit`; needs a GPU.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
         device with as many threads agree bit for bit. torch's generators are left as they were.
@@ -205,6 +213,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         patience: int = 20,
         warm_start: bool = False,
         device: str | torch.device = "auto",
+        precision: str = "float32",
+        compile: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         callbacks: Sequence[Any] | None = None,
@@ -233,6 +243,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
@@ -365,8 +377,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if not hasattr(self, "_seed"):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
+        check_acceleration(device, self.precision, self.compile)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
-        with isolated_generators(self._seed, device):
+        with isolated_generators(self._seed, device), steady_arithmetic(device):
             further = [*make_schedules(self.get_params(deep=False), first_epoch), *stopping]
             net = self._make_net(
                 train.X.n_bins, class_weights(self.class_weight, self.classes_, train.y), device, further
@@ -429,14 +442,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Compute logits (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
         check_is_fitted(self)
         dataset = SpectrogramDataset(check_spectrograms(self, X, reset=False))
-        module = self.net_.module_
-        logits = torch.empty(len(dataset), len(self.classes_))
-        embedding = torch.empty(len(dataset), module.embedding.out_features)
-        for indices in batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES):
-            logits[indices], embedding[indices] = (
-                output.cpu() for output in self.net_.evaluation_step(dataset.batch(indices))
-            )
-        return logits, embedding
+        batches = batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES)
+        with steady_arithmetic(torch.device(self.net_.device)):
+            return self.net_.answer(dataset, batches)
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Compute the class scores.
