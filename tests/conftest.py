@@ -26,3 +26,12 @@ def ravdess_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no recordings in {root}: set SKSER_CORPORA to the folder that holds ravdess/")
     return root
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave tests of GPUs out where torch sees none, unless SKSER_TEST_DEVICE names another device."""
+    if item.get_closest_marker("gpu") and os.environ.get("SKSER_TEST_DEVICE", "cuda") == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device, and torch sees none")

@@ -1,0 +1,225 @@
+"""How fast a GPU is, in utterances a second, beside its name.
+
+python benchmarks/speed/gpu.py --device cuda --output gpu.json
+
+Utterances are as long as those of IEMOCAP (0.6 to 34 s, median 3.6, 95th percentile 11), of noise. A fit
+is timed whole: copies to the device and the making of the network included, the first fit of a kind not,
+which loads kernels and compiles. The bare loops train the same module by the same optimizer and the same
+batches, without skorch, callbacks or records; one has the items on the device as well, one copies each
+batch as one would write it down first. Fits and loops are timed by turns.
+
+The share of time that the GPU is busy is the time in which a kernel or a copy ran, by torch's profiler,
+over the time that the same fit takes without the profiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import NormalDist, median
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skser import CenterLossClassifier, CenterLossCriterion, Spectrograms, SpectrogramTransformer
+from skser._device import steady_arithmetic
+from skser._device_batches import DeviceBatches
+from skser.batches import BatchIterator, SpectrogramDataset
+from skser.network import SpectrogramNetwork
+
+SR, HOP_LENGTH, N_BINS, N_CLASSES = 16000, 160, 64, 4
+LR = 1e-3
+KINDS: dict[str, dict[str, Any]] = {
+    "float32": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "bfloat16, compiled": {"precision": "bfloat16", "compile": True},
+}
+
+
+def durations(n: int) -> NDArray[np.float64]:
+    """Give n durations in seconds: quantiles of a clipped log-normal distribution, in random order."""
+    distribution = NormalDist(math.log(3.6), math.log(11 / 3.6) / NormalDist().inv_cdf(0.95))
+    quantiles = [math.exp(distribution.inv_cdf((i + 0.5) / n)) for i in range(n)]
+    return np.random.default_rng(0).permutation(np.clip(quantiles, 0.6, 34))
+
+
+def spectrograms(n: int) -> tuple[Spectrograms, NDArray[np.int64]]:
+    """Make spectrograms of noise with labels."""
+    rng = np.random.default_rng(0)
+    lengths = 1 + (SR * durations(n)).astype(int) // HOP_LENGTH
+    frames = rng.standard_normal((lengths.sum(), N_BINS), dtype=np.float32)
+    y = np.arange(n) % N_CLASSES
+    return Spectrograms.from_frames(10 * frames + 10 * np.repeat(y, lengths)[:, None] - 60, lengths), y
+
+
+def waveforms(n: int) -> list[NDArray[np.float32]]:
+    """Make noise at 16 kHz."""
+    rng = np.random.default_rng(0)
+    return [0.1 * rng.standard_normal(int(SR * s), dtype=np.float32) for s in durations(n)]
+
+
+def clock(function: Callable[[], Any], device: torch.device) -> float:
+    """Give the seconds until all that a call asks of the device is done."""
+    start = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def bare_loop(
+    X: Spectrograms, y: NDArray[np.int64], epochs: int, batch_size: int, device: torch.device, resident: bool
+) -> None:
+    """Train as `fit` does, without skorch."""
+    network = SpectrogramNetwork(X.n_bins, N_CLASSES, augmentation="moderate").to(device)
+    network.standardise_with(*X.mean_and_std())
+    criterion = CenterLossCriterion(N_CLASSES, 64).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LR, fused=device.type == "cuda")
+    iterator = BatchIterator(SpectrogramDataset(X, y), batch_size, shuffle=True)
+    batches: Iterable[Any] = DeviceBatches(iterator, device, resident=True) if resident else iterator
+    with steady_arithmetic(device):
+        for _ in range(epochs):
+            for inputs, numbers in batches:
+                labels = numbers.to(device)
+                outputs = network(inputs["spectrogram"].to(device), inputs["lengths"])
+                optimizer.zero_grad()
+                criterion(outputs, labels).backward()
+                optimizer.step()
+                criterion.center_loss.update(outputs[1], labels)
+
+
+def busy_seconds(function: Callable[[], Any], device: torch.device) -> float | None:
+    """Give the seconds in which at least one kernel or copy ran on a GPU."""
+    if device.type != "cuda":
+        return None
+    activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
+        clock(function, device)
+    of_device = torch.autograd.DeviceType.CUDA
+    spans = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == of_device
+    )
+    total, end = 0.0, -math.inf
+    for first, last in spans:
+        total += max(0.0, last - max(first, end))
+        end = max(end, last)
+    return total / 1e6
+
+
+def time_fits(
+    X: Spectrograms, y: NDArray[np.int64], batch_size: int, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Time fits of each kind and the bare loops, by turns."""
+    device, epochs = torch.device(arguments.device), arguments.epochs
+    kinds = {name: kind for name, kind in KINDS.items() if device.type == "cuda" or not kind}
+    if batch_size != arguments.batch_sizes[0]:
+        kinds.pop("bfloat16, compiled", None)
+
+    def fit(kind: dict[str, Any]) -> Callable[[], Any]:
+        settings = {"max_epochs": epochs, "batch_size": batch_size, "lr": LR, "schedule": "constant"}
+        return lambda: CenterLossClassifier(device=device, random_state=0, **settings, **kind).fit(X, y)
+
+    runs = {name: fit(kind) for name, kind in kinds.items()}
+    runs["bare loop"] = lambda: bare_loop(X, y, epochs, batch_size, device, resident=True)
+    runs["bare loop, copying"] = lambda: bare_loop(X, y, epochs, batch_size, device, resident=False)
+    warm_up = {name: clock(run, device) for name, run in runs.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(arguments.rounds):
+        for name, run in runs.items():
+            seconds[name].append(clock(run, device))
+    rows = {}
+    for name, run in runs.items():
+        middle = median(seconds[name])
+        busy = busy_seconds(run, device) if name in ("float32", "bfloat16") else None
+        rows[name] = {
+            "utterances_per_second": len(X) * epochs / middle,
+            "seconds": seconds[name],
+            "first_seconds": warm_up[name],
+            "over_bare_loop": median(np.divide(seconds[name], seconds["bare loop"]).tolist()),
+            "over_copying_loop": median(np.divide(seconds[name], seconds["bare loop, copying"]).tolist()),
+            "busy": None if busy is None else busy / middle,
+        }
+    return rows
+
+
+def time_answers(X: Spectrograms, y: NDArray[np.int64], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time predictions."""
+    device = torch.device(arguments.device)
+    classifier = CenterLossClassifier(device=device, max_epochs=1, random_state=0).fit(X, y)
+    rows = {}
+    for batch_size in arguments.batch_sizes:
+        classifier.set_params(batch_size=batch_size)
+        clock(lambda: classifier.predict(X), device)
+        seconds = [clock(lambda: classifier.predict(X), device) for _ in range(arguments.rounds)]
+        rows[str(batch_size)] = {"utterances_per_second": len(X) / median(seconds), "seconds": seconds}
+    return rows
+
+
+def time_features(recordings: list[NDArray[np.float32]], arguments: argparse.Namespace) -> dict[str, Any]:
+    """Time spectrograms on the device and on one thread of the CPU, by turns."""
+    device = torch.device(arguments.device)
+    transformers = {
+        arguments.device: SpectrogramTransformer(device=arguments.device),
+        "cpu, one thread": SpectrogramTransformer(device="cpu"),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in transformers}
+    for round_number in range(arguments.rounds + 1):
+        for name, transformer in transformers.items():
+            took = clock(lambda chosen=transformer: chosen.transform(recordings), device)
+            if round_number:  # the first warms up
+                seconds[name].append(took)
+    return {
+        name: {"utterances_per_second": len(recordings) / median(took), "seconds": took}
+        for name, took in seconds.items()
+    }
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--utterances", type=int, default=600)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 256])
+    parser.add_argument("--output", type=Path, help="a JSON file, written anew as each part ends")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = parse_arguments()
+    torch.set_num_threads(1)
+    X, y = spectrograms(arguments.utterances)
+    found: dict[str, Any] = {
+        "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "utterances": len(X),
+        "frames": int(X.lengths.sum()),
+        "epochs": arguments.epochs,
+    }
+    parts: dict[str, Callable[[], Any]] = {
+        "predict": lambda: time_answers(X, y, arguments),
+        "features": lambda: time_features(waveforms(max(arguments.utterances // 4, 1)), arguments),
+        **{
+            f"fit, batches of {size}": lambda size=size: time_fits(X, y, size, arguments)
+            for size in reversed(arguments.batch_sizes)
+        },
+    }
+    for name, part in parts.items():
+        found[name] = part()
+        print(json.dumps({name: found[name]}), flush=True)
+        if arguments.output:
+            arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
