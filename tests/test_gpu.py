@@ -260,7 +260,7 @@ CenterLossClassifier(**{settings}, checkpoint_dir=sys.argv[2]).fit(X, data["y"])
 
 @pytest.mark.gpu
 def test_killed_training_goes_on_bit_for_bit(X, y, tmp_path):
-    settings = SMALL | {"max_epochs": 20}
+    settings = SMALL | {"max_epochs": 8}
     data, folder = tmp_path / "data.npz", tmp_path / "checkpoints"
     np.savez(data, frames=np.concatenate([item.T for item in X]), lengths=X.lengths, y=y)
     code = RESUMED.replace("{settings}", repr(settings))
