@@ -114,7 +114,7 @@ class Coloured(SpectrogramAugmentation):
 
     @staticmethod
     def _add_noise(S: Tensor, lengths: Tensor) -> Tensor:
-        inside = torch.arange(S.shape[2], device=S.device) < lengths[:, None, None]
+        inside = torch.arange(S.shape[2], device=S.device) < lengths.to(S.device)[:, None, None]
         peak = torch.where(inside, S, -200.0).amax((1, 2))
         level = peak - 30 - 30 * torch.rand(len(S), device=S.device)
         noise = level[:, None, None] + 4 * torch.randn_like(S)

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -74,10 +73,10 @@ def _find_device() -> torch.device:
     return torch.device("cuda")
 
 
-def check_acceleration(device: torch.device, precision: str, compile: bool) -> None:
-    """Raise unless a device pays and can do what is to make it faster.
+def check_acceleration(device: torch.device, precision: str) -> None:
+    """Raise unless a device computes in a type of numbers, and is the faster for it.
 
-    On CPUs both were measured to make a training slower, so that asking for them is an error there: most
+    On CPUs bfloat16 was measured to make a training slower, so that asking for it is an error there: most
     often the GPU that was meant is not seen.
 
     Parameters
@@ -86,40 +85,30 @@ def check_acceleration(device: torch.device, precision: str, compile: bool) -> N
         Where a net is to compute.
     precision : {"float32", "bfloat16"}
         Type of the numbers in the convolutions.
-    compile : bool
-        Whether the convolutions are to be compiled.
 
     Raises
     ------
     ValueError
-        If the device is no GPU, does not know the type of numbers, or Triton is missing.
+        If the device is no GPU or does not know the type of numbers.
 
     Examples
     --------
     >>> import torch
     >>> from skser._device import check_acceleration
-    >>> check_acceleration(torch.device("cpu"), "float32", compile=False)
+    >>> check_acceleration(torch.device("cpu"), "float32")
     """
-    asked = [f'precision="{precision}"'] * (precision != "float32") + ["compile=True"] * bool(compile)
-    if not asked:
+    if precision == "float32":
         return
     if device.type != "cuda":
         raise ValueError(
-            f"{asked[0]} needs a GPU and the device is {str(device)!r}, where it would make training slower: "
-            f"{_cure(asked)}, or run where torch sees a GPU."
+            f'precision="{precision}" needs a GPU and the device is {str(device)!r}, where it would make '
+            'training slower: set precision="float32", or run where torch sees a GPU.'
         )
-    if precision == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
         name = torch.cuda.get_device_name(device)
-        raise ValueError(f'{asked[0]} is nothing that {name} computes in: set precision="float32".')
-    if compile and find_spec("triton") is None:
-        raise ValueError(f"compile=True needs the package triton, which is not installed: {_cure(asked)}.")
-
-
-def _cure(asked: list[str]) -> str:
-    """Say which settings do without."""
-    return "set " + " and ".join(
-        'precision="float32"' if entry.startswith("precision") else "compile=False" for entry in asked
-    )
+        raise ValueError(
+            f'precision="{precision}" is nothing that {name} computes in: set precision="float32".'
+        )
 
 
 class _SteadyFlags:

@@ -20,7 +20,7 @@ from .sequences import Spectrograms
 FORMAT_VERSION = 1
 
 # They say where and how fast training happens and what is printed, and not what comes out but for rounding.
-_NO_MATTER = ("callbacks", "checkpoint_dir", "compile", "device", "verbose")
+_NO_MATTER = ("callbacks", "checkpoint_dir", "device", "verbose")
 _SHOWN = 3  # differences that a message names
 
 

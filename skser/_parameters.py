@@ -31,7 +31,6 @@ _SET_BY = {
     "batch_size": "batch_size",
     "callbacks": "callbacks",
     "classes": "y",
-    "compile": "compile",
     "device": "device",
     "lr": "lr",
     "max_epochs": "max_epochs",
@@ -80,7 +79,6 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_flag("early_stopping", parameters["early_stopping"])
     check_flag("warm_start", parameters["warm_start"])
     check_choice("precision", parameters["precision"], PRECISIONS)
-    check_flag("compile", parameters["compile"])
     callbacks = parameters["callbacks"]
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
@@ -136,7 +134,6 @@ def net_settings(
         "classes": list(range(n_classes)),
         "device": device,
         "precision": parameters["precision"],
-        "compile": bool(parameters["compile"]),
         "predict_nonlinearity": partial(torch.softmax, dim=-1),
         "verbose": parameters["verbose"],
     }

@@ -73,8 +73,6 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
             return y if mask is None else y * mask
-        if torch.compiler.is_compiling():
-            return self._normalise_traced(input, mask)
         if mask is None:
             n_frames = input.shape[0] * input.shape[2]
         elif n_frames is None:
@@ -84,18 +82,6 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         y, mean, var = _MaskedNormalisation.apply(input, self.weight, self.bias, mask, n_valid, self.eps)
         self._track(mean, var * (n_valid / max(n_valid - 1, 1)))
         return y
-
-    def _normalise_traced(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Do the same in plain operations and float32, which a compiler joins into few passes."""
-        wide = x.float()
-        valid = torch.ones_like(wide[:, :1, :, :1]) if mask is None else mask.float()
-        count = valid.sum() * x.shape[3]
-        mean = (wide * valid).sum(dim=(0, 2, 3)) / count
-        centered = (wide - _per_channel(mean)) * valid
-        var = centered.square().sum(dim=(0, 2, 3)) / count
-        y = centered * _per_channel((var + self.eps).rsqrt() * self.weight) + _per_channel(self.bias) * valid
-        self._track(mean.detach(), (var * (count / (count - 1).clamp(min=1))).detach())
-        return y.to(x.dtype)
 
     @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor) -> None:

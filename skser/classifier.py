@@ -105,8 +105,6 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         on large networks and batches; weights, centers, losses, statistics of the normalisation, the
         recurrent layer and what comes out are float32 all the same. A model that is loaded on a CPU
         answers in float32.
-    compile : bool, default=False
-        Whether torch compiles the convolutions, for a minute or less at the start of a `fit`; needs a GPU.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
         device with as many threads agree bit for bit. torch's generators are left as they were.
@@ -214,7 +212,6 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         warm_start: bool = False,
         device: str | torch.device = "auto",
         precision: str = "float32",
-        compile: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         callbacks: Sequence[Any] | None = None,
@@ -244,7 +241,6 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
-        self.compile = compile
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
@@ -377,7 +373,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if not hasattr(self, "_seed"):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
-        check_acceleration(device, self.precision, self.compile)
+        check_acceleration(device, self.precision)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
         with isolated_generators(self._seed, device), steady_arithmetic(device):
             further = [*make_schedules(self.get_params(deep=False), first_epoch), *stopping]

@@ -178,7 +178,7 @@ class SpectrogramNetwork(nn.Module):
 
 
 class _Convolutions(nn.ModuleList):
-    """The blocks behind each other: what can be compiled as one piece."""
+    """The blocks behind each other."""
 
     def forward(self, x: Tensor, lengths: Tensor, counts: Sequence[int] | None) -> tuple[Tensor, Tensor]:
         """Map (B, C, T, F) and the lengths to those behind all blocks; None for counts: no padding."""

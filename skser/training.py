@@ -18,7 +18,6 @@ from torch import Tensor
 from ._device import PRECISIONS
 from ._device_batches import Batch, DeviceBatches, copied_batches
 from .batches import BatchIterator, SpectrogramDataset
-from .network import SpectrogramNetwork
 
 __all__ = [
     "CenterLossNet",
@@ -47,8 +46,7 @@ class CenterLossNet(NeuralNetClassifier):
         Type of the numbers in the convolutions. Weights, statistics of the normalisation, and all that
         follows the convolutions are float32.
     **kwargs : dict
-        Those of `skorch.NeuralNetClassifier`; `compile` compiles the convolutions alone, in place, so that
-        names of weights and files stay as they are.
+        Those of `skorch.NeuralNetClassifier`.
     """
 
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
@@ -94,26 +92,6 @@ class CenterLossNet(NeuralNetClassifier):
         with torch.autocast(device, dtype) if dtype != torch.float32 else nullcontext():
             outputs: tuple[Tensor, Tensor] = self.module_(**inputs, **fit_params)
         return outputs
-
-    def torch_compile(self, module: Any, name: str) -> Any:
-        """Compile the convolutions of a network, if that is wanted.
-
-        Parameters
-        ----------
-        module : torch.nn.Module
-            Module or criterion.
-        name : str
-            Not used.
-
-        Returns
-        -------
-        torch.nn.Module
-            The same module.
-        """
-        if self.compile and isinstance(module, SpectrogramNetwork):
-            # Lengths differ from batch to batch: one compilation does for all.
-            module.convolutions.compile(**{"dynamic": True, **self.get_params_for("compile")})
-        return module
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset; on a GPU the batches are there.

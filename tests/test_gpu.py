@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
-from skser import _device as devices
 from skser._device import check_acceleration, steady_arithmetic
 from skser._device_batches import DeviceBatches
 from skser.batches import BatchIterator, SpectrogramDataset
@@ -33,6 +32,9 @@ SMALL = {
     "random_state": 0,
     "device": DEVICE,
 }
+
+
+BFLOAT16 = {"precision": "bfloat16"}
 
 
 @pytest.fixture(scope="module")
@@ -118,32 +120,24 @@ def test_reading_losses_once_an_epoch_changes_nothing(X, y, parameters, monkeypa
     assert outcome() == at_once
 
 
-@pytest.mark.parametrize("setting", [{"precision": "bfloat16"}, {"compile": True}])
-def test_a_cpu_is_told_what_does_not_pay_there(X, y, setting):
-    name = 'precision="bfloat16"' if "precision" in setting else "compile=True"
-    with pytest.raises(ValueError, match=rf"^{name} needs a GPU and the device is 'cpu', .* set "):
-        make(device="cpu", **setting).fit(X, y)
+def test_a_cpu_is_told_what_does_not_pay_there(X, y):
+    with pytest.raises(
+        ValueError, match=r'^precision="bfloat16" needs a GPU and the device is \'cpu\', .* set '
+    ):
+        make(device="cpu", precision="bfloat16").fit(X, y)
 
 
 def test_bfloat16_that_a_gpu_does_not_know_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "An Old One")
     with pytest.raises(ValueError, match="nothing that An Old One computes in: set precision="):
-        check_acceleration(torch.device("cuda"), "bfloat16", compile=False)
-
-
-def test_missing_triton_is_named(monkeypatch):
-    monkeypatch.setattr(devices, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="compile=True needs the package triton"):
-        check_acceleration(torch.device("cuda"), "float32", compile=True)
+        check_acceleration(torch.device("cuda"), "bfloat16")
 
 
 @pytest.mark.parametrize(
     ("setting", "error", "match"),
     [
         ({"precision": "bf16"}, ValueError, "precision must be one of 'bfloat16', 'float32', got 'bf16'"),
-        ({"compile": "yes"}, TypeError, "compile must be True or False, got 'yes'"),
-        ({"net_params": {"compile": True}}, ValueError, "net_params cannot set 'compile': use compile"),
         ({"net_params": {"precision": "x"}}, ValueError, "net_params cannot set 'precision': use precision"),
     ],
 )
@@ -185,7 +179,7 @@ def test_model_of_a_gpu_is_loaded_on_a_cpu_in_float32(X, y, tmp_path, monkeypatc
     model = make(device="cpu", precision="bfloat16").fit(X, y)
     save_model(model, tmp_path / "model")
     loaded = load_model(tmp_path / "model", device="cpu")
-    assert (loaded.precision, loaded.compile) == ("float32", False)
+    assert loaded.precision == "float32"
     assert np.abs(loaded.predict_proba(X) - model.predict_proba(X)).max() < 0.02
 
 
@@ -233,18 +227,12 @@ def test_answers_do_not_depend_on_padding_or_batch(X, y):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(
-    "setting",
-    [{"precision": "bfloat16"}, {"compile": True}, {"precision": "bfloat16", "compile": True}],
-    ids=["bfloat16", "compiled", "both"],
-)
-def test_faster_settings_learn_the_same(X, y, setting, anywhere):
-    plain, faster = (make(max_epochs=8, lr=1e-2, **more).fit(X, y) for more in ({}, setting))
+def test_bfloat16_learns_the_same(X, y, anywhere):
+    plain, half = (make(max_epochs=8, lr=1e-2, **more).fit(X, y) for more in ({}, BFLOAT16))
     assert plain.score(X, y) > 0.9
-    assert faster.score(X, y) > plain.score(X, y) - 0.1
-    once, quick = (make(max_epochs=1, **more).fit(X, y) for more in ({}, setting))
-    tolerance = 0.03 if "precision" in setting else 2e-3
-    np.testing.assert_allclose(quick.predict_proba(X), once.predict_proba(X), atol=tolerance)
+    assert half.score(X, y) > plain.score(X, y) - 0.1
+    once, quick = (make(max_epochs=1, **more).fit(X, y) for more in ({}, BFLOAT16))
+    np.testing.assert_allclose(quick.predict_proba(X), once.predict_proba(X), atol=0.03)
     assert quick.transform(X).dtype == np.float32
 
 

@@ -4,7 +4,7 @@ python benchmarks/speed/gpu.py --device cuda --output gpu.json
 
 Utterances are as long as those of IEMOCAP (0.6 to 34 s, median 3.6, 95th percentile 11), of noise. A fit
 is timed whole: copies to the device and the making of the network included, the first fit of a kind not,
-which loads kernels and compiles. The bare loops train the same module by the same optimizer and the same
+which loads kernels. The bare loops train the same module by the same optimizer and the same
 batches, without skorch, callbacks or records; one has the items on the device as well, one copies each
 batch as one would write it down first. Fits and loops are timed by turns.
 
@@ -38,7 +38,6 @@ LR = 1e-3
 KINDS: dict[str, dict[str, Any]] = {
     "float32": {},
     "bfloat16": {"precision": "bfloat16"},
-    "bfloat16, compiled": {"precision": "bfloat16", "compile": True},
 }
 
 
@@ -120,8 +119,6 @@ def time_fits(
     """Time fits of each kind and the bare loops, by turns."""
     device, epochs = torch.device(arguments.device), arguments.epochs
     kinds = {name: kind for name, kind in KINDS.items() if device.type == "cuda" or not kind}
-    if batch_size != arguments.batch_sizes[0]:
-        kinds.pop("bfloat16, compiled", None)
 
     def fit(kind: dict[str, Any]) -> Callable[[], Any]:
         settings = {"max_epochs": epochs, "batch_size": batch_size, "lr": LR, "schedule": "constant"}
