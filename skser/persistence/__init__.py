@@ -76,7 +76,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     A file is in the safetensors format and holds labels with their type, parameters, standardisation,
     network, centers and the history of training. Left out are
 
-    - `device`, `memory`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
+    - `device`, `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
     - attributes that others have set.
 
@@ -129,7 +129,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     -------
     CenterLossClassifier, SpectrogramTransformer or Pipeline
         The model as it was saved, with names of steps, labels and parameters; except for `device` and for
-        `memory`, `checkpoint_dir` and `n_jobs`, which are None.
+        `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults.
 
     Raises
     ------
