@@ -6,6 +6,7 @@ import mmap
 import os
 import tempfile
 import weakref
+from contextlib import suppress
 from typing import IO
 
 import numpy as np
@@ -108,7 +109,8 @@ class Buffer:
     def close(self) -> None:
         """Let go of what `finish` has not given away."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what a full disk did not take it does not take now
+                self._file.close()
             self._file = None
         self._memory = np.empty(0, dtype=np.float32)
 
