@@ -14,8 +14,8 @@ RELIABILITY = Path(__file__).resolve().parents[1] / "benchmarks" / "reliability"
 pytestmark = pytest.mark.skipif(
     not os.path.isdir("/proc/self/task"), reason="asks /proc, which Linux alone has"
 )
-# Chance among processes; the spectrograms of the largest corpora below have almost three times as much.
-CHANCE_MB = 20.0
+# Chance among processes; the spectrograms of the largest corpora below have more than twice as much.
+CHANCE_MB = 25.0
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,7 +34,7 @@ def measure(n: int, max_nbytes: int | None) -> dict[str, Any]:
 
 def test_memory_does_not_grow_with_a_corpus_in_a_file_and_nothing_is_left() -> None:
     few, many, in_memory = measure(50, 0), measure(800, 0), measure(800, None)
-    assert many["mb"] > 2.5 * CHANCE_MB
+    assert many["mb"] > 2 * CHANCE_MB
     assert (many["mapped"], in_memory["mapped"]) == (True, False)
     for stage in ("transform", "fit", "predict"):
         peaks = [found["stages"][stage]["peak_mb"] for found in (few, many, in_memory)]

@@ -320,7 +320,7 @@ def rows(summary: dict[str, Any]) -> list[str]:
     fits = summary["fits"]
     lines.append(
         f"{fits['n']} fits in one process: {fits['mb'][0]:.0f} MB after the first, {fits['mb'][-1]:.0f} "
-        f"after the last, {fits['grown_mb']:.1f} more after the last two thirds; {len(fits['left'])} left behind"
+        f"after the last, {fits['grown_mb']:.1f} of it in the last two thirds; {len(fits['left'])} left"
     )
     return lines
 
