@@ -134,7 +134,8 @@ def parameters_of(fit: Fit, arguments: argparse.Namespace) -> str:
     if fit.method == "traditional":
         return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds})
     own = classifier_for(fit, arguments).get_params() | TRANSFORMERS[fit.features].get_params()
-    for name in ("checkpoint_dir", "device", "max_duration", "memory", "n_jobs", "random_state", "verbose"):
+    of_the_machine = ("checkpoint_dir", "device", "max_duration", "max_nbytes", "memory", "n_jobs")
+    for name in (*of_the_machine, "precision", "random_state", "verbose"):
         own.pop(name, None)
     return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds} | own, default=list)
 

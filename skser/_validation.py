@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Collection
@@ -9,6 +10,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)")
 
 
 def check_number(
@@ -63,6 +67,45 @@ def _short(value: Any) -> str:
     if isinstance(value, Integral) and abs(int(value)) >= 10**99:
         return "one of 100 digits or more"
     return repr(value)
+
+
+def to_bytes(name: str, value: int | str | None) -> float:
+    """Convert a limit in bytes, which may have a unit, to a number.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter, for the message.
+    value : int, str or None
+        Bytes, or text such as "500M".
+
+    Returns
+    -------
+    float
+        Bytes, infinite for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is none of these, or below 0.
+
+    Examples
+    --------
+    >>> from skser._validation import to_bytes
+    >>> to_bytes("max_nbytes", "1.5K")
+    1536.0
+    """
+    if value is None:
+        return float("inf")
+    if not isinstance(value, str):
+        check_number(name, value, integer=True, low=0)
+        return value
+    size = _SIZE.fullmatch(value.strip())
+    if size is None:
+        raise ValueError(
+            f"{name} must be bytes, or a number with K, M, G or T such as '500M', got {value!r}."
+        )
+    return float(size[1]) * _UNITS[size[2]]
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:

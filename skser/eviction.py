@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
-from ._validation import check_number
+from ._validation import to_bytes
 from .cache import check_memory, folder_of, is_entry
-
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)")
 
 
 class _Entry(NamedTuple):
@@ -73,7 +69,7 @@ def reduce_cache(
     ...     reduce_cache(folder, bytes_limit="20K")  # room for one of two
     13216
     """
-    most = _to_bytes(bytes_limit)
+    most = to_bytes("bytes_limit", bytes_limit)
     oldest = _oldest(age_limit)
     entries = sorted(_entries(memory))
     excess = sum(entry.n_bytes for entry in entries) - most
@@ -121,21 +117,6 @@ def clear_cache(memory: str | os.PathLike[str]) -> int:
     (13216, [])
     """
     return reduce_cache(memory, bytes_limit=0)
-
-
-def _to_bytes(bytes_limit: int | str | None) -> float:
-    """Limit in bytes, infinite where there is none."""
-    if bytes_limit is None:
-        return float("inf")
-    if not isinstance(bytes_limit, str):
-        check_number("bytes_limit", bytes_limit, integer=True, low=0)
-        return bytes_limit
-    size = _SIZE.fullmatch(bytes_limit.strip())
-    if size is None:
-        raise ValueError(
-            f"bytes_limit must be bytes, or a number with K, M, G or T such as '500M', got {bytes_limit!r}."
-        )
-    return float(size[1]) * _UNITS[size[2]]
 
 
 def _oldest(age_limit: timedelta | None) -> float:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ._buffer import Buffer
 
 __all__ = ["Spectrograms"]
 
@@ -268,13 +271,16 @@ class Spectrograms:
         Returns
         -------
         Spectrograms
-            This object if its buffer holds just its items in order; otherwise a copy, made once.
+            This object if its buffer holds just its items in order; otherwise a copy, made once; beyond
+            1 GiB in a temporary file.
         """
         if len(self._frames) == self.lengths.sum() and np.array_equal(self._starts, _starts_of(self.lengths)):
             return self
         if self._compacted is None:
-            parts = [self.frames_of(index) for index in range(len(self))]
-            frames = np.concatenate(parts) if parts else self._frames[:0].copy()
+            with closing(Buffer(n_items=len(self))) as buffer:
+                for index in range(len(self)):
+                    buffer.append(self.frames_of(index))
+                frames = np.asarray(buffer.finish()).reshape(-1, self.n_bins)
             self._compacted = self._of(frames, _starts_of(self.lengths), self.lengths)
         return self._compacted
 

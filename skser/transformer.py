@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import starmap
 from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import validate_data
 
 from ._device import resolve_device
 from ._extraction import Extraction, extract, label
+from ._gathering import gather, in_order
 from ._recordings import as_list, check_kinds, holds_paths
-from ._validation import check_number
+from ._validation import check_number, to_bytes
 from .audio import check_audio_parameters, check_waveform, errors_named, is_path
 from .cache import check_memory, open_cache
-from .exceptions import RecordingFailure, RecordingsError
+from .exceptions import RecordingsError
 from .sequences import Spectrograms
 from .spectrogram import check_db_parameters, check_parameters, frequencies
 
@@ -76,6 +75,11 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         and the parameters above, so that each is computed once, and that an interrupted run goes on where
         it stopped. It is made if it is missing; `reduce_cache` and `clear_cache` make it smaller. None keeps
         nothing.
+    max_nbytes : int, str or None, default="1G"
+        Most bytes of spectrograms that stay in memory, 0 or more; as text with a unit of 1024: "500M".
+        More go to a file without a name in the folder for temporary files (TMPDIR), which is mapped into
+        memory, read-only, and goes with the result. None keeps any number in memory. The values are the same.
+        A dense array always stays in memory.
     n_jobs : int or None, default=None
         Processes among which joblib shares the recordings; -1 means one a processor. None means 1, or
         what a ``joblib.parallel_config`` context says; 1 stays in this process in every context. With a GPU
@@ -144,6 +148,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         backend: str = "torch",
         device: str | torch.device = "cpu",
         memory: str | os.PathLike[str] | None = None,
+        max_nbytes: int | str | None = "1G",
         n_jobs: int | None = None,
         verbose: bool | int = 0,
     ) -> None:
@@ -163,6 +168,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.backend = backend
         self.device = device
         self.memory = memory
+        self.max_nbytes = max_nbytes
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -215,7 +221,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             If files are missing, unreadable, cut off, no audio, too long, or hold samples that are none. It
             is an OSError and a ValueError, and names all of them, after the others are done and in the cache.
         OSError
-            If `memory` cannot be written.
+            If `memory`, or the file of what is beyond `max_nbytes`, cannot be written.
         TypeError
             If a parameter is of a wrong type, or `X` holds something else than recordings or mixes paths
             with waveforms.
@@ -229,10 +235,17 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         extraction = self._extraction()
         n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(recordings))
         calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
-        with extraction.tidied():
-            results = list(self._shown(self._shared(calls, n_jobs), len(recordings)))
-        items = _all_good(results, extraction.folder)
-        return np.array(items) if isinstance(recordings, np.ndarray) else Spectrograms(items)
+        n, dense = len(recordings), isinstance(recordings, np.ndarray)
+        limit = float("inf") if dense else to_bytes("max_nbytes", self.max_nbytes)
+        # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
+        prefer = None if torch.device(extraction.device).type == "cpu" else "threads"
+        with extraction.tidied(), in_order(extract, calls, n_jobs, prefer) as results:
+            flat, lengths, failures = gather(self._shown(results, n), n, limit, dense=dense)
+        if failures:
+            raise RecordingsError(failures, n, extraction.folder)
+        if dense:
+            return flat.reshape(n, extraction.n_bins, -1)
+        return Spectrograms.from_frames(flat.reshape(-1, extraction.n_bins), lengths)
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that nothing is learnt and that float32 comes out."""
@@ -270,6 +283,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             check_number("n_jobs", self.n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
         if self.n_jobs == 0:
             raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process a processor.")
+        to_bytes("max_nbytes", self.max_nbytes)
         if self.memory is not None:
             check_memory(self.memory)
 
@@ -312,20 +326,6 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         device = resolve_device(self.device)
         return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder, device)
 
-    def _shared(
-        self, calls: Iterable[tuple[Extraction, int, Any]], n_jobs: int | None
-    ) -> Iterable[np.ndarray | RecordingFailure]:
-        """Results of `extract`, computed in as many processes as are wanted."""
-        if self.n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
-            return starmap(extract, calls)
-        # Not every back end of joblib can hand results over one by one; only the bar needs it.
-        # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
-        prefer = None if resolve_device(self.device).type == "cpu" else "threads"
-        parallel = Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator" if self.verbose else "list")
-        results: Iterable[np.ndarray | RecordingFailure]
-        results = parallel(delayed(extract)(*call) for call in calls)
-        return results
-
     def _shown(self, results: Iterable[Any], n: int) -> Iterable[Any]:
         """Results, with a progress bar if one is wanted."""
         if not self.verbose:
@@ -334,11 +334,3 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
         bar: Iterable[Any] = tqdm(results, total=n, desc="spectrograms", unit="recording")
         return bar
-
-
-def _all_good(results: list[np.ndarray | RecordingFailure], folder: str | None) -> list[np.ndarray]:
-    """Spectrograms, or one error for all files that have none."""
-    failures = [result for result in results if isinstance(result, RecordingFailure)]
-    if failures:
-        raise RecordingsError(failures, len(results), folder)
-    return [result for result in results if not isinstance(result, RecordingFailure)]

@@ -324,6 +324,7 @@ def test_spectrograms_can_be_computed_from_the_metadata(waveforms, path, paramet
     assert set(settings) == set(SpectrogramTransformer().get_params()) - {
         "backend",
         "max_duration",
+        "max_nbytes",
         "memory",
         "n_jobs",
         "verbose",

@@ -1264,8 +1264,10 @@ class TestMachine:
         model = copy.deepcopy(pipeline).set_params(
             memory=str(tmp_path / "p"), spectrogram__memory=str(tmp_path / "s"), spectrogram__n_jobs=2
         )
+        model.set_params(spectrogram__max_nbytes=7)
         loaded = through_file(model, tmp_path)
         assert (loaded.memory, loaded[0].memory, loaded[0].n_jobs) == (None, None, None)
+        assert loaded[0].max_nbytes == "1G"
         assert not list(tmp_path.glob("?"))
 
     @needs_gpu

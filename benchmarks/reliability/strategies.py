@@ -134,6 +134,7 @@ TRANSFORMER: dict[str, list[Any]] = {
     "backend": ["torch", "numpy"],
     "n_jobs": [None, 1],
     "memory": [None],
+    "max_nbytes": ["1G", 0, 1000],
 }
 
 CLASSIFIER: dict[str, list[Any]] = {

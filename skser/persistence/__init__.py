@@ -76,7 +76,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     A file is in the safetensors format and holds labels with their type, parameters, standardisation,
     network, centers and the history of training. Left out are
 
-    - `device`, `memory`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
+    - `device`, `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
     - attributes that others have set.
 
@@ -128,9 +128,9 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     Returns
     -------
     CenterLossClassifier, SpectrogramTransformer or Pipeline
-        The model as it was saved, with names of steps, labels and parameters; except for `device`,
-        for `memory`, `checkpoint_dir` and `n_jobs`, which are None, and for `precision`, which is "float32"
-        where the device does not compute in another.
+        The model as it was saved, with names of steps, labels and parameters; except for `device`, for
+        `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults, and for `precision`,
+        which is "float32" where the device does not compute in another.
 
     Raises
     ------

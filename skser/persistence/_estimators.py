@@ -29,7 +29,7 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
     "SpectrogramTransformer": SpectrogramTransformer,
 }
 # Parameters that belong to the machine, on which a file has no say: a folder could hold anything.
-_OF_THE_MACHINE = ("checkpoint_dir", "device", "memory", "n_jobs")
+_OF_THE_MACHINE = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 _FITTED = ("n_features_in_", "feature_names_in_", "classes_", "best_epoch_", "_seed")
 _SPELT = {"history": "net_.history"}
