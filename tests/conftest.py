@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Each worker of pytest-xdist has a processor for itself, and so has what its tests start: threads
+# beyond that would wait for each other. Said before numpy and torch are imported, which read it once.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
 import pytest
 from hypothesis import settings
 

@@ -24,6 +24,8 @@ from skser.audio import load_audio
 from skser.cache import FORMAT_VERSION, cache_key, read_entry, write_entry
 from skser.spectrogram import spectrogram
 
+pytestmark = pytest.mark.reliability
+
 HOUR = 3600
 KEYS = [f"{i:064x}" for i in range(4)]
 

@@ -34,6 +34,8 @@ sys.path.append(str(REPOSITORY / "benchmarks" / "reliability"))
 
 import kills  # noqa: E402 - a script is no package
 
+pytestmark = pytest.mark.reliability
+
 SMALL = {
     "channels": (4, 4),
     "rnn_units": 4,
@@ -331,7 +333,7 @@ class TestFolders:
             {"net_params": {"optimizer__betas": (0.8, 0.9)}},
             {"callbacks": [GradientNormClipping(1.0)]},
         ],
-        ids=str,
+        ids=lambda parameters: next(iter(parameters)),
     )
     def test_other_parameters_have_a_folder_of_their_own(self, X, y, tmp_path, parameters):
         make(tmp_path).fit(X, y)

@@ -11,6 +11,8 @@ from skorch.callbacks import Callback
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
 
+pytestmark = pytest.mark.reliability
+
 TINY = {
     "channels": (4, 4),
     "rnn_units": 4,

@@ -14,6 +14,8 @@ from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
 from skser.audio import load_audio
 from skser.datasets import audit
 
+pytestmark = pytest.mark.reliability
+
 RELIABILITY = Path(__file__).resolve().parents[1] / "benchmarks" / "reliability"
 
 
