@@ -252,6 +252,19 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str
     assert statuses == [0, 0, 0]
 
 
+def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(
+    waveforms: list[np.ndarray], read_only: tuple[Path, Callable[[Callable[[], object]], str]]
+) -> None:
+    folder, told = read_only
+    transformer = SpectrogramTransformer(memory=folder)
+    transformer.transform(waveforms)
+    entries = {entry: entry.read_bytes() for entry in folder.iterdir()}
+    assert told(lambda: transformer.transform(waveforms)) == (
+        f"PermissionError: memory='{folder}' is not writable: give a folder that you may write to."
+    )
+    assert {entry: entry.read_bytes() for entry in folder.iterdir()} == entries
+
+
 def test_a_folder_deleted_while_it_is_used_is_made_again(
     paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
