@@ -203,6 +203,8 @@ def main() -> None:
             print(" ", wrong)
         rows = keep(to_row(name, PARTS[name], summary), options.output)
         print(f"{name}: {summary['n']} calls in {time.perf_counter() - begin:.0f} s", flush=True)
+        if "worst_call" in summary:
+            print(f"  the longest: {summary['worst_call']}", flush=True)
     show(rows)
     raise SystemExit(bool(n_wrong))
 
