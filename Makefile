@@ -75,6 +75,9 @@ test-lowest: .venv-lowest/.stamp
 		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]"; } || { \
 		echo "the lowest versions could not be installed in .venv-lowest (pip says why above):" \
 			"a network is needed, and 5 GB of space." >&2; exit 1; }
+	@.venv-lowest/bin/python -c "import torchaudio" || { \
+		echo "torchaudio cannot be imported in .venv-lowest: let PIP_EXTRA_INDEX_URL name no CPU builds" \
+			"of torch for it, and delete .venv-lowest." >&2; exit 1; }
 	@touch $@
 
 # Needs a network: known vulnerabilities of what is pinned. The auditor has an environment of its own.
