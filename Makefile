@@ -3,6 +3,7 @@
 #   make demo PYTHON=python3.12                             another interpreter, 3.11 or newer
 #   make demo CORPUS=ravdess:../shared/corpora/ravdess      real recordings instead of synthetic ones
 #   make test PYTEST_ARGS="tests/test_audio.py -x"          a part of the tests
+#   make test WORKERS=8                                     in eight processes instead of two
 #
 # On Linux pip's default build of PyTorch brings CUDA along, several gigabytes. For the CPU build:
 #
@@ -11,14 +12,19 @@
 PYTHON ?= python3
 CORPUS ?= synthetic
 PYTEST_ARGS ?=
+WORKERS ?= 2
+PYTEST = -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 RUN = .venv/bin/python
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP_LOWEST = .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints-lowest.txt
 
 .PHONY: help venv demo test lint audit format docs clean
+.PHONY: reliability test-lowest
 
 help:
-	@echo "make demo | test | lint | audit | format | docs | venv | clean (options: the first lines of the Makefile)"
+	@echo "make demo | test | test-lowest | reliability | lint | audit | format | docs | venv | clean (options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
 
@@ -30,7 +36,7 @@ venv: .venv/.stamp
 	@echo "Setting up .venv, which takes some minutes the first time"
 	@$(PYTHON) -m venv .venv
 	@$(PIP_INSTALL) setuptools
-	@$(PIP_INSTALL) --no-build-isolation --editable ".[plot,export,test]"
+	@$(PIP_INSTALL) --no-build-isolation --editable ".[plot,export,lint,test]"
 	@touch $@
 
 .venv/.stamp-docs: .venv/.stamp
@@ -41,7 +47,7 @@ demo: .venv/.stamp
 	$(RUN) examples/quickstart.py --corpus "$(CORPUS)"
 
 test: .venv/.stamp
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) $(PYTEST) $(PYTEST_ARGS)
 
 lint: .venv/.stamp
 	$(RUN) -m ruff format --check
@@ -49,6 +55,30 @@ lint: .venv/.stamp
 	$(RUN) -m mypy
 	$(RUN) -m bandit --quiet --recursive skser
 	$(RUN) -m numpydoc lint $$(find skser -name '*.py')
+
+# What runs for hours on other people's recordings: kills, damaged files, random input, threads, processes.
+# RELIABILITY_ARGS="--only kills threads" runs some of it. The rows are in benchmarks/results/reliability.csv.
+reliability: .venv/.stamp
+	$(RUN) benchmarks/reliability/run.py $(RELIABILITY_ARGS)
+
+# The lowest declared versions, torchaudio among them: 4.7 GB, and only for Python 3.11 and 3.12.
+test-lowest: .venv-lowest/.stamp
+	.venv-lowest/bin/python $(PYTEST) $(PYTEST_ARGS)
+
+.venv-lowest/.stamp: pyproject.toml constraints-lowest.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+		echo "the lowest versions exist for Python 3.11 and 3.12, and '$(PYTHON)' is neither:" \
+			"name one, as in 'make test-lowest PYTHON=python3.12'." >&2; exit 1; }
+	@echo "Setting up .venv-lowest, which takes some minutes and 4.7 GB the first time"
+	@$(PYTHON) -m venv .venv-lowest
+	@{ $(PIP_LOWEST) setuptools && \
+		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]"; } || { \
+		echo "the lowest versions could not be installed in .venv-lowest (pip says why above):" \
+			"a network is needed, and 5 GB of space." >&2; exit 1; }
+	@.venv-lowest/bin/python -c "import torchaudio" || { \
+		echo "torchaudio cannot be imported in .venv-lowest: let PIP_EXTRA_INDEX_URL name no CPU builds" \
+			"of torch for it, and delete .venv-lowest." >&2; exit 1; }
+	@touch $@
 
 # Needs a network: known vulnerabilities of what is pinned. The auditor has an environment of its own.
 audit:
@@ -65,6 +95,6 @@ docs: .venv/.stamp-docs
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
 
 clean:
-	rm -rf .venv .venv-audit build dist docs/_build docs/generated *.egg-info
+	rm -rf .venv .venv-audit .venv-lowest build dist docs/_build docs/generated *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -177,7 +177,7 @@ def _missing(path: str, file: Any, n_read: int) -> str | None:
 def _share_held(file: Any, n_read: int) -> float:
     """Share that is there of what the header of an open SoundFile states."""
     stated = _STATED.search(file.extra_info)
-    if stated and int(stated[1]) < _OPEN_SIZE:
+    if stated and 0 < int(stated[1]) < _OPEN_SIZE:
         return int(stated[2]) / int(stated[1])
     return n_read / file.frames if 0 < file.frames < _UNKNOWN_FRAMES else 1.0
 

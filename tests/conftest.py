@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+# Each worker of pytest-xdist has a processor for itself, and so has what its tests start: threads
+# beyond that would wait for each other. Said before numpy and torch are imported, which read it once.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
 
 import pytest
 from hypothesis import settings
@@ -14,6 +22,8 @@ settings.load_profile("stable")
 
 # scikit-learn skips its array API check unless scipy was told so before its import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+NOBODY = 65534
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -35,3 +45,42 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device, and torch sees none")
+
+
+@pytest.fixture
+def read_only() -> Iterator[tuple[Path, Callable[[Callable[[], object]], str]]]:
+    """A folder to fill, and what makes a call as a user who may then only read it and gives the error's text.
+
+    To root nothing is read-only, so that a process forked for the call gives its rights up; it must load
+    nothing, since the interpreter may lie where others cannot look.
+    """
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+
+    def told(call: Callable[[], object]) -> str:
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                if os.geteuid() == 0:
+                    os.setgid(NOBODY)
+                    os.setuid(NOBODY)
+                call()
+            except BaseException as error:
+                os.write(writer, f"{type(error).__name__}: {error}".encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with open(reader, encoding="utf-8") as pipe:
+            text = pipe.read()
+        os.waitpid(child, 0)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return text
+
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield folder, told

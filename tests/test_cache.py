@@ -24,6 +24,8 @@ from skser.audio import load_audio
 from skser.cache import FORMAT_VERSION, cache_key, read_entry, write_entry
 from skser.spectrogram import spectrogram
 
+pytestmark = pytest.mark.reliability
+
 HOUR = 3600
 KEYS = [f"{i:064x}" for i in range(4)]
 
@@ -248,6 +250,19 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str
         over.set()
         statuses = [os.waitpid(process, 0)[1] for process in processes]
     assert statuses == [0, 0, 0]
+
+
+def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(
+    waveforms: list[np.ndarray], read_only: tuple[Path, Callable[[Callable[[], object]], str]]
+) -> None:
+    folder, told = read_only
+    transformer = SpectrogramTransformer(memory=folder)
+    transformer.transform(waveforms)
+    entries = {entry: entry.read_bytes() for entry in folder.iterdir()}
+    assert told(lambda: transformer.transform(waveforms)) == (
+        f"PermissionError: memory='{folder}' is not writable: give a folder that you may write to."
+    )
+    assert {entry: entry.read_bytes() for entry in folder.iterdir()} == entries
 
 
 def test_a_folder_deleted_while_it_is_used_is_made_again(

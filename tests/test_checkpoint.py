@@ -34,6 +34,8 @@ sys.path.append(str(REPOSITORY / "benchmarks" / "reliability"))
 
 import kills  # noqa: E402 - a script is no package
 
+pytestmark = pytest.mark.reliability
+
 SMALL = {
     "channels": (4, 4),
     "rnn_units": 4,
@@ -331,7 +333,7 @@ class TestFolders:
             {"net_params": {"optimizer__betas": (0.8, 0.9)}},
             {"callbacks": [GradientNormClipping(1.0)]},
         ],
-        ids=str,
+        ids=lambda parameters: next(iter(parameters)),
     )
     def test_other_parameters_have_a_folder_of_their_own(self, X, y, tmp_path, parameters):
         make(tmp_path).fit(X, y)
@@ -621,13 +623,20 @@ class TestNoRoom:
             make(tmp_path).fit(X, y)
         assert epochs == []
 
-    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="nothing is read-only to root")
-    def test_a_folder_of_another_user_is_refused(self, X, y, tmp_path):
-        tmp_path.chmod(0o500)
-        with pytest.raises(
-            PermissionError, match=r"checkpoint_dir: .* cannot be written \(Permission denied\)"
-        ):
-            make(tmp_path).fit(X, y)
+    def test_a_user_who_may_only_read_is_refused_and_the_checkpoint_stays(self, X, y, read_only):
+        folder, told = read_only
+        make(folder).fit(X, y)
+        (path,) = files(folder)
+        content = path.read_bytes()
+        same = told(lambda: make(folder).fit(X, y))
+        assert same.startswith(
+            f"PermissionError: checkpoint_dir: {path.parent} cannot be written (it is read-"
+        )
+        other = told(lambda: make(folder, max_epochs=5).fit(X, y))
+        assert other.startswith("PermissionError: checkpoint_dir: ")
+        assert "cannot be written (Permission denied): make room there, or let this user write there" in other
+        assert files(folder) == [path]
+        assert path.read_bytes() == content
 
     def test_a_file_in_the_place_of_the_folder_is_refused(self, X, y, tmp_path, epochs):
         (tmp_path / "file").touch()

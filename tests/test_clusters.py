@@ -456,6 +456,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("a test before this one has used the GPU in this process")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    # Optimizers ask for this before each step where there is a GPU: it needs a driver and makes no context.
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 
-from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
+from skser import CenterLossClassifier, Spectrograms
 
-TINY = {"channels": (4, 4), "rnn_units": 4, "embedding_dim": 3, "max_epochs": 2, "random_state": 0}
-SECONDS = 120  # far more than any of these takes; a deadlock would take for ever
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks" / "reliability"))
+
+import concurrency
+
+pytestmark = pytest.mark.reliability
+
+SECONDS = concurrency.SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def X() -> Spectrograms:
 
 @pytest.fixture(scope="module")
 def classifier(X) -> CenterLossClassifier:
-    return CenterLossClassifier(**TINY).fit(X, ["calm", "angry"] * 12)
+    return CenterLossClassifier(**concurrency.TINY).fit(X, ["calm", "angry"] * 12)
 
 
 def answers(classifier: CenterLossClassifier, X: Spectrograms) -> tuple[np.ndarray, np.ndarray]:
@@ -40,55 +46,39 @@ def assert_same(results, expected) -> None:
             np.testing.assert_allclose(given, sequential, rtol=0, atol=1e-6)
 
 
-def test_eight_threads_get_the_sequential_answers(classifier, X):
-    parts = [X[start::3] for start in range(3)]
-    expected = [answers(classifier, part) for part in parts]
-    with ThreadPoolExecutor(8) as pool:
-        tasks = [
-            (part, pool.submit(answers, classifier, parts[part])) for _ in range(16) for part in range(3)
-        ]
-        for part, task in tasks:
-            assert_same([task.result(SECONDS)], expected[part])
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory) -> dict[str, object]:
+    """What workers of all kinds gave, asked from a process that a deadlock may take along."""
+    output = tmp_path_factory.mktemp("concurrency") / "outcomes.json"
+    command = [sys.executable, concurrency.__file__, "--n", "6", "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10 * concurrency.SECONDS)
+    assert output.exists(), done.stderr
+    return json.loads(output.read_text())
+
+
+@pytest.mark.parametrize("way", list(concurrency.WAYS))
+def test_workers_get_the_sequential_answers(summary, way):
+    if not concurrency.is_there(way):
+        pytest.skip(f"{way} is not there on this system")
+    assert [wrong for wrong in summary["wrong"] if wrong["what"].startswith(f"{way},")] == []
+    assert summary["outcomes"]["right result"] == 6 * sum(map(concurrency.is_there, concurrency.WAYS))
+
+
+def test_another_answer_than_the_sequential_one_is_told():
+    answer = [np.array([0.5, 0.5]), np.zeros((1, 3))]
+    assert concurrency._judge(answer, [answer, [answer[0] + 1e-7, answer[1]]]) is None
+    assert "off by 0.1" in concurrency._judge(answer, [answer, [answer[0] + 0.1, answer[1]]])
+    assert "not the sequential answer" in concurrency._judge(answer, [[answer[0][:1], answer[1]]])
 
 
 def test_threads_predict_while_another_model_is_trained(classifier, X):
     expected = answers(classifier, X)
     with ThreadPoolExecutor(4) as pool:
-        training = pool.submit(CenterLossClassifier(**TINY).fit, X, ["calm", "angry"] * 12)
+        training = pool.submit(CenterLossClassifier(**concurrency.TINY).fit, X, ["calm", "angry"] * 12)
         results = [pool.submit(answers, classifier, X) for _ in range(12)]
         assert_same([task.result(SECONDS) for task in results], expected)
         trained = training.result(SECONDS)
     assert_same([answers(trained, X)], expected)  # the same parameters and data: the same model
-
-
-def test_threads_extract_the_same_spectrograms():
-    rng = np.random.default_rng(0)
-    waveforms = [rng.normal(size=n) for n in range(1000, 5000, 500)]
-    transformer = SpectrogramTransformer()
-    expected = transformer.transform(waveforms)
-    with ThreadPoolExecutor(8) as pool:
-        for result in pool.map(lambda _: transformer.transform(waveforms), range(16), timeout=SECONDS):
-            for S, sequential in zip(result, expected, strict=True):
-                np.testing.assert_allclose(S, sequential, rtol=0, atol=1e-5)  # dB
-
-
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_processes_of_a_pool_get_the_sequential_answers(classifier, X, method):
-    if method not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"{method} is not there on this system")
-    context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
-        results = [pool.submit(answers, classifier, X) for _ in range(2)]
-        assert_same([task.result(SECONDS) for task in results], answers(classifier, X))
-
-
-@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
-def test_workers_of_joblib_get_the_sequential_answers(classifier, X, backend):
-    expected = answers(classifier, X)
-    results = Parallel(n_jobs=2, backend=backend, timeout=SECONDS)(
-        delayed(answers)(classifier, X) for _ in range(4)
-    )
-    assert_same(results, expected)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")

@@ -11,6 +11,8 @@ from skorch.callbacks import Callback
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
 
+pytestmark = pytest.mark.reliability
+
 TINY = {
     "channels": (4, 4),
     "rnn_units": 4,
@@ -56,15 +58,23 @@ def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(lr, 
 
 @pytest.mark.parametrize("spoil", ["weight", "center"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weight_or_center_that_is_not_finite_ends_the_training(spoil, value):
+@pytest.mark.parametrize(
+    ("batch_size", "message"),
+    # Seen in the next batch of an epoch, or after its only one.
+    [(8, "The loss became"), (24, "The weights or centers became NaN or infinite")],
+)
+def test_weight_or_center_that_is_not_finite_ends_the_training(spoil, value, batch_size, message):
     class Spoil(Callback):
         def on_batch_end(self, net, training=False, **kwargs):
             target = net.module_.classes.weight if spoil == "weight" else net.criterion_.center_loss.centers
             with torch.no_grad():
                 target[0, 0] = value
 
-    with pytest.raises(ValueError, match=r"(became|NaN|infinite).*lower lr"):
-        CenterLossClassifier(**TINY, callbacks=[Spoil()]).fit(items(), ["calm", "angry"] * 12)
+    parameters = TINY | {"max_epochs": 1, "batch_size": batch_size, "callbacks": [Spoil()]}
+    classifier = CenterLossClassifier(**parameters)
+    with pytest.raises(ValueError, match=rf"{message}.*lower lr"):
+        classifier.fit(items(), ["calm", "angry"] * 12)
+    assert not hasattr(classifier, "net_")
 
 
 def test_silence_alone_gives_a_sound_model():

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
 from skser.audio import load_audio
 from skser.datasets import audit
+
+pytestmark = pytest.mark.reliability
 
 RELIABILITY = Path(__file__).resolve().parents[1] / "benchmarks" / "reliability"
 
@@ -52,6 +55,17 @@ def test_random_input_ends_in_a_right_result_or_a_clear_error() -> None:
     import random_inputs
 
     assert_reliable(random_inputs.run(n=50, seed=0), n=100, share_right=0.1)
+
+
+def test_a_header_that_states_no_samples_is_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.aiff"
+    soundfile.write(path, np.full(800, 0.5), 16000)
+    content = path.read_bytes()
+    place = content.index(b"SSND") + 4
+    # No bytes in the chunk of the samples, which are to begin 32 MB further on.
+    path.write_bytes(content[:place] + bytes([0, 0, 0, 0, 2]) + content[place + 5 :])
+    with pytest.raises(ValueError, match=r"a\.aiff.*the waveform is empty"):
+        load_audio(path, 16000)
 
 
 def test_the_same_seed_damages_alike() -> None:

@@ -15,7 +15,10 @@ import pytest
 from skser import SpectrogramTransformer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc for processes")
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc for processes"),
+]
 
 COMPUTE = """
 import signal, sys

@@ -18,6 +18,8 @@ from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
 from skser.datasets import audit, drop
 from skser.exceptions import RecordingFailure
 
+pytestmark = pytest.mark.reliability
+
 N = 12
 BAD = {1: "no such file", 4: "holds text and no audio", 7: "NaN or infinite", 9: "longer than max_duration"}
 

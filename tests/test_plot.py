@@ -67,7 +67,8 @@ HISTORY = [
 
 @pytest.fixture(autouse=True)
 def closed_figures():
-    """Close what a test drew."""
+    """Close what a test drew, and what those of other modules left open."""
+    plt.close("all")
     yield
     plt.close("all")
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import skser
 
@@ -97,13 +99,58 @@ def test_every_constraint_is_one_exact_version_of_another_package():
         assert "*" not in str(specifier), name
 
 
+LOCKS = {".venv": "constraints.txt", ".venv-lowest": "constraints-lowest.txt"}
+
+
+def versions(lock):
+    """Exact version of each package that a list of constraints names."""
+    lines = (REPOSITORY / lock).read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    assert [[part.operator for part in pin.specifier] for pin in found] == [["=="]] * len(found)
+    return {canonicalize_name(pin.name): next(iter(pin.specifier)).version for pin in found}
+
+
+def unpinned(installed, pinned):
+    """What is installed and has no pin or another version; builds of one version ("+cpu") are alike."""
+    return sorted(
+        f"{name} {version}"
+        for name, version in installed.items()
+        if name not in ("pip", "skser") and pinned.get(name) != version.partition("+")[0]
+    )
+
+
+def test_nothing_is_installed_but_what_is_pinned():
+    environment = Path(sys.prefix)
+    if environment.parent != REPOSITORY or environment.name not in LOCKS:
+        pytest.skip(f"{environment} is none of the environments of the Makefile")
+    installed = {canonicalize_name(found.name): found.version for found in distributions()}
+    assert {"numpy", "torch"} < set(installed)
+    assert unpinned(installed, versions(LOCKS[environment.name])) == []
+
+
+def test_unpinned_packages_and_other_versions_are_found():
+    installed = {"pip": "23", "numpy": "2.0", "torch": "2.11.0+cpu", "six": "1.17", "joblib": "1.4.1"}
+    pinned = {"numpy": "2.0", "torch": "2.11.0", "joblib": "1.4.0"}
+    assert unpinned(installed, pinned) == ["joblib 1.4.1", "six 1.17"]
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [requirement for extra, requirement in requirements() if extra not in ("baselines", "lint", "docs")],
+    ids=str,
+)
+def test_lowest_version_is_the_one_that_is_tested(requirement):
+    (lowest,) = [part.version for part in requirement.specifier if part.operator == ">="]
+    assert Version(versions("constraints-lowest.txt")[canonicalize_name(requirement.name)]) == Version(lowest)
+
+
 def test_third_party_imports_are_declared():
     declared = {canonicalize_name(requirement.name) for _, requirement in requirements()}
     imported = {name for path in (REPOSITORY / "skser").rglob("*.py") for name in top_level_imports(path)}
     third_party = imported - sys.stdlib_module_names - {"skser"}
     assert {"sklearn", "torch"} < third_party
-    distributions = {"scikit-learn" if name == "sklearn" else name for name in third_party}
-    assert distributions <= declared
+    packages = {"scikit-learn" if name == "sklearn" else name for name in third_party}
+    assert packages <= declared
 
 
 def test_version_is_the_same_everywhere():

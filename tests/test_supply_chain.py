@@ -9,6 +9,8 @@ import pytest
 
 import skser
 
+pytestmark = pytest.mark.reliability
+
 PACKAGE = Path(skser.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

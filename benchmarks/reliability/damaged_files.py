@@ -2,7 +2,7 @@
 
     python benchmarks/reliability/damaged_files.py --n 5000 [--real folder]
 
-WAV, FLAC, Ogg, MP3, AIFF and AU files, synthetic ones and some of a folder of real recordings, lose their
+WAV, FLAC, Ogg, MP3, AIFF and AU files, synthetic ones or those of a folder of real recordings, lose their
 head or their tail, bits and blocks of their middle, or get other numbers into their headers. `load_audio` and
 `SpectrogramTransformer` read each. A file that has lost its tail, or a block, must be refused, not shortened.
 """
@@ -103,7 +103,10 @@ DAMAGES: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
 
 
 def make_originals(folder: Path, real: Path | None = None) -> list[Path]:
-    """Write a file of half a second for each format; add five recordings of a folder."""
+    """Write a file of half a second for each format, or choose ten recordings of a folder."""
+    if real is not None:
+        recordings = sorted(path for path in real.rglob("*.*") if path.suffix in _SUFFIXES)
+        return recordings[:: max(1, len(recordings) // 10)][:10]
     rng = np.random.default_rng(0)
     paths = []
     for i, (extension, sr, n_channels, how) in enumerate(KINDS):
@@ -113,10 +116,7 @@ def make_originals(folder: Path, real: Path | None = None) -> list[Path]:
         soundfile.write(
             paths[-1], y, sr, **({"format": "OGG"} if how.get("subtype") == "OPUS" else {}), **how
         )
-    recordings = (
-        [] if real is None else sorted(path for path in real.rglob("*.*") if path.suffix in _SUFFIXES)
-    )
-    return [*paths, *recordings[:: max(1, len(recordings) // 5)][:5]]
+    return paths
 
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -132,7 +132,7 @@ def run(n: int = 1000, seed: int = 0, real: Path | None = None) -> dict[str, Any
     seed : int, default=0
         Seed of the damages; the same numbers give the same files.
     real : Path or None, default=None
-        Folder of real recordings to damage as well.
+        Folder of real recordings to damage instead of synthetic ones.
 
     Returns
     -------
@@ -140,12 +140,13 @@ def run(n: int = 1000, seed: int = 0, real: Path | None = None) -> dict[str, Any
         "what", "n", "outcomes" (counts), "wrong" (a dictionary for each call that ended in anything else than
         a right result or a clear error), "worst_s", "worst_call", "grown_mb" and "peak_mb".
     """
-    outcomes, rng = Outcomes(), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as name, without_stderr():
         folder = Path(name)
         originals = [(path, path.read_bytes(), load_audio(path, SR)) for path in make_originals(folder, real)]
         transformer = SpectrogramTransformer(sr=SR, max_duration=MAX_DURATION)
         transformer.transform([y for _, _, y in originals])  # what is made once comes before the clock
+        outcomes = Outcomes()
         for i in range(n):
             path, content, y = originals[rng.integers(len(originals))]
             damage = DAMAGES[rng.integers(len(DAMAGES))]
@@ -160,7 +161,7 @@ def run(n: int = 1000, seed: int = 0, real: Path | None = None) -> dict[str, Any
             if outcome != "wrong result":
                 transform = lambda: transformer.transform([damaged])[0]  # noqa: B023, E731
                 outcomes.add(transform, _judge_spectrogram, f"{what}, transformed", damaged.name)
-    return outcomes.summary("damaged files")
+    return outcomes.summary(f"damaged {'recordings' if real else 'files'}")
 
 
 def _judge(y: np.ndarray, least: float) -> str | None:
@@ -185,7 +186,9 @@ def main() -> None:
     )
     parser.add_argument("--n", type=int, default=5000, help="how many files (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the damages (default: %(default)s)")
-    parser.add_argument("--real", type=Path, help="folder of real recordings to damage as well")
+    parser.add_argument(
+        "--real", type=Path, help="folder of real recordings to damage instead of synthetic ones"
+    )
     parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
     arguments = parser.parse_args()
     summary = run(arguments.n, arguments.seed, arguments.real)

@@ -5,6 +5,7 @@ python benchmarks/reliability/kills.py --n 20 --seed 0
 Half of the moments are random times within a training, the other half lie within the write of a random
 checkpoint: after some of its bytes, before it replaces the one before, or just after that. Prints one row:
 what was tried, how often, and with what outcome; ends with status 1 if a training ended with another model.
+A right result is one model, bit for bit, with or without the kill.
 Needs an operating system with SIGKILL.
 """
 
@@ -18,14 +19,15 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from _outcomes import Outcomes, report
 
 from skser import CenterLossClassifier, Spectrograms
 from skser.persistence import _files
@@ -78,23 +80,24 @@ def run(n: int = 20, seed: int = 0) -> dict[str, Any]:
     Returns
     -------
     dict
-        "tried"; "count"; "same", how many ended with the model of a training that was never killed;
-        "resumed", how many went on from a checkpoint, the others having been killed before the first;
-        "different", the moments of those that ended with another model; "seconds".
+        "what", "n", "outcomes" (counts), "wrong" (a dictionary for each training that ended with another
+        model or did not end), "worst_s", "worst_call", "grown_mb" and "peak_mb" of this process, and
+        "resumed", how many went on from a checkpoint, the others having been killed before the first.
     """
-    moments = draw_moments(n, seed)
-    begin = time.perf_counter()
+    moments, resumed = draw_moments(n, seed), []
     with tempfile.TemporaryDirectory() as folder:
         expected, seconds = train(Path(folder, "reference"))
-        outcomes = [try_once(Path(folder, str(i)), moments[i], seconds, expected) for i in range(n)]
-    return {
-        "tried": "SIGKILL while training, then the same call again",
-        "count": n,
-        "same": sum(outcome["same"] for outcome in outcomes),
-        "resumed": sum(outcome["resumed"] for outcome in outcomes),
-        "different": [str(moments[i]) for i in range(n) if not outcomes[i]["same"]],
-        "seconds": round(time.perf_counter() - begin, 1),
-    }
+        outcomes = Outcomes()
+
+        def judge(outcome: dict[str, bool]) -> str | None:
+            resumed.append(outcome["resumed"])
+            return None if outcome["same"] else "another model"
+
+        for number, moment in enumerate(moments):
+            own = Path(folder, str(number))
+            try_it = partial(try_once, own, moment, seconds, expected)
+            outcomes.add(try_it, judge, f"killed {moment}")
+    return outcomes.summary("SIGKILL while training") | {"resumed": sum(resumed)}
 
 
 def draw_moments(n: int, seed: int) -> list[Moment]:
@@ -216,29 +219,19 @@ def fingerprint(classifier: CenterLossClassifier, X: Spectrograms) -> str:
     return digest.hexdigest()
 
 
-def main() -> int:
-    """Print the row.
-
-    Returns
-    -------
-    int
-        Status of the program.
-    """
+def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--n", type=int, default=20, help="how many trainings to kill (default: 20)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default: 0)")
+    parser.add_argument("--n", type=int, default=20, help="how many trainings to kill (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default: %(default)s)")
+    parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
     options = parser.parse_args()
     found = run(options.n, options.seed)
-    print(
-        f"{found['tried']} | {found['count']} | {found['same']} with the same model bit for bit, "
-        f"{found['resumed']} went on from a checkpoint, the others anew, in {found['seconds']} s"
-    )
-    for moment in found["different"]:
-        print(f"another model: killed {moment}", file=sys.stderr)
-    return 1 if found["different"] else 0
+    print(f"{found['resumed']} of {found['n']} went on from a checkpoint, the others anew")
+    report(found, options.output)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
