@@ -12,6 +12,7 @@ Needs /proc, and room for the spectrograms in the folder for temporary files.
 from __future__ import annotations
 
 import argparse
+import csv
 import gc
 import json
 import os
@@ -70,7 +71,8 @@ def run(
     dict
         "what"; "n"; "corpora", for each what `measure` gives; "slope", bytes of anonymous memory that come
         with an utterance, None where the corpora are too small to tell or not beyond `max_nbytes`; "fits",
-        what `many_fits` gives; "wrong", sentences on bounds that are not kept; "seconds".
+        what `many_fits` gives; "wrong", sentences on bounds that are not kept; "grown_mb", what the larger
+        corpus took more than the smaller; "seconds".
     """
     begin = time.perf_counter()
     corpora = [measure(size, max_nbytes, n_jobs, classifier or {}) for size in (n // 2, n)]
@@ -83,6 +85,7 @@ def run(
         "slope": slope,
         "fits": fits,
         "wrong": wrong(corpora, slope, fits),
+        "grown_mb": round(corpora[1]["peak_mb"] - corpora[0]["peak_mb"], 1),
         "seconds": round(time.perf_counter() - begin, 1),
     }
 
@@ -325,6 +328,30 @@ def rows(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
+def table(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lay a run out as rows: what was done, on how many utterances, in how much anonymous memory."""
+    made = [
+        {"what": name, "n": corpus["n"], "spectrograms (MB)": corpus["mb"], "memory (MB)": stage["peak_mb"]}
+        for corpus in summary["corpora"]
+        for name, stage in corpus["stages"].items()
+    ]
+    mb = summary["fits"]["mb"]
+    counts = sorted({1, len(mb) // 3 + 1, len(mb)})
+    return made + [
+        {"what": "fits in one process", "n": n, "spectrograms (MB)": "", "memory (MB)": mb[n - 1]}
+        for n in counts
+    ]
+
+
+def keep(summary: dict[str, Any], path: Path) -> None:
+    """Write the table."""
+    lines = table(summary)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+
+
 def main() -> int:
     """Print the rows.
 
@@ -340,6 +367,7 @@ def main() -> int:
     parser.add_argument("--max-nbytes", default="1G", help="of the transformer (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="of the transformer (default: %(default)s)")
     parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
+    parser.add_argument("--table", type=Path, help="file for them as a table")
     parser.add_argument("--call", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.call:
@@ -350,6 +378,8 @@ def main() -> int:
     print(*rows(summary), sep="\n")
     for sentence in summary["wrong"]:
         print("  wrong:", sentence)
+    if options.table:
+        keep(summary, options.table)
     if options.output:
         options.output.write_text(json.dumps(summary, indent=1) + "\n")
     return 1 if summary["wrong"] else 0

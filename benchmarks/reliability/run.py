@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
     It writes JSON to the file that `--output` names: "n", "wrong" (whatever was neither a right result nor a
     clear error), and, where they mean something, "outcomes" (counts), "worst_s" and "grown_mb".
-    {corpora} stands for the folder of the folders of recordings.
+    {corpora} stands for the folder of the folders of recordings, {results} for that of the kept tables.
     """
 
     tried: str
@@ -50,6 +50,10 @@ PARTS = {
     "processes": Part(
         "one model in two processes",
         "concurrency.py --n 200 --ways fork spawn forkserver loky multiprocessing",
+    ),
+    "memory": Part(
+        "utterances of 3 s through transform, fit and predict",
+        "memory.py --n 50000 --table {results}/memory.csv",
     ),
 }
 OUTCOMES = {
@@ -160,7 +164,7 @@ def arguments_of(part: Part, corpora: Path) -> list[str] | None:
     list of str or None
         Script and arguments; None where the recordings are not there.
     """
-    arguments = [word.format(corpora=corpora) for word in part.command.split()]
+    arguments = [word.format(corpora=corpora, results=RESULTS.parent) for word in part.command.split()]
     return None if "--real" in arguments and not Path(arguments[-1]).is_dir() else arguments
 
 
