@@ -185,3 +185,18 @@ def test_readme_shows_what_the_tables_hold():
     for row in gains[gains.score == "UA"].itertuples():
         assert f"{row.gain} " in text
         assert f"{row.low} to {row.high:+}" in text
+
+
+def test_manual_shows_what_was_measured_on_a_gpu():
+    measured = json.loads((RESULTS / "gpu.json").read_text())
+    text = (ROOT / "docs" / "user_guide" / "training.rst").read_text(encoding="utf-8")
+    fits = measured["fit, batches of 256"]
+    rates = [*fits.values(), *measured["features"].values(), measured["predict"]["256"]]
+    assert len(rates) == 7
+    for row in rates:
+        assert f"- {row['utterances_per_second']:,.0f}\n" in text
+    for name in ("float32", "bfloat16", "bare loop, copying"):
+        assert f"- {fits[name]['over_bare_loop']:.2f}\n" in text
+    for name in ("float32", "bfloat16"):
+        assert f"{100 * fits[name]['busy']:.0f} %" in text
+    assert measured["device"] in text
