@@ -16,7 +16,7 @@ from ._filters import plain_window
 from .audio import _load, _plain, errors_named, is_path
 from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
 from .exceptions import RecordingFailure
-from .spectrogram import spectrogram
+from .spectrogram import checked_spectrogram
 
 _ATTEMPTS = 3  # at a file that changes while it is read
 
@@ -120,7 +120,7 @@ class Extraction:
         """
         y = _load(audio, self.parameters["sr"], None, self.trim_db, self.max_duration)
         with torch.no_grad():
-            S = spectrogram(y, **self.parameters).numpy()
+            S = checked_spectrogram(y, **self.parameters).numpy()
         if not np.isfinite(S).all():
             raise ValueError(
                 f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
