@@ -15,10 +15,10 @@ PYTEST_ARGS ?=
 RUN = .venv/bin/python
 PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help venv demo test lint audit format docs clean
+.PHONY: help venv demo test lint audit format docs bench bench-growth clean
 
 help:
-	@echo "make demo | test | lint | audit | format | docs | venv | clean (options: the first lines of the Makefile)"
+	@echo "make demo | test | lint | audit | format | docs | bench | bench-growth | venv | clean (options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
 
@@ -63,6 +63,15 @@ format: .venv/.stamp
 docs: .venv/.stamp-docs
 	$(RUN) -m sphinx -W --keep-going --fresh-env -b html docs docs/_build/html
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
+
+# Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
+BENCH_ARGS ?=
+bench: .venv/.stamp
+	$(RUN) benchmarks/speed/run.py $(BENCH_ARGS)
+
+# Up to 8,000 utterances; BENCH_ARGS="--sizes 500 2000 8000 50000" is the whole.
+bench-growth: .venv/.stamp
+	$(RUN) benchmarks/speed/growth.py $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv .venv-audit build dist docs/_build docs/generated *.egg-info

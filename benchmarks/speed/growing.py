@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from harness import Measurement, NotRunError, Row, Settings, compare, summarise
-from stages import _STATUS, STAGES, corpus, in_a_process
+from stages import STAGES, STATUS, corpus, in_a_process
 
 from skser import CenterLossClassifier, SpectrogramTransformer
 
-_SMALLEST = 2.0**20  # bytes: less than this is the noise of the allocator
+SMALLEST = 2.0**20  # bytes: less than this is the noise of the allocator
 _RESULTS = ("seconds", "memory")
 
 
@@ -28,13 +28,13 @@ def exponents(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, float]:
         for result in _RESULTS:
             values = [row[stage][result] for row in rows.values()]
             if result == "memory":
-                values = [max(value, _SMALLEST) for value in values]
+                values = [max(value, SMALLEST) for value in values]
             found[f"{result} of {stage}"] = exponent(list(rows), values)
     return found
 
 
 def _require_linux() -> None:
-    if not _STATUS.exists():
+    if not STATUS.exists():
         raise NotRunError("needs /proc")
 
 

@@ -185,7 +185,7 @@ def _processor() -> str:
 
 
 def recordings(n: int) -> list[str]:
-    """Give paths of n recordings of RAVDESS, spread over the speakers; raise NotRunError where there are none."""
+    """Give paths of n recordings of RAVDESS, spread over the speakers, or raise NotRunError."""
     corpora = Path(os.environ.get("SKSER_CORPORA", _REPOSITORY.parent / "shared" / "corpora"))
     paths = sorted(map(str, (corpora / "ravdess").rglob("*.flac"))) or sorted(
         map(str, (corpora / "ravdess").rglob("*.wav"))

@@ -31,12 +31,12 @@ from skser import CenterLossClassifier, SpectrogramTransformer
 
 STAGES = ("transform", "fit", "predict")
 _STOCK = 500
-_STATUS = Path("/proc/self/status")
+STATUS = Path("/proc/self/status")
 
 
 def anonymous_memory() -> int:
     """Give the bytes in memory that belong to no file."""
-    return 1024 * int(re.search(r"RssAnon:\s+(\d+) kB", _STATUS.read_text())[1])
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+) kB", STATUS.read_text())[1])
 
 
 def measured(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
