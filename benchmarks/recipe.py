@@ -76,7 +76,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     "center, sphere": AUGMENTED | {"center_lambda": 1.0, "parts": {"criterion": {"normalise": 1.0}}},
 }
 REFERENCE = "augmented"
-COLUMNS = ("trial", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds", "parameters")
+COLUMNS = ("trial", "device", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds", "parameters")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -121,6 +121,11 @@ def estimators(parameters: dict[str, Any]) -> tuple[SpectrogramTransformer, Cent
     return transformer, classifier
 
 
+def device_name(device: str) -> str:
+    """Name what computes: the GPU, or "CPU"."""
+    return "CPU" if device == "cpu" or not torch.cuda.is_available() else torch.cuda.get_device_name()
+
+
 def fit(classifier: CenterLossClassifier, X: Any, y: np.ndarray, test: np.ndarray) -> dict[str, Any]:
     """Train on the other speakers and score these."""
     if not torch.cuda.is_available():
@@ -138,10 +143,12 @@ def fit(classifier: CenterLossClassifier, X: Any, y: np.ndarray, test: np.ndarra
 def run(arguments: argparse.Namespace, name: str, parameters: dict[str, Any], corpus: Any) -> None:
     """Run what is missing of a trial, and append its rows."""
     described = json.dumps(parameters, default=list, sort_keys=True)
-    done = set()
+    device, done = device_name(arguments.device), set()
     if arguments.output.exists():
         with arguments.output.open(newline="") as file:
-            done = {(r["fold"], r["seed"]) for r in csv.DictReader(file) if r["parameters"] == described}
+            wanted = {"parameters": described, "device": device}
+            rows = (row for row in csv.DictReader(file) if row | wanted == row)
+            done = {(row["fold"], row["seed"]) for row in rows}
     speakers = np.unique(corpus.groups)[: arguments.speakers]
     chosen = np.flatnonzero(np.isin(corpus.groups, speakers))
     y, groups = np.asarray(corpus.target)[chosen], np.asarray(corpus.groups)[chosen]
@@ -166,7 +173,7 @@ def run(arguments: argparse.Namespace, name: str, parameters: dict[str, Any], co
     )
     results = Parallel(n_jobs=arguments.n_jobs, return_as="generator")(fits)
     for (fold, seed, _), values in zip(todo, results, strict=True):
-        row = {"trial": name, "fold": fold, "seed": seed, "parameters": described} | values
+        row = {"trial": name, "device": device, "fold": fold, "seed": seed, "parameters": described} | values
         with arguments.output.open("a", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             if not file.tell():
@@ -178,14 +185,16 @@ def run(arguments: argparse.Namespace, name: str, parameters: dict[str, Any], co
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean UA and WA of each trial in %; its lead in UA over "augmented" in points, with its standard error.
 
-    The lead is that over the folds and seeds of both. Seconds are a median, beside whatever else ran.
+    The lead is that over the folds and seeds of both on the same device, whose sums round alike. Seconds are
+    a median, beside whatever else ran.
     """
-    trials = rows.groupby("trial", sort=False)
+    trials = rows.groupby(["trial", "device"], sort=False)
     table = trials[["UA", "WA"]].mean().mul(100)
-    scores = rows.pivot_table(index=["fold", "seed"], columns="trial", values="UA")
-    if REFERENCE in scores:
-        lead = 100 * scores.sub(scores[REFERENCE], axis=0)
-        table["lead"], table["error"] = lead.mean(), lead.sem()
+    scores = rows.pivot_table(index=["fold", "seed"], columns=["device", "trial"], values="UA")
+    for trial, device in table.index:
+        if (device, REFERENCE) in scores:
+            lead = 100 * (scores[device, trial] - scores[device, REFERENCE])
+            table.loc[(trial, device), ["lead", "error"]] = lead.mean(), lead.sem()
     table["seconds"], table["fits"] = trials.seconds.median(), trials.size()
     return table
 

@@ -42,7 +42,7 @@ class TriedCriterion(CenterLossCriterion):
             return functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
         concentration = torch.tensor(float(self.mixup))
         share = torch.distributions.Beta(concentration, concentration).sample()
-        other = torch.randperm(len(y))
+        other = torch.randperm(len(y), device=y.device)
         mixed = share * logits + (1 - share) * logits[other]
         losses = [
             functional.cross_entropy(mixed, target, label_smoothing=self.label_smoothing)
@@ -107,16 +107,16 @@ class Coloured(SpectrogramAugmentation):
         if self.training and self.noise:
             S = self._add_noise(S, lengths)
         if self.training and self.equaliser:
-            nodes = 2 * torch.rand(len(S), 1, 4) - 1
+            nodes = 2 * torch.rand(len(S), 1, 4, device=S.device) - 1
             curve = functional.interpolate(nodes, size=S.shape[1], mode="linear", align_corners=True)[:, 0]
             S = S + self.equaliser * curve[:, :, None]
         return super().forward(S, lengths, fill)
 
     @staticmethod
     def _add_noise(S: Tensor, lengths: Tensor) -> Tensor:
-        inside = torch.arange(S.shape[2]) < lengths[:, None, None]
+        inside = torch.arange(S.shape[2], device=S.device) < lengths[:, None, None]
         peak = torch.where(inside, S, -200.0).amax((1, 2))
-        level = peak - 30 - 30 * torch.rand(len(S))
+        level = peak - 30 - 30 * torch.rand(len(S), device=S.device)
         noise = level[:, None, None] + 4 * torch.randn_like(S)
         return 10 * torch.log10(10 ** (S / 10) + 10 ** (noise / 10))
 

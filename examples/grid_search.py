@@ -50,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--memory", help="folder that keeps the spectrograms (default: a temporary one)")
-    parser.add_argument("--output", type=Path, help="folder for a picture (default: none is drawn)")
+    parser.add_argument("--output", type=Path, help="folder for the table and a picture (default: none)")
     return parser.parse_args()
 
 
@@ -128,6 +128,10 @@ def main() -> None:
     print(f"\nbest by UA: {search.best_params_}")
     if arguments.output is not None:
         draw_search(table, arguments.output / "grid_search.png")
+        names = {LAMBDA: "lambda", ALPHA: "alpha"}
+        table.rename(columns=lambda name: names.get(name, name.replace("_test", ""))).to_csv(
+            arguments.output / "grid_search.csv", index=False, float_format="%.3f", lineterminator="\n"
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 import torch
 
+from ._device import steady_arithmetic
 from ._filters import plain_window
 from .audio import _load, _plain, errors_named, is_path
 from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
@@ -41,6 +42,9 @@ class Extraction:
         Bins of the result.
     folder : str or None
         Folder of the cache.
+    device : str or torch.device
+        Where to compute. It is not part of the identity: results differ by rounding alone, as they do
+        between two machines.
     writer : str
         Hexadecimal digits by which the unfinished files of this extraction are known.
     """
@@ -50,6 +54,7 @@ class Extraction:
     max_duration: float | None
     n_bins: int
     folder: str | None
+    device: str | torch.device = "cpu"
     writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
 
     @contextmanager
@@ -119,8 +124,10 @@ class Extraction:
             If it cannot be used.
         """
         y = _load(audio, self.parameters["sr"], None, self.trim_db, self.max_duration)
-        with torch.no_grad():
-            S = checked_spectrogram(y, **self.parameters).numpy()
+        device = torch.device(self.device)
+        with torch.no_grad(), steady_arithmetic(device):
+            there = torch.as_tensor(y).to(device) if device.type != "cpu" else y
+            S = checked_spectrogram(there, **self.parameters).cpu().numpy()
         if not np.isfinite(S).all():
             raise ValueError(
                 f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "

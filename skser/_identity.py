@@ -19,8 +19,8 @@ from .sequences import Spectrograms
 # Raise it when the same parameters come to mean another training, or a checkpoint to hold other things.
 FORMAT_VERSION = 1
 
-# They say where training happens and what is printed, and not what comes out.
-_NO_MATTER = ("callbacks", "checkpoint_dir", "device", "verbose")
+# They say where and how fast training happens and what is printed, and not what comes out but for rounding.
+_NO_MATTER = ("callbacks", "checkpoint_dir", "compile", "device", "verbose")
 _SHOWN = 3  # differences that a message names
 
 

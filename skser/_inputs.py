@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,55 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from .batches import SpectrogramDataset
 from .sequences import Spectrograms
+
+
+class TrainingData(NamedTuple):
+    """Checked input of a training run.
+
+    Parameters
+    ----------
+    X : Spectrograms
+        The items.
+    y : ndarray of shape (n_samples,)
+        Class numbers.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the items.
+    """
+
+    X: Spectrograms
+    y: NDArray[np.int64]
+    sample_weight: NDArray[np.float32] | None
+
+    def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
+        """Give some of the items as a dataset, without those of weight zero.
+
+        Parameters
+        ----------
+        indices : ndarray or slice
+            Numbers of the items.
+
+        Returns
+        -------
+        SpectrogramDataset
+            The items with their weights, if there are any.
+
+        Raises
+        ------
+        ValueError
+            If all of them have a weight of zero.
+        """
+        if self.sample_weight is None:
+            return SpectrogramDataset(self.X[indices], self.y[indices])
+        chosen = np.arange(len(self.y))[indices]
+        chosen = chosen[self.sample_weight[chosen] > 0]
+        if not len(chosen):
+            raise ValueError(
+                "sample_weight is zero for the whole training or validation part: give items of several "
+                "groups a weight above 0, or set early_stopping=False."
+            )
+        return SpectrogramDataset(self.X[chosen], self.y[chosen], self.sample_weight[chosen])
 
 
 def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:

@@ -30,7 +30,8 @@ class SpectrogramAugmentation(nn.Module):
 
     What changes is what differs between speakers and recordings and says little about the emotion: the
     speed of speech, the length of the vocal tract [1]_, the level, and single bands or moments [2]_. In
-    evaluation mode nothing is changed. The random numbers are torch's, as those of dropout are.
+    evaluation mode nothing is changed. The random numbers are torch's, drawn on the CPU wherever the batch
+    is, so that a GPU gets the same ones and nobody has to ask it how long the stretched items are.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class SpectrogramAugmentation(nn.Module):
         S : Tensor of shape (batch, n_bins, n_frames)
             Padded spectrograms in dB; what stands behind an item's end does not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item.
+            Frames of each item; best on the CPU, since a GPU must be waited for.
         fill : Tensor of shape (n_bins,)
             What masked cells become.
 
@@ -101,32 +102,34 @@ class SpectrogramAugmentation(nn.Module):
         S : Tensor of shape (batch, n_bins, n_new_frames)
             The changed spectrograms.
         lengths : Tensor of shape (batch,)
-            Their frames.
+            Their frames, on the CPU.
         """
         if not self.training:
             return S, lengths
+        lengths = lengths.cpu()
         if self.time_stretch or self.frequency_warp:
             S, lengths = self._resample(S, lengths)
         if self.gain:
-            S = S + self.gain * _symmetric(S)[:, None, None]
+            S = S + _moved(self.gain * _symmetric(len(S)), S)[:, None, None]
         if self.frequency_mask:
-            size = S.new_full((len(S),), S.shape[1])
-            S = torch.where(_span(size, self.frequency_mask, S.shape[1])[:, :, None], fill[:, None], S)
+            size = torch.full((len(S),), float(S.shape[1]))
+            S = torch.where(_span(size, self.frequency_mask, S)[:, :, None], fill[:, None], S)
         if self.time_mask:
-            S = torch.where(_span(lengths, self.time_mask, S.shape[2])[:, None, :], fill[:, None], S)
+            S = torch.where(_span(lengths, self.time_mask, S, axis=2)[:, None, :], fill[:, None], S)
         return S, lengths
 
     def _resample(self, S: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Read each item at stretched times and warped frequencies, by linear interpolation."""
         n_bins, n_frames = S.shape[1:]
-        inside = torch.arange(n_frames, device=S.device) < lengths[:, None]
+        inside = torch.arange(n_frames, device=S.device) < _moved(lengths, S)[:, None]
         S = torch.where(inside[:, None], S, 0.0)  # NaN times a weight of zero would be NaN
-        stretched = (lengths * (1 + self.time_stretch * _symmetric(S))).round().long().clamp(min=1)
+        stretched = (lengths * (1 + self.time_stretch * _symmetric(len(S)))).round().long().clamp(min=1)
         frames = torch.arange(int(stretched.max()), device=S.device)
         # The first frame stays the first and the last the last.
-        times = frames * ((lengths - 1) / (stretched - 1).clamp(min=1))[:, None]  # (batch, n_new_frames)
-        times = torch.minimum(times, (lengths - 1)[:, None])
-        warp = 1 + self.frequency_warp * _symmetric(S)
+        pace = _moved((lengths - 1) / (stretched - 1).clamp(min=1), S)
+        times = frames * pace[:, None]  # (batch, n_new_frames)
+        times = torch.minimum(times, _moved(lengths - 1, S)[:, None])
+        warp = _moved(1 + self.frequency_warp * _symmetric(len(S)), S)
         bins = (torch.arange(n_bins, device=S.device) * warp[:, None]).clamp(max=n_bins - 1)
         grid = torch.stack(
             torch.broadcast_tensors(_scaled(times, n_frames)[:, None, :], _scaled(bins, n_bins)[:, :, None]),
@@ -182,17 +185,22 @@ def make_augmentation(augmentation: str | Mapping[str, Any] | None) -> Spectrogr
     return SpectrogramAugmentation(**augmentation)
 
 
-def _symmetric(S: Tensor) -> Tensor:
-    """Draw a number from [-1, 1) for each item."""
-    return 2 * torch.rand(len(S), device=S.device) - 1
+def _symmetric(n: int) -> Tensor:
+    """Draw a number from [-1, 1) for each of n items."""
+    return 2 * torch.rand(n) - 1
 
 
-def _span(size: Tensor, share: float, n: int) -> Tensor:
-    """Mark one span within the first `size` of n positions, up to a share of them: (batch,) -> (batch, n)."""
-    width = (torch.rand(size.shape, device=size.device) * (share * size + 1)).floor()
-    first = (torch.rand(size.shape, device=size.device) * (size - width + 1)).floor()
-    position = torch.arange(n, device=size.device)
-    return (position >= first[:, None]) & (position < (first + width)[:, None])
+def _span(size: Tensor, share: float, S: Tensor, axis: int = 1) -> Tensor:
+    """Mark one span within the first `size` positions of an axis, up to a share of them: (batch, n)."""
+    width = (torch.rand(size.shape) * (share * size + 1)).floor()
+    first = (torch.rand(size.shape) * (size - width + 1)).floor()
+    position = torch.arange(S.shape[axis], device=S.device)
+    return (position >= _moved(first, S)[:, None]) & (position < _moved(first + width, S)[:, None])
+
+
+def _moved(values: Tensor, S: Tensor) -> Tensor:
+    """Bring numbers to where a batch is, without waiting for it."""
+    return values.to(S.device, non_blocking=True)
 
 
 def _scaled(position: Tensor, n: int) -> Tensor:

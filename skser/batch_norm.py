@@ -51,7 +51,7 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(num_features, eps=eps, momentum=momentum)
 
-    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, mask: Tensor | None = None, n_frames: int | None = None) -> Tensor:
         """Normalise.
 
         Parameters
@@ -60,6 +60,8 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             Padded activations.
         mask : Tensor of shape (batch, 1, n_frames, 1), default=None
             1 on valid frames and 0 on padding, in the type of `input`; None where there is no padding.
+        n_frames : int, default=None
+            Ones in `mask`, where they are known: counting them makes the host wait for a GPU.
 
         Returns
         -------
@@ -71,11 +73,29 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
             return y if mask is None else y * mask
+        if torch.compiler.is_compiling():
+            return self._normalise_traced(input, mask)
+        if mask is None:
+            n_frames = input.shape[0] * input.shape[2]
+        elif n_frames is None:
+            n_frames = int(mask.sum())
         # A plain float serves as the count: it enters products with tensors alone.
-        n_valid = float(input.shape[3] * (input.shape[0] * input.shape[2] if mask is None else mask.sum()))
+        n_valid = float(input.shape[3] * n_frames)
         y, mean, var = _MaskedNormalisation.apply(input, self.weight, self.bias, mask, n_valid, self.eps)
         self._track(mean, var * (n_valid / max(n_valid - 1, 1)))
         return y
+
+    def _normalise_traced(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Do the same in plain operations and float32, which a compiler joins into few passes."""
+        wide = x.float()
+        valid = torch.ones_like(wide[:, :1, :, :1]) if mask is None else mask.float()
+        count = valid.sum() * x.shape[3]
+        mean = (wide * valid).sum(dim=(0, 2, 3)) / count
+        centered = (wide - _per_channel(mean)) * valid
+        var = centered.square().sum(dim=(0, 2, 3)) / count
+        y = centered * _per_channel((var + self.eps).rsqrt() * self.weight) + _per_channel(self.bias) * valid
+        self._track(mean.detach(), (var * (count / (count - 1).clamp(min=1))).detach())
+        return y.to(x.dtype)
 
     @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor) -> None:
@@ -95,7 +115,8 @@ class _MaskedNormalisation(torch.autograd.Function):
         if mask is not None:
             x = x * mask
         # The pass that torch's own layer makes; var_mean is several times slower on channels-last tensors.
-        mean, var = torch.batch_norm_update_stats(x, None, None, 0.0)
+        # Of half precision the statistics are taken in the type of the weights.
+        mean, var = torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0)
         if mask is not None:
             # Padding is zero by now: sums over everything are sums over the valid values.
             share = x.numel() / x.shape[1] / n_valid
@@ -112,12 +133,13 @@ class _MaskedNormalisation(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, mask = ctx.saved_tensors
         dy = grad_outputs[0] if mask is None else grad_outputs[0] * mask
-        # With constant statistics: dx = w r dy, dw = sum(dy x^), db = sum(dy), where r = 1 / std.
+        r = (var + ctx.eps).rsqrt()
+        # With constant statistics: dx = w r dy, dw = sum(dy x^), db = sum(dy), where r = 1 / std. A GPU wants
+        # mean and r beside the statistics that they come from; the CPU passes over them.
         dx, dw, db = torch.ops.aten.native_batch_norm_backward(
-            dy, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
+            dy, x, weight, mean, var, mean, r, False, ctx.eps, [True, True, True]
         )
         # The statistics' own gradient: dx -= w r / n (db + x^ dw), where x^ = (x - mean) r.
-        r = (var + ctx.eps).rsqrt()
         scale = -weight * r / ctx.n_valid
         slope = scale * dw * r
         dx.addcmul_(x, _per_channel(slope)).add_(_per_channel(scale * db - slope * mean))

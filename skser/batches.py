@@ -109,13 +109,21 @@ class BatchIterator:
         self.shuffle = shuffle
 
     def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        return (self.dataset.batch(indices) for indices in self.batches())
+
+    def batches(self) -> list[NDArray[np.intp]]:
+        """Choose the items of each batch of one pass.
+
+        Returns
+        -------
+        list of ndarray
+            Numbers of the items of each batch.
+        """
         lengths = self.dataset.X.lengths
-        if self.shuffle:
-            seed = int(torch.randint(2**62, ()))
-            batches = shuffled_batches(lengths, self.batch_size, np.random.default_rng(seed))
-        else:
-            batches = batches_by_length(lengths, self.batch_size)
-        return (self.dataset.batch(indices) for indices in batches)
+        if not self.shuffle:
+            return batches_by_length(lengths, self.batch_size)
+        seed = int(torch.randint(2**62, ()))
+        return shuffled_batches(lengths, self.batch_size, np.random.default_rng(seed))
 
 
 def shuffled_batches(

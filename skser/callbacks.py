@@ -41,7 +41,7 @@ class CenterUpdate(Callback):
             Not used.
         """
         if training:
-            net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device))
+            net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device, non_blocking=True))
 
 
 def _position(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
@@ -216,7 +216,7 @@ class OneCycle(Callback):
 
 
 class FiniteLoss(Callback):
-    """Raise as soon as the loss, a weight or a center is not finite."""
+    """Raise as soon as the loss, a weight or a center is not finite; on a GPU, at the end of the epoch."""
 
     def on_batch_end(
         self, net: CenterLossNet, training: bool = False, loss: Any = None, **kwargs: Any
@@ -239,11 +239,11 @@ class FiniteLoss(Callback):
         ValueError
             If the loss is NaN or infinite.
         """
-        if training and not np.isfinite(loss.item()):
-            self._fail(net, f"The loss became {loss.item()}")
+        if training and loss.device.type == "cpu":  # a GPU would have to be waited for
+            self._check_loss(net, loss.item())
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Check the weights and centers, which the last step of an epoch may have spoiled.
+        """Check the losses, and weights and centers, which the last step of an epoch may have spoiled.
 
         Parameters
         ----------
@@ -257,9 +257,15 @@ class FiniteLoss(Callback):
         ValueError
             If one of them is NaN or infinite.
         """
+        for loss in net.history[-1, "batches", :, "train_loss"]:
+            self._check_loss(net, loss)
         state = [*net.module_.state_dict().values(), net.criterion_.center_loss.centers]
-        if not all(bool(torch.isfinite(value).all()) for value in state):
+        if not bool(torch.stack([torch.isfinite(value).all() for value in state]).all()):
             self._fail(net, "The weights or centers became NaN or infinite")
+
+    def _check_loss(self, net: CenterLossNet, loss: float) -> None:
+        if not np.isfinite(loss):
+            self._fail(net, f"The loss became {loss}")
 
     @staticmethod
     def _fail(net: CenterLossNet, what: str) -> None:
@@ -339,7 +345,7 @@ class EarlyStopping(Callback):
         """
         if not training:
             self.y_true_.append(batch[1])
-            self.y_pred_.append(y_pred[0].argmax(dim=1).cpu())
+            self.y_pred_.append(y_pred[0].argmax(dim=1))
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Score the epoch, keep the state if it is the best, stop if the patience is over.
@@ -360,7 +366,8 @@ class EarlyStopping(Callback):
         """
         if not self.y_true_:
             return
-        accuracy = unweighted_accuracy(torch.cat(self.y_true_).numpy(), torch.cat(self.y_pred_).numpy())
+        y_true, y_pred = (torch.cat(numbers).cpu().numpy() for numbers in (self.y_true_, self.y_pred_))
+        accuracy = unweighted_accuracy(y_true, y_pred)
         score = (accuracy, -net.history[-1, "valid_loss"])
         better = score > self.best_score_
         net.history.record("valid_unweighted_accuracy", accuracy)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
-from ._identity import FORMAT_VERSION, describe_callback, differences
+from ._identity import FORMAT_VERSION, check_resumable, describe_callback, differences, identify
+from ._inputs import TrainingData
 from ._validation import warn_caller
 from .cache import remove_abandoned
 from .callbacks import CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
@@ -22,7 +24,7 @@ from .persistence._files import write_whole
 from .persistence._progress import describe_progress, restore_progress
 from .training import CenterLossNet
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "checkpoint_of"]
 
 _KIND = Kind("checkpoint", "checkpoint", "a fit with checkpoint_dir", FORMAT_VERSION)
 _FILE = "checkpoint.safetensors"
@@ -217,6 +219,37 @@ class Checkpoint(Callback):
                 "the methods state_dict() and load_state_dict(state), leave it out, or set "
                 "checkpoint_dir=None."
             )
+
+
+def checkpoint_of(
+    parameters: Mapping[str, Any], classes: NDArray[Any], data: TrainingData, groups: NDArray[Any] | None
+) -> Checkpoint:
+    """Make the callback that keeps the checkpoints of a training.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        Parameters of a classifier.
+    classes : ndarray of shape (n_classes,)
+        Its labels.
+    data : TrainingData
+        What it is trained on.
+    groups : ndarray of shape (n_samples,) or None
+        Speakers or sessions.
+
+    Returns
+    -------
+    Checkpoint
+        The callback.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If such a training cannot have checkpoints.
+    """
+    checkpoint_dir = parameters["checkpoint_dir"]
+    check_resumable(checkpoint_dir, parameters["random_state"], parameters["warm_start"])
+    return Checkpoint(checkpoint_dir, identify(parameters, classes, *data, groups))
 
 
 def _gives_state(callback: Any) -> bool:

@@ -6,28 +6,26 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
-from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
-from ._validation import check_choice, check_flag, check_number, warn_caller
-from .augmentation import make_augmentation
-from .batches import BatchIterator, SpectrogramDataset, batches_by_length
-from .callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
-from .losses import CenterLossCriterion
-from .network import SpectrogramNetwork, check_network_parameters
-from .sequences import Spectrograms
+from ._device import check_acceleration, resolve_device, steady_arithmetic
+from ._inputs import TrainingData, check_groups, check_labels, check_sample_weight, check_spectrograms
+from ._parameters import check_classifier_parameters, class_weights, make_schedules, net_settings
+from ._validation import warn_caller
+from .batches import SpectrogramDataset, batches_by_length
+from .callbacks import CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss
+from .network import SpectrogramNetwork
 from .splitting import hold_out
-from .training import CenterLossNet, continue_from, isolated_generators, resolve_device
+from .training import CenterLossNet, continue_from, isolated_generators, losses_by_epoch
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint
@@ -36,27 +34,6 @@ __all__ = ["CenterLossClassifier"]
 
 # Padded frames a batch of inference may hold, which bounds the memory of its activations.
 _MAX_FRAMES = 20_000
-
-
-class _TrainingData(NamedTuple):
-    """Checked input of a training run."""
-
-    X: Spectrograms
-    y: NDArray[np.int64]
-    sample_weight: NDArray[np.float32] | None
-
-    def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
-        """Give some of the items as a dataset, without those of weight zero."""
-        if self.sample_weight is None:
-            return SpectrogramDataset(self.X[indices], self.y[indices])
-        chosen = np.arange(len(self.y))[indices]
-        chosen = chosen[self.sample_weight[chosen] > 0]
-        if not len(chosen):
-            raise ValueError(
-                "sample_weight is zero for the whole training or validation part: give items of several "
-                "groups a weight above 0, or set early_stopping=False."
-            )
-        return SpectrogramDataset(self.X[chosen], self.y[chosen], self.sample_weight[chosen])
 
 
 class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
@@ -123,6 +100,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     device : str or torch.device, default="auto"
         Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
         In worker processes that no CUDA_VISIBLE_DEVICES tells apart it warns.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Type of the numbers in the convolutions. "bfloat16" needs a GPU, where it takes less time and memory
+        on large networks and batches; weights, centers, losses, statistics of the normalisation, the
+        recurrent layer and what comes out are float32 all the same. A model that is loaded on a CPU
+        answers in float32.
+    compile : bool, default=False
+        Whether torch compiles the convolutions, for a minute or less at the start of a `fit`; needs a GPU.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
         device with as many threads agree bit for bit. torch's generators are left as they were.
@@ -229,6 +213,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         patience: int = 20,
         warm_start: bool = False,
         device: str | torch.device = "auto",
+        precision: str = "float32",
+        compile: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         callbacks: Sequence[Any] | None = None,
@@ -257,6 +243,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.patience = patience
         self.warm_start = warm_start
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
@@ -355,33 +343,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             train, valid, epochs=self.max_epochs, new=new, first_epoch=first_epoch, checkpoint=checkpoint
         )
 
-    def _check_parameters(self) -> None:
-        check_number("center_lambda", self.center_lambda, low=0)
-        check_number("center_alpha", self.center_alpha, low=0, high=1)
-        _check_center_ramp(self.center_ramp)
-        check_network_parameters(
-            self.channels, self.rnn, self.rnn_units, self.pooling, self.dropout, self.embedding_dim
-        )
-        make_augmentation(self.augmentation)
-        check_number("max_epochs", self.max_epochs, integer=True, low=1)
-        check_number("batch_size", self.batch_size, integer=True, low=1)
-        check_number("lr", self.lr, low=0, closed="neither")
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_number("weight_decay", self.weight_decay, low=0)
-        check_choice("validation", self.validation, ("auto", "groups", "random"))
-        check_number("validation_fraction", self.validation_fraction, low=0, high=1, closed="neither")
-        check_number("patience", self.patience, integer=True, low=1)
-        check_flag("early_stopping", self.early_stopping)
-        check_flag("warm_start", self.warm_start)
-        if self.callbacks is not None and not isinstance(self.callbacks, (list, tuple)):
-            raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {self.callbacks!r}.")
-        _check_net_params(self.net_params)
-
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, *, classes: ArrayLike | None, reset: bool
-    ) -> _TrainingData:
+    ) -> TrainingData:
         """Check parameters and input; set the classes where `reset` says that training begins anew."""
-        self._check_parameters()
+        check_classifier_parameters(self.get_params(deep=False))
         spectrograms = check_spectrograms(self, X, reset=reset)
         known = None if classes is None else np.unique(np.asarray(classes))
         if not reset:
@@ -392,7 +358,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
                 )
             known = self.classes_
         self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
-        return _TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
+        return TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
 
     def _train(
         self,
@@ -411,10 +377,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if not hasattr(self, "_seed"):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         device = resolve_device(self.device)
+        check_acceleration(device, self.precision, self.compile)
         stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
-        with isolated_generators(self._seed, device):
-            further = [*self._schedules(first_epoch), *stopping]
-            net = self._make_net(train.X.n_bins, self._class_weights(train.y), device, further)
+        with isolated_generators(self._seed, device), steady_arithmetic(device):
+            further = [*make_schedules(self.get_params(deep=False), first_epoch), *stopping]
+            net = self._make_net(
+                train.X.n_bins, class_weights(self.class_weight, self.classes_, train.y), device, further
+            )
             net.initialize()
             net.module_.standardise_with(*train.X.mean_and_std())
             if not new:
@@ -427,27 +396,13 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.net_ = net
         self._read_results(stopping)
 
-    def _checkpoint(self, data: _TrainingData, groups: NDArray[Any] | None) -> Checkpoint | None:
+    def _checkpoint(self, data: TrainingData, groups: NDArray[Any] | None) -> Checkpoint | None:
         """Make the callback that keeps checkpoints, if there is one."""
         if self.checkpoint_dir is None:
             return None
-        # Here, since persistence, on which they stand, knows this class.
-        from ._identity import check_resumable, identify
-        from .checkpoint import Checkpoint
+        from .checkpoint import checkpoint_of  # here, since persistence, on which it stands, knows this class
 
-        check_resumable(self.checkpoint_dir, self.random_state, self.warm_start)
-        identity = identify(self.get_params(deep=False), self.classes_, *data, groups)
-        return Checkpoint(self.checkpoint_dir, identity)
-
-    def _schedules(self, first_epoch: int) -> list[tuple[str, Callback]]:
-        """Make the callbacks that change lambda and the learning rate with the epochs."""
-        callbacks: list[tuple[str, Callback]] = []
-        if self.center_ramp is not None:
-            ramp = CenterRamp(self.center_lambda, *self.center_ramp, self.max_epochs, first_epoch)
-            callbacks.append(("center_ramp", ramp))
-        if self.schedule == "one-cycle":
-            callbacks.append(("schedule", OneCycle(self.lr, self.max_epochs, first_epoch)))
-        return callbacks
+        return checkpoint_of(self.get_params(deep=False), self.classes_, data, groups)
 
     def _make_net(
         self,
@@ -464,63 +419,15 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             *copy.deepcopy(list(self.callbacks or [])),
             *further,
         ]
-        settings = {
-            "module__n_bins": n_bins,
-            "module__n_classes": len(self.classes_),
-            "module__channels": self.channels,
-            "module__rnn": self.rnn,
-            "module__rnn_units": self.rnn_units,
-            "module__pooling": self.pooling,
-            "module__dropout": self.dropout,
-            "module__embedding_dim": self.embedding_dim,
-            "module__augmentation": self.augmentation,
-            "criterion": CenterLossCriterion,
-            "criterion__n_classes": len(self.classes_),
-            "criterion__embedding_dim": self.embedding_dim,
-            "criterion__center_lambda": self.center_lambda,
-            "criterion__center_alpha": self.center_alpha,
-            "criterion__class_weight": class_weight,
-            "optimizer": torch.optim.AdamW,
-            "optimizer__weight_decay": self.weight_decay,
-            "lr": self.lr,
-            "batch_size": self.batch_size,
-            "iterator_train": BatchIterator,
-            "iterator_train__shuffle": True,
-            "iterator_valid": BatchIterator,
-            "classes": list(range(len(self.classes_))),
-            "device": device,
-            "predict_nonlinearity": partial(torch.softmax, dim=-1),
-            "verbose": self.verbose,
-            "callbacks": callbacks,
-        }
-        return CenterLossNet(SpectrogramNetwork, **{**settings, **(self.net_params or {})})
-
-    def _class_weights(self, y: NDArray[np.int64]) -> torch.Tensor | None:
-        """Give the weight of each class, 0 for classes that do not occur."""
-        if self.class_weight is None:
-            return None
-        present = np.unique(y)
-        weights = np.zeros(len(self.classes_))
-        labels = self.classes_[y]
-        weights[present] = compute_class_weight(self.class_weight, classes=self.classes_[present], y=labels)
-        if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ValueError(f"class_weight must be finite and at least 0, got {self.class_weight!r}.")
-        return torch.as_tensor(weights, dtype=torch.float32)
+        settings = net_settings(self.get_params(deep=False), n_bins, len(self.classes_), class_weight, device)
+        return CenterLossNet(
+            SpectrogramNetwork, callbacks=callbacks, **{**settings, **(self.net_params or {})}
+        )
 
     def _read_results(self, stopping: list[tuple[str, Callback]]) -> None:
         """Set the attributes that come out of training; warn if it was interrupted."""
-        keep = ("train_", "valid_")
-        rows = [row for row in self.net_.history if "train_loss" in row]
-        self.history_ = [
-            {"epoch": number}
-            | {
-                name: value
-                for name, value in row.items()
-                if name.startswith(keep) and not name.endswith(("_best", "_batch_count"))
-            }
-            for number, row in enumerate(rows, start=1)
-        ]
-        self.n_iter_ = len(rows)
+        self.history_ = losses_by_epoch(self.net_.history)
+        self.n_iter_ = len(self.history_)
         self.centers_ = self.net_.criterion_.center_loss.centers.cpu().numpy().copy()
         self.__dict__.pop("best_epoch_", None)
         if stopping:
@@ -535,14 +442,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Compute logits (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
         check_is_fitted(self)
         dataset = SpectrogramDataset(check_spectrograms(self, X, reset=False))
-        module = self.net_.module_
-        logits = torch.empty(len(dataset), len(self.classes_))
-        embedding = torch.empty(len(dataset), module.embedding.out_features)
-        for indices in batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES):
-            logits[indices], embedding[indices] = (
-                output.cpu() for output in self.net_.evaluation_step(dataset.batch(indices))
-            )
-        return logits, embedding
+        batches = batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES)
+        with steady_arithmetic(torch.device(self.net_.device)):
+            return self.net_.answer(dataset, batches)
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Compute the class scores.
@@ -616,41 +518,3 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _check_center_ramp(center_ramp: Any) -> None:
-    """Raise unless the ramp of lambda is None or two shares in order."""
-    if center_ramp is None:
-        return
-    if isinstance(center_ramp, str) or not isinstance(center_ramp, Sequence) or len(center_ramp) != 2:
-        raise TypeError(f"center_ramp must be a pair of numbers or None, got {center_ramp!r}.")
-    first, last = center_ramp
-    check_number("center_ramp[0]", first, low=0, high=1)
-    check_number("center_ramp[1]", last, low=0, high=1)
-    if first > last:
-        raise ValueError(f"center_ramp must rise: its first share lies behind its last in {center_ramp!r}.")
-
-
-# Parameters of the net that the estimator sets, and what sets them.
-_SET_BY = {
-    "batch_size": "batch_size",
-    "callbacks": "callbacks",
-    "classes": "y",
-    "device": "device",
-    "lr": "lr",
-    "max_epochs": "max_epochs",
-    "module": "channels, rnn, rnn_units, pooling, dropout, embedding_dim and augmentation",
-    "train_split": "early_stopping and validation",
-    "verbose": "verbose",
-}
-
-
-def _check_net_params(net_params: Any) -> None:
-    """Raise unless further parameters of the net are a mapping that overrides nothing of the estimator's."""
-    if net_params is None:
-        return
-    if not isinstance(net_params, Mapping):
-        raise TypeError(f"net_params must be a dict or None, got {net_params!r}.")
-    for name in net_params:
-        if name in _SET_BY:
-            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[name]} instead.")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["to_onnx"]
 
 # Parameters of the transformer that say how to compute and not what.
-_NOT_OF_THE_RESULT = {"backend", "max_duration", "memory", "n_jobs", "verbose"}
+_NOT_OF_THE_RESULT = {"backend", "device", "max_duration", "memory", "n_jobs", "verbose"}
 
 # Frames of the items on which a model is compared with its network before it is written.
 _PROBE_LENGTHS = (50, 17, 1)

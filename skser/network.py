@@ -5,15 +5,16 @@ Shapes in comments: B items in a batch, T frames, F frequency bins, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from ._validation import check_choice, check_number
 from .augmentation import SpectrogramAugmentation, make_augmentation
@@ -103,7 +104,7 @@ class SpectrogramNetwork(nn.Module):
         self.register_buffer("bin_std", torch.ones(n_bins))
         self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
-        self.convolutions = nn.ModuleList(blocks)
+        self.convolutions = _Convolutions(blocks)
         # torch's recurrent layers take no integers of NumPy, which a grid may hold.
         n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
         self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
@@ -133,7 +134,8 @@ class SpectrogramNetwork(nn.Module):
         spectrogram : Tensor of shape (batch, n_bins, n_frames)
             Padded spectrograms; what stands behind an item's end does not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item, from 1 to n_frames.
+            Frames of each item, from 1 to n_frames; best on the CPU, wherever the spectrograms are, since a
+            GPU must be waited for.
 
         Returns
         -------
@@ -144,26 +146,58 @@ class SpectrogramNetwork(nn.Module):
         """
         if self.augmentation is not None and self.training:
             spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
+        lengths = lengths.cpu()  # known without waiting for what the device computes
         padded = bool((lengths < spectrogram.shape[2]).any())
+        there = _moved(lengths, spectrogram)
         x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
         if padded:
             # where, not a product: 0 * NaN is NaN.
-            x = torch.where(_mask(lengths, x.shape[2])[:, None, :, None], x, 0.0)
-        for block in self.convolutions:
-            x, lengths = block(x, lengths, padded)
-        x = x.permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
-        z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
-        return self.classes(self.dropout(z)), z
+            x = torch.where(_mask(there, x.shape[2])[:, None, :, None], x, 0.0)
+        counts, lengths = self.convolutions.count(lengths)
+        x, there = self.convolutions(x, there, counts if padded else None)
+        # All that follows takes little of the time, and is computed in the type of the weights.
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
+            z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths, there)))
+            return self.classes(self.dropout(z)), z
 
-    def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
-        packed = nn.utils.rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    def _summarise(self, x: Tensor, lengths: Tensor, there: Tensor) -> Tensor:
+        """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units).
+
+        The lengths are given on the CPU and where x is.
+        """
+        packed, back = _pack(x, lengths)
         outputs, state = self.rnn(packed)
         if self.attention is not None:
-            padded, _ = nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True)
-            return self.attention(padded, lengths)
+            by_length, _ = nn.utils.rnn.pad_packed_sequence(
+                PackedSequence(outputs.data, outputs.batch_sizes), batch_first=True
+            )
+            return self.attention(by_length.index_select(0, back), there)
         last = state[0] if isinstance(state, tuple) else state  # (2, B, rnn_units)
         return torch.cat([last[0], last[1]], dim=1)
+
+
+class _Convolutions(nn.ModuleList):
+    """The blocks behind each other: what can be compiled as one piece."""
+
+    def forward(self, x: Tensor, lengths: Tensor, counts: Sequence[int] | None) -> tuple[Tensor, Tensor]:
+        """Map (B, C, T, F) and the lengths to those behind all blocks; None for counts: no padding."""
+        for index, block in enumerate(self):
+            x, lengths = block(x, lengths, counts is not None, None if counts is None else counts[index])
+        return x, lengths
+
+    def blocks(self) -> Iterator[_ConvolutionBlock]:
+        """Give the blocks by their type."""
+        return iter(cast("Iterable[_ConvolutionBlock]", self))
+
+    def count(self, lengths: Tensor) -> tuple[list[int], Tensor]:
+        """Count the valid frames that each block normalises; give the lengths behind the last."""
+        counts = []
+        for block in self.blocks():
+            lengths = _shorten(lengths, block.conv_stride[0])
+            counts.append(int(lengths.sum()))
+            lengths = _shorten(lengths, block.pool[0])
+        return counts, lengths
 
 
 class _ConvolutionBlock(nn.Module):
@@ -188,12 +222,14 @@ class _ConvolutionBlock(nn.Module):
         self.conv_stride = stride
         self.stride = (stride[0] * pool[0], stride[1] * pool[1])  # of the whole block, in time and frequency
 
-    def forward(self, x: Tensor, lengths: Tensor, padded: bool) -> tuple[Tensor, Tensor]:
-        """Map (B, C, T, F) and the lengths to those behind the block."""
+    def forward(
+        self, x: Tensor, lengths: Tensor, padded: bool, n_frames: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Map (B, C, T, F) and the lengths to those behind the block; it may know their sum in between."""
         x = self.conv(x)
         lengths = _shorten(lengths, self.conv_stride[0])
         mask = _mask(lengths, x.shape[2])[:, None, :, None].to(x.dtype) if padded else None
-        x = self.norm(x, mask)
+        x = self.norm(x, mask, n_frames)
         if self.pool != (1, 1):
             # A window that hangs over the end pools what is there, so that one frame or bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
@@ -263,3 +299,21 @@ def _mask(lengths: Tensor, n_frames: int) -> Tensor:
 def _shorten(lengths: Tensor, stride: int) -> Tensor:
     """Give the frames left by a stride in time: every frame begun counts."""
     return (lengths + stride - 1) // stride
+
+
+def _moved(lengths: Tensor, x: Tensor) -> Tensor:
+    """Bring lengths to where a batch is, without waiting for it."""
+    return lengths.to(x.device, non_blocking=True)
+
+
+def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
+    """Pack (B, T, F) by lengths on the CPU as torch does it, but without waiting for the device.
+
+    The second result leads from items sorted by length back to their order.
+    """
+    by_length, order = lengths.sort(descending=True)
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order))
+    order, back = _moved(order, x), _moved(back, x)
+    data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)
+    return PackedSequence(data, batch_sizes, order, back), back

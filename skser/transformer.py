@@ -8,11 +8,13 @@ from itertools import starmap
 from typing import Any
 
 import numpy as np
+import torch
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import validate_data
 
+from ._device import resolve_device
 from ._extraction import Extraction, extract, label
 from ._recordings import as_list, check_kinds, holds_paths
 from ._validation import check_number
@@ -65,6 +67,10 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         are decoded and by what is decoded. None reads files of any length. Arrays have no limit.
     backend : {"torch", "torchaudio"}, default="torch"
         Library that computes the spectrograms. torchaudio is an extra of its own.
+    device : str or torch.device, default="cpu"
+        Where to compute the spectrograms: "cpu", a device such as "cuda", or "auto" for a CUDA device if
+        there is one. Recordings are decoded and resampled on the CPU. Results differ from those of the CPU
+        by rounding, a few thousandths of a dB above the floor; a cache takes them for the same.
     memory : str, path-like or None, default=None
         Folder that keeps each spectrogram as a plain array file, named after the content of its recording
         and the parameters above, so that each is computed once, and that an interrupted run goes on where
@@ -72,7 +78,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         nothing.
     n_jobs : int or None, default=None
         Processes among which joblib shares the recordings; -1 means one a processor. None means 1, or
-        what a ``joblib.parallel_config`` context says; 1 stays in this process in every context.
+        what a ``joblib.parallel_config`` context says; 1 stays in this process in every context. With a GPU
+        as `device` they are threads of this process, which decode while one GPU computes.
     verbose : bool or int, default=0
         Whether to show a progress bar.
 
@@ -135,6 +142,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         trim_db: float | None = None,
         max_duration: float | None = 600.0,
         backend: str = "torch",
+        device: str | torch.device = "cpu",
         memory: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         verbose: bool | int = 0,
@@ -153,6 +161,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.trim_db = trim_db
         self.max_duration = max_duration
         self.backend = backend
+        self.device = device
         self.memory = memory
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -300,7 +309,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         folder = None if self.memory is None else open_cache(self.memory)
         n_bins = len(frequencies(**of_bins))
         settings = parameters | self._db_parameters()
-        return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder)
+        device = resolve_device(self.device)
+        return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder, device)
 
     def _shared(
         self, calls: Iterable[tuple[Extraction, int, Any]], n_jobs: int | None
@@ -309,7 +319,9 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         if self.n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
             return starmap(extract, calls)
         # Not every back end of joblib can hand results over one by one; only the bar needs it.
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator" if self.verbose else "list")
+        # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
+        prefer = None if resolve_device(self.device).type == "cpu" else "threads"
+        parallel = Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator" if self.verbose else "list")
         results: Iterable[np.ndarray | RecordingFailure]
         results = parallel(delayed(extract)(*call) for call in calls)
         return results

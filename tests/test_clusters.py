@@ -34,10 +34,10 @@ from skorch.exceptions import DeviceWarning
 import skser._extraction
 import skser.cache
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
+from skser._device import resolve_device
 from skser.cache import open_cache, read_entry, write_entry
 from skser.datasets import make_emotional_speech
 from skser.spectrogram import spectrogram
-from skser.training import resolve_device
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL: dict[str, Any] = {

@@ -111,18 +111,32 @@ def test_summary_of_trials_leads_by_the_folds_and_seeds_of_both(recipe):
     rows = pd.DataFrame(
         [("augmented", 1, 0, 0.5), ("augmented", 2, 0, 0.4), ("other", 1, 0, 0.53), ("other", 2, 0, 0.41)],
         columns=["trial", "fold", "seed", "UA"],
-    ).assign(WA=0.25, seconds=[1, 3, 5, 7])
+    ).assign(device="CPU", WA=0.25, seconds=[1, 3, 5, 7])
     table = recipe.summary(rows)
     other = [47, 25, 2, 1, 6, 2]  # UA, WA, lead, its error, seconds, fits
-    assert table.loc["other"].tolist() == pytest.approx(other)
+    assert table.loc["other", "CPU"].tolist() == pytest.approx(other)
     assert recipe.summary(rows[:1].assign(trial="other")).columns.tolist() == ["UA", "WA", "seconds", "fits"]
+
+
+def test_summary_of_trials_compares_what_one_device_computed(recipe):
+    rows = pd.DataFrame(
+        [
+            ("augmented", "CPU", 0.5),
+            ("other", "CPU", 0.53),
+            ("augmented", "GPU", 0.6),
+            ("other", "GPU", 0.61),
+        ],
+        columns=["trial", "device", "UA"],
+    ).assign(fold=1, seed=0, WA=0.25, seconds=1)
+    lead = recipe.summary(rows).lead
+    assert lead.loc["other"].to_dict() == pytest.approx({"CPU": 3, "GPU": 1})
 
 
 def test_summary_that_is_kept_comes_from_the_rows_that_are_kept(recipe):
     rows = pd.read_csv(RESULTS / "recipe.csv")
     text = recipe.summary(rows).to_csv(float_format="%.1f", lineterminator="\n")
     assert (RESULTS / "recipe_summary.csv").read_text() == text
-    assert not rows.duplicated(["trial", "fold", "seed"]).any()
+    assert not rows.duplicated(["trial", "device", "fold", "seed"]).any()
 
 
 def test_no_trial_has_heard_more_than_the_first_six_speakers(recipe):

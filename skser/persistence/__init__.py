@@ -32,8 +32,8 @@ from typing import Any
 import torch
 from sklearn.exceptions import NotFittedError
 
+from .._device import resolve_device
 from .._validation import check_flag
-from ..training import resolve_device
 from ._container import pack, unpack
 from ._estimators import describe, restore
 from ._files import check_path, open_existing, write_whole
@@ -76,7 +76,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     A file is in the safetensors format and holds labels with their type, parameters, standardisation,
     network, centers and the history of training. Left out are
 
-    - `device`, `memory`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
+    - `device`, `compile`, `memory`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
     - attributes that others have set.
 
@@ -128,8 +128,9 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     Returns
     -------
     CenterLossClassifier, SpectrogramTransformer or Pipeline
-        The model as it was saved, with names of steps, labels and parameters; except for `device` and for
-        `memory`, `checkpoint_dir` and `n_jobs`, which are None.
+        The model as it was saved, with names of steps, labels and parameters; except for `device`,
+        for `memory`, `checkpoint_dir` and `n_jobs`, which are None, for `compile`, which is False, and for
+        `precision`, which is "float32" where the device does not compute in another.
 
     Raises
     ------

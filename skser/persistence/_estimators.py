@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import Tensor
 
+from .._device import check_acceleration, resolve_device
+from .._parameters import check_classifier_parameters
 from .._validation import check_choice, check_flag, check_number
 from ..classifier import CenterLossClassifier
 from ..transformer import SpectrogramTransformer
@@ -27,7 +29,7 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
     "SpectrogramTransformer": SpectrogramTransformer,
 }
 # Parameters that belong to the machine, on which a file has no say: a folder could hold anything.
-_OF_THE_MACHINE = ("checkpoint_dir", "device", "memory", "n_jobs")
+_OF_THE_MACHINE = ("checkpoint_dir", "compile", "device", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 _FITTED = ("n_features_in_", "feature_names_in_", "classes_", "best_epoch_", "_seed")
 _SPELT = {"history": "net_.history"}
@@ -238,7 +240,7 @@ def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     """Check parameters as `fit` does, and that there are no settings which a file must not make."""
     if len(classifier.channels) > n_tensors:  # before each of them is looked at
         raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
-    classifier._check_parameters()
+    check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
     if classifier.class_weight not in (None, "balanced") and not isinstance(classifier.class_weight, dict):
         raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {classifier.class_weight!r}.")
@@ -257,6 +259,7 @@ def _restore_classifier(
 ) -> None:
     """Give a classifier with parameters what it had learnt."""
     _check_classifier(classifier, len(tensors))
+    _settle_precision(classifier)
     _restore_features(classifier, fitted)
     _check_classes(fitted["classes_"])
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
@@ -270,6 +273,14 @@ def _restore_classifier(
     if "best_epoch_" in fitted:
         check_number("best_epoch_", fitted["best_epoch_"], integer=True, low=0, high=len(history))
         classifier.best_epoch_ = fitted["best_epoch_"]
+
+
+def _settle_precision(classifier: CenterLossClassifier) -> None:
+    """Let a classifier compute in float32 where its device pays or can do nothing else."""
+    try:
+        check_acceleration(resolve_device(classifier.device), classifier.precision, compile=False)
+    except ValueError:
+        classifier.set_params(precision="float32")
 
 
 def _restore_features(estimator: Any, fitted: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._device import resolve_device
 from ..classifier import CenterLossClassifier
 from ..losses import CenterLossCriterion
 from ..network import SpectrogramNetwork
-from ..training import CenterLossNet, isolated_generators, resolve_device
+from ..training import CenterLossNet, isolated_generators
 
 CLASS_WEIGHT = "criterion.class_weight"
 OPTIMIZER = "optimizer."

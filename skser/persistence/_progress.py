@@ -9,6 +9,7 @@ from skorch.callbacks import PassthroughScoring
 from skorch.history import History
 from torch import Tensor
 
+from .._parameters import IMPLEMENTATIONS
 from ..training import CenterLossNet
 from ._nets import (
     OPTIMIZER,
@@ -100,7 +101,8 @@ def restore_progress(
     restore_optimizer(net, decode(description["optimizer"]), of_optimizer)
     restore_learnt(net, learnt)
     for group, saved in zip(net.optimizer_.param_groups, decode(description["rates"]), strict=True):
-        group.update(saved)
+        # How the optimizer computes is the device's, which may be another one.
+        group.update({name: value for name, value in saved.items() if name not in IMPLEMENTATIONS})
     _restore_history(net, decode(description["history"]))
     states = {}
     for callback, plain in description["callbacks"].items():
