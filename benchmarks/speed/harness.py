@@ -32,7 +32,7 @@ class Settings:
 
     threads: int = 1
     device: str = "cpu"
-    seconds: float = 15.0
+    seconds: float = 8.0
     tiny: bool = False
 
     def size(self, full: int, tiny: int) -> int:

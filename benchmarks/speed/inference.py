@@ -38,7 +38,7 @@ def against_opensmile(settings: Settings) -> Measurement:
             lambda: network.predict(paths),
             lambda: machine.predict(smile.process_files(paths)),
             settings,
-            rounds=3,
+            rounds=2,
             note=source,
         )
 

@@ -50,7 +50,7 @@ def random_batches(
 
 
 def epoch(batches: Callable[[], Iterable[Batch]]) -> Callable[[], None]:
-    """Make the function that trains the default network for one epoch over batches."""
+    """Make the function that trains the default network for one pass over batches."""
     step = training_step(default_network())
 
     def call() -> None:
@@ -61,15 +61,15 @@ def epoch(batches: Callable[[], Iterable[Batch]]) -> Callable[[], None]:
 
 
 def epoch_bucketed(settings: Settings) -> Measurement:
-    """Compare an epoch of length-bucketed batches with one of random ones."""
-    dataset = SpectrogramDataset(*spectrograms(durations(settings.size(256, 64))))
-    rng = np.random.default_rng(0)
-
-    def drawn_at_random() -> Iterable[Batch]:
-        return map(dataset.batch, random_batches(dataset.X.lengths, _BATCH_SIZE, rng))
-
-    iterator = BatchIterator(dataset, _BATCH_SIZE, shuffle=True)
-    return compare(epoch(lambda: iterator), epoch(drawn_at_random), settings, rounds=4)
+    """Compare the frames of length-bucketed batches with those of random ones, by a sample of both."""
+    dataset = SpectrogramDataset(*spectrograms(durations(settings.size(1024, 64))))
+    lengths, rng = dataset.X.lengths, np.random.default_rng(0)
+    every = settings.size(5, 1)
+    bucketed = sorted(shuffled_batches(lengths, _BATCH_SIZE, rng), key=lambda b: lengths[b].sum())
+    samples = bucketed[every // 2 :: every], random_batches(lengths, _BATCH_SIZE, rng)[::every]
+    frames = [sum(lengths[batch].sum() for batch in sample) for sample in samples]
+    sides = [epoch(lambda sample=sample: map(dataset.batch, sample)) for sample in samples]
+    return compare(*sides, settings, scale=frames[1] / frames[0], rounds=3)
 
 
 def epoch_of_size(batch_size: int) -> Callable[[Settings], Measurement]:

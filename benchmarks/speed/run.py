@@ -38,7 +38,7 @@ def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argp
     parser.add_argument("--list", action="store_true", help="print the names of the rows and end")
     parser.add_argument("--threads", type=int, default=1, help="of BLAS and torch, where a row says no other")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--seconds", type=float, default=15.0, help="for a row, at least; sizes are the same")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for a row, at least; sizes are the same")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, to see that all rows run")
     parser.add_argument("--output", type=Path, help="a JSON file; speed.json if all rows are run")
     return parser.parse_args(arguments)

@@ -27,7 +27,7 @@ def features_included(settings: Settings) -> Measurement:
     """Compare a search over pipelines, its cache cold, with as many fits on features at hand."""
     n = settings.size(40, 8)
     Y, y, groups = waveforms(durations(n)), np.arange(n) % N_CLASSES, np.arange(n) // N_CLASSES
-    classifier = CenterLossClassifier(max_epochs=2, device="cpu", random_state=0)
+    classifier = CenterLossClassifier(max_epochs=1, device="cpu", random_state=0)
     X = SpectrogramTransformer(n_jobs=1).fit_transform(Y)
     cv = GroupKFold(folds(settings))
     grid = {f"classifier__{name}": values for name, values in GRID.items()}
@@ -46,12 +46,12 @@ def features_included(settings: Settings) -> Measurement:
                 fitted = clone(classifier).set_params(**parameters).fit(X[train], y[train])
                 unweighted_accuracy_scorer(fitted, X[test], y[test])
 
-    return compare(searched, by_hand, settings, rounds=3, most=3)
+    return compare(searched, by_hand, settings, rounds=2, most=2)
 
 
 def two_workers(settings: Settings) -> Measurement:
     """Compare a search in two workers of one thread with one in a single worker of one thread."""
-    n = settings.size(80, 8)
+    n = settings.size(40, 8)
     X, y = spectrograms(durations(n))
     classifier = CenterLossClassifier(max_epochs=1, device="cpu", random_state=0)
 
