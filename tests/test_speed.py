@@ -239,6 +239,7 @@ def test_memory_of_a_call_is_the_peak_that_it_leaves_behind_or_not():
 FAST = (
     *("features-librosa", "features-torch", "features-padded", "padding", "padding-augmented"),
     *("step-prototype", "step-flops", "step-augmented", "step-threads", "one-eager", "one-onnx", "fit-tiny"),
+    *("epoch-bucketed", "search-features", "length", "memory"),
 )
 
 
@@ -252,27 +253,38 @@ def test_row_runs_at_a_tiny_size(name, rows, harness, tiny):
 
 def test_script_runs_single_rows_and_writes_json_and_table(tmp_path):
     command = [sys.executable, str(SPEED / "run.py"), "--tiny", "--seconds", "0", "--only"]
-    command += ["padding", "length", "search-features", "--output", str(tmp_path / "speed.json")]
+    command += ["step-flops", "padding", "--output", str(tmp_path / "speed.json")]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     described = json.loads((tmp_path / "speed.json").read_text())
-    assert [row["name"] for row in described["rows"]] == ["padding", "search-features", "length"]
+    assert [row["name"] for row in described["rows"]] == ["padding", "step-flops"]
     assert all(row["name"] in printed for row in described["rows"])
     with (tmp_path / "speed.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert table[0]["ratio"] == f"{described['rows'][0]['ratio']:.2f}"
 
 
-def test_growth_goes_on_where_it_was(tmp_path):
-    command = [sys.executable, str(SPEED / "growth.py"), "--sizes", "8", "--seconds", "1", "2"]
-    command += ["--hours", "0.003", "--output", str(tmp_path / "growth.csv")]
-    first = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert first.count("frames") == 3
+def test_growth_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    growth, measured = importlib.import_module("growth"), []
+
+    def in_a_process(n, threads, seconds):
+        measured.append((n, seconds))
+        return {"frames": 100 * n} | {
+            stage: {"seconds": 0.1 * n, "memory": 2**20 * n} for stage in growth.STAGES
+        }
+
+    monkeypatch.setattr(growth, "in_a_process", in_a_process)
+    options = ["--sizes", "8", "16", "--seconds", "1", "2", "--hours", "0.01"]
+    monkeypatch.setattr("sys.argv", ["growth.py", *options, "--output", str(tmp_path / "growth.csv")])
+    growth.main()
+    assert measured == [(8, None), (16, None), (36, 1.0), (18, 2.0)]
     rows = pd.read_csv(tmp_path / "growth.csv")
-    assert len(rows) == 9
-    rows[:6].to_csv(tmp_path / "growth.csv", index=False)
-    again = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert again.count("frames") == 1
-    assert "length" in again
+    assert len(rows) == 12
+    rows[:9].to_csv(tmp_path / "growth.csv", index=False)
+    growth.main()
+    assert measured[4:] == [(18, 2.0)]
+    table = pd.read_csv(tmp_path / "growth_exponents.csv")
+    assert table[table.series == "size"].time.tolist() == pytest.approx([1, 1, 1])
+    assert "predict" in capsys.readouterr().out
 
 
 def test_lengths_are_compared_by_the_utterance():

@@ -5,8 +5,8 @@ python benchmarks/speed/run.py --only features-librosa import    some of them
 python benchmarks/speed/run.py --device cuda                     the rows of a GPU as well
 python benchmarks/speed/run.py --list
 
-Prints a row as each ends. OUTPUT gets all of them with the environment as JSON, and the table as CSV beside
-it; with --only nothing is written unless OUTPUT is given.
+Prints a row as each ends. OUTPUT gets them with the environment as JSON, and the table as CSV beside it; with
+--only nothing is written unless OUTPUT is given.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def main() -> None:
     chosen = [row for row in chosen if row.device == "cpu" or settings.device == "cuda"]
     described: dict[str, Any] = {"environment": environment(settings), "rows": []}
     print(json.dumps(described["environment"]), flush=True)
+    output = arguments.output or (None if arguments.only else Path("speed.json"))
     start = time.perf_counter()
     for row in chosen:
         described["rows"].append(run_row(row, settings))
         print(line(described["rows"][-1]), flush=True)
+        if output is not None:  # as rows end, so that one that is stopped leaves them behind
+            save(output, described)
     print(f"{time.perf_counter() - start:.0f} s; not met: {unmet(described['rows'])}")
-    output = arguments.output or (None if arguments.only else Path("speed.json"))
-    if output is not None:
-        save(output, described)
 
 
 def unmet(rows: list[dict[str, Any]]) -> str:
