@@ -20,11 +20,11 @@ PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constr
 PIP_LOWEST = .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints-lowest.txt
 
-.PHONY: help venv demo test lint audit format docs clean
-.PHONY: reliability test-lowest
+.PHONY: help venv demo test test-lowest reliability lint audit format docs bench bench-growth clean
 
 help:
-	@echo "make demo | test | test-lowest | reliability | lint | audit | format | docs | venv | clean (options: the first lines of the Makefile)"
+	@echo "make demo | test | test-lowest | lint | docs | reliability | bench | bench-growth | audit | format | venv | clean"
+	@echo "(options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
 
@@ -93,6 +93,15 @@ format: .venv/.stamp
 docs: .venv/.stamp-docs
 	$(RUN) -m sphinx -W --keep-going --fresh-env -b html docs docs/_build/html
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
+
+# Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
+BENCH_ARGS ?=
+bench: .venv/.stamp
+	$(RUN) benchmarks/speed/run.py $(BENCH_ARGS)
+
+# Up to 8,000 utterances; BENCH_ARGS="--sizes 500 2000 8000 50000" is the whole.
+bench-growth: .venv/.stamp
+	$(RUN) benchmarks/speed/growth.py $(BENCH_ARGS)
 
 clean:
 	rm -rf .venv .venv-audit .venv-lowest build dist docs/_build docs/generated *.egg-info

@@ -17,7 +17,7 @@ from ._filters import plain_window
 from .audio import _load, _plain, errors_named, is_path
 from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
 from .exceptions import RecordingFailure
-from .spectrogram import spectrogram
+from .spectrogram import checked_spectrogram
 
 _ATTEMPTS = 3  # at a file that changes while it is read
 
@@ -127,7 +127,7 @@ class Extraction:
         device = torch.device(self.device)
         with torch.no_grad(), steady_arithmetic(device):
             there = torch.as_tensor(y).to(device) if device.type != "cpu" else y
-            S = spectrogram(there, **self.parameters).cpu().numpy()
+            S = checked_spectrogram(there, **self.parameters).cpu().numpy()
         if not np.isfinite(S).all():
             raise ValueError(
                 f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "

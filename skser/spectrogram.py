@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ._blocks import can_use_blocks, power_in_blocks
 from ._filters import (
     KINDS,
     check_parameters,
@@ -128,10 +129,30 @@ def spectrogram(
     }
     check_choice("kind", kind, KINDS)
     check_db_parameters(ref, top_db)
-    power = (
-        mel_spectrogram(y, n_mels=n_mels, **settings) if kind == "mel" else power_spectrogram(y, **settings)
-    )
-    return power_to_db(power, ref=ref, top_db=top_db)
+    check_parameters(kind=kind, n_mels=n_mels, **settings)
+    return checked_spectrogram(y, kind=kind, n_mels=n_mels, ref=ref, top_db=top_db, **settings)
+
+
+def checked_spectrogram(
+    y: ArrayLike | torch.Tensor, *, ref: float | str, top_db: float | None, **settings: Any
+) -> torch.Tensor:
+    """Compute what `spectrogram` does, by parameters that were checked before.
+
+    Parameters
+    ----------
+    y : array-like or torch.Tensor of shape (n_times,) or (n, n_times)
+        One waveform or a batch of equal length.
+    ref, top_db : object
+        As in :func:`power_to_db`.
+    **settings : dict
+        All other parameters of :func:`spectrogram`.
+
+    Returns
+    -------
+    torch.Tensor of shape (n_bins, n_frames) or (n, n_bins, n_frames)
+        Power in dB.
+    """
+    return _to_db(_power(y, **settings), ref, top_db)
 
 
 def mel_spectrogram(
@@ -208,12 +229,7 @@ def mel_spectrogram(
         fmax=fmax,
         backend=backend,
     )
-    y = _as_tensor(y)
-    bins = fft_bins(sr, n_fft, fmin, fmax)
-    power = _power(y, n_fft, win_length or n_fft, hop_length, window, bins, backend)
-    filters = mel_filters_like(power, sr, n_fft, n_mels, fmin, top_frequency(sr, fmax), backend)
-    # Frame after frame, as stft leaves them: a third faster than filters @ power.
-    return (power.mT @ filters[:, bins].mT).mT
+    return _power(y, "mel", sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax, backend)
 
 
 def power_spectrogram(
@@ -279,8 +295,7 @@ def power_spectrogram(
         fmax=fmax,
         backend=backend,
     )
-    bins = fft_bins(sr, n_fft, fmin, fmax)
-    return _power(_as_tensor(y), n_fft, win_length or n_fft, hop_length, window, bins, backend)
+    return _power(y, "stft", sr, n_fft, win_length, hop_length, window, 0, fmin, fmax, backend)
 
 
 def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None = None) -> torch.Tensor:
@@ -313,7 +328,14 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     tensor([-100.,  -10.,    0.,   20.])
     """
     check_db_parameters(ref, top_db)
-    S = torch.log10(torch.clamp(S, min=AMIN)).mul(10.0)
+    return _to_db(S, ref, top_db)
+
+
+def _to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tensor:
+    """Power in decibels, by parameters that were checked."""
+    S = torch.clamp(S, min=AMIN)
+    # In place where no gradient needs what was there.
+    S = torch.log10(S).mul(10.0) if S.requires_grad else S.log10_().mul_(10.0)
     item = (-2, -1)[-S.ndim :] if S.ndim else ()
     if top_db is not None:
         S = torch.maximum(S, S.amax(item, keepdim=True) - top_db)
@@ -365,7 +387,8 @@ def _as_tensor(y: ArrayLike | torch.Tensor) -> torch.Tensor:
             f"got shape {tuple(y.shape)}."
         )
     y = y if y.dtype in (torch.float32, torch.float64) else y.float()
-    if not y.is_meta and not torch.isfinite(y).all():
+    # A sum is finite where all samples are, unless it overflows, and ten times faster than a look at each.
+    if not y.is_meta and not math.isfinite(y.detach().sum()) and not torch.isfinite(y).all():
         first = torch.argwhere(~torch.isfinite(y))[0].tolist()
         raise ValueError(
             f"y holds NaN or infinite samples, the first at index {', '.join(map(str, first))}: repair the "
@@ -383,23 +406,38 @@ def _array_to_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def _power(
-    y: torch.Tensor,
+    y: ArrayLike | torch.Tensor,
+    kind: str,
+    sr: int,
     n_fft: int,
-    win_length: int,
+    win_length: int | None,
     hop_length: int,
     window: str | Sequence[Any],
-    bins: slice,
+    n_mels: int,
+    fmin: float,
+    fmax: float | None,
     backend: str,
 ) -> torch.Tensor:
-    """Power (..., n_bins, n_frames) of the Fourier bins of a slice."""
+    """Power (..., n_bins, n_frames) in Fourier bins or in Mel bands, by parameters that were checked."""
+    y = _as_tensor(y)
+    bins = fft_bins(sr, n_fft, fmin, fmax)
+    win_length = win_length or n_fft
     weights = window_like(y, window, win_length)
+    filters = None
+    if kind == "mel":
+        filters = mel_filters_like(y, sr, n_fft, n_mels, fmin, top_frequency(sr, fmax), backend)[:, bins]
+    if backend == "torch" and can_use_blocks(y):
+        return power_in_blocks(y, n_fft, hop_length, weights, bins, filters)
     if backend == "torchaudio":
         functional = import_torchaudio().functional
         S = functional.spectrogram(
             y, 0, weights, n_fft, hop_length, win_length, 2.0, False, center=True, pad_mode="constant"
         )
-        return S[..., bins, :]
-    S = torch.stft(y, n_fft, hop_length, win_length, weights, pad_mode="constant", return_complex=True)
-    # Twice as fast as abs() and free of its square root; view_as_real copies nothing.
-    parts = torch.view_as_real(S[..., bins, :]).square()
-    return parts[..., 0] + parts[..., 1]
+        power = S[..., bins, :]
+    else:
+        S = torch.stft(y, n_fft, hop_length, win_length, weights, pad_mode="constant", return_complex=True)
+        # Twice as fast as abs() and free of its square root; view_as_real copies nothing.
+        parts = torch.view_as_real(S[..., bins, :]).square()
+        power = parts[..., 0] + parts[..., 1]
+    # Frame after frame, as stft leaves them: a third faster than filters @ power.
+    return power if filters is None else (power.mT @ filters.mT).mT

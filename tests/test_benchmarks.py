@@ -37,6 +37,33 @@ def test_recipe_tries_each_fold_of_the_first_speakers_once(tmp_path):
     assert again.count("seed 0: UA") == 0
 
 
+def test_stems_are_compared_in_pairs_and_fits_with_a_row_are_not_made_again(tmp_path):
+    options = ["--speakers", 4, "--seeds", 0, "--max-epochs", 1, "--device", "cpu"]
+    options += ["--output", tmp_path / "stem.csv"]
+    assert "over 2 pairs" in run("stem.py", *options)
+    kept = (tmp_path / "stem.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in kept] == [
+        ["stem", "fold", "seed"],
+        *([stem, fold, "0"] for fold in "12" for stem in ("cheap", "paper")),
+    ]
+    (tmp_path / "stem.csv").write_text("\n".join(kept[:-1]) + "\n")
+    assert run("stem.py", *options).count("seed 0: UA") == 1
+
+
+def test_paper_stem_has_twice_the_frames_until_the_last_pooling(parts):
+    stem = importlib.import_module("stem")
+    X = Spectrograms([np.random.default_rng(n).normal(size=(8, 64)) for n in range(4)])
+    frames = []
+    for callbacks in (None, [stem.PaperStem()]):
+        classifier = CenterLossClassifier(max_epochs=1, random_state=0, callbacks=callbacks)
+        x, lengths = torch.zeros(1, 1, 64, 8), torch.tensor([64])
+        for block in classifier.fit(X, [0, 1, 0, 1]).net_.module_.convolutions:
+            x, lengths = block(x, lengths, False)
+            frames.append(x.shape[2])
+        assert lengths.item() == frames[-1]
+    assert frames == [16, 8, 4, 4, 32, 16, 8, 4]
+
+
 @pytest.fixture
 def parts(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))

@@ -22,7 +22,7 @@ import skser.cache
 from skser import Spectrograms, SpectrogramTransformer, clear_cache, reduce_cache
 from skser.audio import load_audio
 from skser.cache import FORMAT_VERSION, cache_key, read_entry, write_entry
-from skser.spectrogram import spectrogram
+from skser.spectrogram import checked_spectrogram
 
 pytestmark = pytest.mark.reliability
 
@@ -56,9 +56,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counting(y: np.ndarray, **parameters: Any) -> Any:
         lengths.append(len(y))
-        return spectrogram(y, **parameters)
+        return checked_spectrogram(y, **parameters)
 
-    monkeypatch.setattr(skser._extraction, "spectrogram", counting)
+    monkeypatch.setattr(skser._extraction, "checked_spectrogram", counting)
     return lengths
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from skser import _filters
+from skser import _blocks, _filters
+from skser._blocks import can_use_blocks
 from skser.spectrogram import (
     check_parameters,
     frequencies,
@@ -532,3 +534,49 @@ def test_samples_that_are_not_finite_raise(value, kind):
 def test_parameters_that_no_memory_holds_raise_at_once(parameters, message):
     with pytest.raises(ValueError, match=message):
         spectrogram(np.zeros(100), **parameters)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_times", [1, 400, 41_000, 81_760, 82_000, 130_001])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"kind": "stft"},
+        {"kind": "stft", "fmin": 300, "fmax": 4000, "n_fft": 400, "hop_length": 77},
+        {"n_fft": 511, "win_length": 300, "n_mels": 30, "window": "hamming"},
+        {"n_fft": 1024, "win_length": 513, "fmax": 7000},
+    ],
+)
+def test_blocks_of_frames_give_the_numbers_of_the_whole_bit_for_bit(parameters, n_times, dtype):
+    y = torch.from_numpy(np.random.default_rng(0).normal(size=n_times)).to(dtype)
+    assert can_use_blocks(y)
+    assert not can_use_blocks(y.requires_grad_())  # which goes the way of the whole
+    whole = spectrogram(y, **parameters).detach()
+    with torch.no_grad():
+        assert torch.equal(spectrogram(y, **parameters), whole)
+
+
+def test_blocks_hold_every_frame_once_and_none_is_short():
+    for n in (1, 255, 256, 511, 512, 5000):
+        blocks = list(_blocks._blocks(n, 256))
+        assert [i for start, stop in blocks for i in range(start, stop)] == list(range(n))
+        assert all(stop - start >= min(n, 256) for start, stop in blocks)
+
+
+def test_buffers_of_blocks_are_not_shared_by_threads_nor_by_results():
+    Y = [np.random.default_rng(n).normal(size=60_000).astype(np.float32) for n in range(8)]
+    expected = [spectrogram(y).clone() for y in Y]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(spectrogram, Y))
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+
+
+def test_samples_whose_sum_overflows_are_finite_nevertheless():
+    y = np.full(1000, 3e38, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        assert np.isinf(y.sum())
+    power_spectrogram(y)
+    y[500] = np.inf
+    with pytest.raises(ValueError, match="the first at index 500"):
+        power_spectrogram(y)

@@ -25,7 +25,7 @@ import skser._extraction
 from skser.audio import load_audio
 from skser.cache import cache_key, open_cache, read_entry, write_entry
 from skser.sequences import Spectrograms
-from skser.spectrogram import spectrogram
+from skser.spectrogram import checked_spectrogram, spectrogram
 from skser.transformer import SpectrogramTransformer
 
 
@@ -63,9 +63,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counting(y: np.ndarray, **parameters: Any) -> torch.Tensor:
         lengths.append(len(y))
-        return spectrogram(y, **parameters)
+        return checked_spectrogram(y, **parameters)
 
-    monkeypatch.setattr(skser._extraction, "spectrogram", counting)
+    monkeypatch.setattr(skser._extraction, "checked_spectrogram", counting)
     return lengths
 
 

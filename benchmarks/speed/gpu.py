@@ -20,12 +20,14 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import NormalDist, median
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
+from harness import Measurement, Row, Settings, compare
 from numpy.typing import NDArray
+from workloads import N_CLASSES, durations, spectrograms, waveforms
 
 from skser import CenterLossClassifier, CenterLossCriterion, Spectrograms, SpectrogramTransformer
 from skser._device import steady_arithmetic
@@ -33,34 +35,11 @@ from skser._device_batches import DeviceBatches
 from skser.batches import BatchIterator, SpectrogramDataset
 from skser.network import SpectrogramNetwork
 
-SR, HOP_LENGTH, N_BINS, N_CLASSES = 16000, 160, 64, 4
 LR = 1e-3
 KINDS: dict[str, dict[str, Any]] = {
     "float32": {},
     "bfloat16": {"precision": "bfloat16"},
 }
-
-
-def durations(n: int) -> NDArray[np.float64]:
-    """Give n durations in seconds: quantiles of a clipped log-normal distribution, in random order."""
-    distribution = NormalDist(math.log(3.6), math.log(11 / 3.6) / NormalDist().inv_cdf(0.95))
-    quantiles = [math.exp(distribution.inv_cdf((i + 0.5) / n)) for i in range(n)]
-    return np.random.default_rng(0).permutation(np.clip(quantiles, 0.6, 34))
-
-
-def spectrograms(n: int) -> tuple[Spectrograms, NDArray[np.int64]]:
-    """Make spectrograms of noise with labels."""
-    rng = np.random.default_rng(0)
-    lengths = 1 + (SR * durations(n)).astype(int) // HOP_LENGTH
-    frames = rng.standard_normal((lengths.sum(), N_BINS), dtype=np.float32)
-    y = np.arange(n) % N_CLASSES
-    return Spectrograms.from_frames(10 * frames + 10 * np.repeat(y, lengths)[:, None] - 60, lengths), y
-
-
-def waveforms(n: int) -> list[NDArray[np.float32]]:
-    """Make noise at 16 kHz."""
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(int(SR * s), dtype=np.float32) for s in durations(n)]
 
 
 def clock(function: Callable[[], Any], device: torch.device) -> float:
@@ -179,6 +158,65 @@ def time_features(recordings: list[NDArray[np.float32]], arguments: argparse.Nam
     }
 
 
+def against_bare_loop(resident: bool, **kind: Any) -> Callable[[Settings], Measurement]:
+    """Make the function that compares a fit with a bare loop."""
+
+    def measure(settings: Settings) -> Measurement:
+        device, batch_size = torch.device(settings.device), 256
+        X, y = spectrograms(durations(settings.size(400, 16)))
+        fit = CenterLossClassifier(
+            max_epochs=3, batch_size=batch_size, lr=LR, schedule="constant", device=device, **kind
+        ).fit
+        return compare(
+            lambda: clock(lambda: fit(X, y), device),
+            lambda: clock(lambda: bare_loop(X, y, 3, batch_size, device, resident), device),
+            settings,
+        )
+
+    return measure
+
+
+def features_on_device(settings: Settings) -> Measurement:
+    """Compare spectrograms of waveforms at hand with those of one thread of the CPU."""
+    recordings = waveforms(durations(settings.size(100, 4)))
+    there, here = (SpectrogramTransformer(device=device) for device in (settings.device, "cpu"))
+    return compare(lambda: there.transform(recordings), lambda: here.transform(recordings), settings)
+
+
+BARE_LOOP = "a bare PyTorch loop, same module, batches and optimizer"
+ROWS = [
+    Row(
+        "gpu-fit",
+        "fit on a GPU",
+        f"{BARE_LOOP}, items on the GPU",
+        against_bare_loop(resident=True),
+        target=1.05,
+        device="cuda",
+    ),
+    Row(
+        "gpu-fit-copying",
+        "fit on a GPU",
+        f"{BARE_LOOP}, each batch copied",
+        against_bare_loop(resident=False),
+        device="cuda",
+    ),
+    Row(
+        "gpu-fit-bfloat16",
+        "fit on a GPU in bfloat16",
+        f"{BARE_LOOP}, items on the GPU, in float32",
+        against_bare_loop(resident=True, precision="bfloat16"),
+        device="cuda",
+    ),
+    Row(
+        "gpu-features",
+        "log-Mel features on a GPU",
+        "one thread of the CPU",
+        features_on_device,
+        device="cuda",
+    ),
+]
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -195,7 +233,7 @@ def main() -> None:
     """Measure and print."""
     arguments = parse_arguments()
     torch.set_num_threads(1)
-    X, y = spectrograms(arguments.utterances)
+    X, y = spectrograms(durations(arguments.utterances))
     found: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
         "torch": torch.__version__,
@@ -205,7 +243,7 @@ def main() -> None:
     }
     parts: dict[str, Callable[[], Any]] = {
         "predict": lambda: time_answers(X, y, arguments),
-        "features": lambda: time_features(waveforms(max(arguments.utterances // 4, 1)), arguments),
+        "features": lambda: time_features(waveforms(durations(max(arguments.utterances // 4, 1))), arguments),
         **{
             f"fit, batches of {size}": lambda size=size: time_fits(X, y, size, arguments)
             for size in reversed(arguments.batch_sizes)
