@@ -97,7 +97,7 @@ docs: .venv/.stamp-docs
 # Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
 BENCH_ARGS ?=
 bench: .venv/.stamp
-	$(RUN) benchmarks/speed/run.py $(BENCH_ARGS)
+	$(RUN) benchmarks/speed/bench.py $(BENCH_ARGS)
 
 # Up to 8,000 utterances; BENCH_ARGS="--sizes 500 2000 8000 50000" is the whole.
 bench-growth: .venv/.stamp

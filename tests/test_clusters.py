@@ -37,7 +37,7 @@ from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
 from skser._device import resolve_device
 from skser.cache import open_cache, read_entry, write_entry
 from skser.datasets import make_emotional_speech
-from skser.spectrogram import spectrogram
+from skser.spectrogram import checked_spectrogram
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL: dict[str, Any] = {
@@ -203,7 +203,9 @@ def test_one_job_stays_in_its_process_on_dask(
 ) -> None:
     computed = []
     monkeypatch.setattr(
-        skser._extraction, "spectrogram", lambda y, **kw: computed.append(y) or spectrogram(y, **kw)
+        skser._extraction,
+        "checked_spectrogram",
+        lambda y, **kw: computed.append(y) or checked_spectrogram(y, **kw),
     )
     transformer = SpectrogramTransformer(n_mels=16, n_jobs=n_jobs)
     with parallel_config("dask"):

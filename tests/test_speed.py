@@ -102,18 +102,18 @@ def test_sides_are_timed_by_turns_after_a_warm_up(harness, monkeypatch):
     ],
 )
 def test_row_is_met_on_the_right_side_of_its_target(harness, tiny, target, higher, ratio, met, wanted):
-    run = importlib.import_module("run")
+    bench = importlib.import_module("bench")
     row = harness.Row(
         "name", "case", "other", lambda settings: harness.summarise([ratio]), target=target, higher=higher
     )
     described = harness.run_row(row, tiny)
     assert (described["met"], described["target"]) == (met, wanted)
-    assert run.unmet([described]) == ("name" if met is False else "none")
-    assert run.cells(described)["met"] == {True: "yes", False: "no", None: ""}[met]
+    assert bench.unmet([described]) == ("name" if met is False else "none")
+    assert bench.cells(described)["met"] == {True: "yes", False: "no", None: ""}[met]
 
 
 def test_row_that_lacks_something_says_what_and_counts_as_neither(harness, tiny):
-    run = importlib.import_module("run")
+    bench = importlib.import_module("bench")
 
     def refuse(settings):
         raise harness.NotRunError("needs recordings")
@@ -129,8 +129,8 @@ def test_row_that_lacks_something_says_what_and_counts_as_neither(harness, tiny)
         "not run: needs no_such_module",
         "not run: needs --device cuda",
     ]
-    assert run.unmet(described) == "none"
-    assert run.cells(described[0])["met"] == "not run: needs recordings"
+    assert bench.unmet(described) == "none"
+    assert bench.cells(described[0])["met"] == "not run: needs recordings"
 
 
 def test_threads_are_pinned_and_given_back(harness):
@@ -252,7 +252,7 @@ def test_row_runs_at_a_tiny_size(name, rows, harness, tiny):
 
 
 def test_script_runs_single_rows_and_writes_json_and_table(tmp_path):
-    command = [sys.executable, str(SPEED / "run.py"), "--tiny", "--seconds", "0", "--only"]
+    command = [sys.executable, str(SPEED / "bench.py"), "--tiny", "--seconds", "0", "--only"]
     command += ["step-flops", "padding", "--output", str(tmp_path / "speed.json")]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     described = json.loads((tmp_path / "speed.json").read_text())
@@ -314,10 +314,10 @@ def test_page_names_rows_and_scripts_that_exist(rows):
 
 
 def test_kept_table_is_that_of_the_kept_rows():
-    run = importlib.import_module("run")
+    bench = importlib.import_module("bench")
     described = json.loads((ROOT / "benchmarks" / "results" / "speed.json").read_text(encoding="utf-8"))
     with (ROOT / "benchmarks" / "results" / "speed.csv").open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert table == [run.cells(row) for row in described["rows"]]
+    assert table == [bench.cells(row) for row in described["rows"]]
     cases = {(row["case"], row["against"], row["target"]) for row in described["rows"]}
     assert cases >= PROMISED

@@ -1,9 +1,9 @@
 """Measure how fast skser is, as ratios to what one would use instead.
 
-python benchmarks/speed/run.py                                   all rows, about ten minutes
-python benchmarks/speed/run.py --only features-librosa import    some of them
-python benchmarks/speed/run.py --device cuda                     the rows of a GPU as well
-python benchmarks/speed/run.py --list
+python benchmarks/speed/bench.py                                 all rows, about ten minutes
+python benchmarks/speed/bench.py --only features-librosa import  some of them
+python benchmarks/speed/bench.py --device cuda                   the rows of a GPU as well
+python benchmarks/speed/bench.py --list
 
 Prints a row as each ends. OUTPUT gets them with the environment as JSON, and the table as CSV beside it; with
 --only nothing is written unless OUTPUT is given.
