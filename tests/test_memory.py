@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -158,11 +159,13 @@ def _double(number: int) -> int:
 
 @pytest.mark.parametrize("backend", ["sequential", "loky", "threading", "multiprocessing"])
 def test_results_come_in_order_while_calls_are_still_taken(backend: str) -> None:
-    taken = 0
+    taken, first = 0, None
 
     def calls() -> Iterator[tuple[int]]:
         nonlocal taken
         for taken in range(3000):
+            if taken > 300 and first is None:
+                time.sleep(0.01)  # time for the first result to come, half a minute in all
             yield (taken,)
 
     with parallel_config(backend, n_jobs=2), in_order(_double, calls(), None) as results:
