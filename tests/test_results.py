@@ -200,3 +200,14 @@ def test_manual_shows_what_was_measured_on_a_gpu():
     for name in ("float32", "bfloat16"):
         assert f"{100 * fits[name]['busy']:.0f} %" in text
     assert measured["device"] in text
+
+
+def test_tables_of_the_embedding_sizes_come_from_rows_that_share_folds_and_seeds(report, tmp_path, capsys):
+    kept = RESULTS / "embedding_dims"
+    rows = pd.read_csv(kept / "fits.csv", dtype={"key": str})
+    assert set(rows.embedding_dim) == {2, 8, 64}
+    for _, part in rows.groupby(report.ARM):
+        assert sorted(zip(part.fold, part.seed, strict=True)) == [(fold, 0) for fold in (4, 5, 6)]
+    report.write_tables(rows, tmp_path)
+    for path in kept.glob("[!f]*.csv"):
+        assert path.read_text() == (tmp_path / path.name).read_text()
