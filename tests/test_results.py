@@ -211,3 +211,13 @@ def test_tables_of_the_embedding_sizes_come_from_rows_that_share_folds_and_seeds
     report.write_tables(rows, tmp_path)
     for path in kept.glob("[!f]*.csv"):
         assert path.read_text() == (tmp_path / path.name).read_text()
+
+
+def test_manual_tells_what_the_search_around_the_defaults_gave():
+    table = pd.read_csv(RESULTS / "grid_search.csv").set_index(["lambda", "alpha"]).mean_UA * 100
+    text = (ROOT / "docs" / "user_guide" / "recipe.rst").read_text(encoding="utf-8")
+    assert table[0.1, 0.5] == table[0, 0.1] == table.max()  # "at weights of 0 and 0.1, which give the same"
+    assert f"0.3 lies {table.max() - table[0.3, 0.5]:.0f} points lower" in text
+    assert f"A weight of 1 costs {table.max() - table[1, 0.5]:.0f} points" in text
+    by_alpha = table.drop(index=(0, 0.1)).unstack("alpha")
+    assert (by_alpha[0.5] > by_alpha[0.1]).all()
