@@ -50,6 +50,7 @@ class Buffer:
         self._or_else = or_else
         self._n_appended = 0
         self._size = 0
+        self._n_columns = 1  # of the last array
         self._memory = np.empty(0, dtype=np.float32)
         self._file: IO[bytes] | None = None
 
@@ -80,6 +81,7 @@ class Buffer:
         else:
             self._write(self._file, flat)
         self._size += flat.size
+        self._n_columns = array.shape[-1]
         self._n_appended += 1
 
     def finish(self) -> NDArray[np.float32]:
@@ -100,11 +102,15 @@ class Buffer:
             return self._memory
         try:
             self._file.flush()
-            array = _mapped(self._file)
+            array = _mapped(self._file, self._n_columns if self._is_table() else 1)
         except OSError as error:
             raise self._error(error) from error
         self._file = None  # now the array's
         return array
+
+    def _is_table(self) -> bool:
+        """Whether the numbers fill rows as wide as the last array."""
+        return self._n_columns > 0 and self._size % self._n_columns == 0
 
     def close(self) -> None:
         """Let go of what `finish` has not given away."""
@@ -150,19 +156,23 @@ class Buffer:
         )
 
 
-def _mapped(file: IO[bytes]) -> NDArray[np.float32]:
+def _mapped(file: IO[bytes], n_columns: int) -> NDArray[np.float32]:
     """Map a file that has no name; it lives as long as the array, and views of it, do.
 
     joblib hands a memory map to its workers by the name of its file. On Linux a file without one can be
     opened through the process that has it open. Elsewhere joblib gets an array like any other, of which it
     makes a file of its own: it must not see a `numpy.memmap` without a name, which its workers cannot open.
+
+    The map has rows and columns: joblib 1.4 takes one of a single dimension, of which a view with rows
+    and columns is handed over, for one in Fortran's order, and its workers get the numbers in disorder.
     """
     path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
     # Of a process that others may not look into, these belong to root.
     if os.path.exists(path) and os.stat(os.path.dirname(path)).st_uid == os.geteuid():
-        array = np.memmap(path, dtype=np.float32, mode="r")
+        n_rows = os.fstat(file.fileno()).st_size // (4 * n_columns)
+        array = np.memmap(path, dtype=np.float32, mode="r", shape=(n_rows, n_columns))
         weakref.finalize(array.base, file.close)  # the map itself, to which views refer however deep
-        return array
+        return array.reshape(-1)
     with file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(mapped, dtype=np.float32)

@@ -292,7 +292,7 @@ def test_file_and_handles_go_with_the_last_selection(waveforms: list[np.ndarray]
     assert os.listdir(folder) == []  # it never had a name
     del item
     assert open_files() == []
-    assert len(os.listdir("/proc/self/fd")) == n_handles
+    assert len(os.listdir("/proc/self/fd")) <= n_handles  # of others, some may go at any time
 
 
 @PROC

@@ -149,7 +149,9 @@ def test_table_holds_everything_that_was_promised_under_names_of_its_own(rows):
 def test_environment_names_threads_and_versions_and_no_host(harness, tiny):
     described = harness.environment(tiny)
     assert described["threads"] == 1
-    assert described["versions"]["torch"] == torch.__version__
+    assert (
+        described["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
+    )  # without the build
     assert importlib.import_module("platform").node() not in json.dumps(described)
 
 
