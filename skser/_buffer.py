@@ -108,10 +108,6 @@ class Buffer:
         self._file = None  # now the array's
         return array
 
-    def _is_table(self) -> bool:
-        """Whether the numbers fill rows as wide as the last array."""
-        return self._n_columns > 0 and self._size % self._n_columns == 0
-
     def close(self) -> None:
         """Let go of what `finish` has not given away."""
         if self._file is not None:
@@ -119,6 +115,10 @@ class Buffer:
                 self._file.close()
             self._file = None
         self._memory = np.empty(0, dtype=np.float32)
+
+    def _is_table(self) -> bool:
+        """Whether the numbers fill rows as wide as the last array."""
+        return self._n_columns > 0 and self._size % self._n_columns == 0
 
     def _grow(self, size: int) -> None:
         """Make room for so many numbers."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._inputs import TrainingData
 from .audio import is_path
 from .persistence._values import encode
-from .sequences import Spectrograms
 
 # Raise it when the same parameters come to mean another training, or a checkpoint to hold other things.
 FORMAT_VERSION = 1
@@ -69,9 +69,7 @@ def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) ->
 def identify(
     parameters: Mapping[str, Any],
     classes: NDArray[Any],
-    X: Spectrograms,
-    y: NDArray[Any],
-    sample_weight: NDArray[Any] | None,
+    data: TrainingData,
     groups: NDArray[Any] | None,
 ) -> dict[str, Any]:
     """Describe all that the result of a training depends on but the machine.
@@ -82,12 +80,8 @@ def identify(
         Parameters of a classifier.
     classes : ndarray of shape (n_classes,)
         Its labels.
-    X : Spectrograms
-        The items.
-    y : ndarray of shape (n_samples,)
-        Class numbers.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights of the items.
+    data : TrainingData
+        What it is trained on.
     groups : ndarray of shape (n_samples,) or None
         Speakers or sessions.
 
@@ -106,13 +100,16 @@ def identify(
     >>> import numpy as np
     >>> from skser import Spectrograms
     >>> from skser._identity import identify
-    >>> X, y = Spectrograms([np.zeros((4, 3)), np.ones((4, 2))]), np.array([0, 1])
-    >>> first, second = (identify({"lr": lr}, y, X, y, None, None) for lr in (0.1, 0.2))
+    >>> from skser._inputs import TrainingData
+    >>> y = np.array([0, 1])
+    >>> data = TrainingData(Spectrograms([np.zeros((4, 3)), np.ones((4, 2))]), y, None)
+    >>> first, second = (identify({"lr": lr}, y, data, None) for lr in (0.1, 0.2))
     >>> [name for name in first if first[name] != second[name]]
     ['lr']
     """
     from . import __version__
 
+    X, y, sample_weight = data
     try:
         own = {name: encode(parameters[name], name) for name in parameters if name not in _NO_MATTER}
         callbacks = [describe_callback(callback) for callback in parameters.get("callbacks") or ()]

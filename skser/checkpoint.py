@@ -249,7 +249,7 @@ def checkpoint_of(
     """
     checkpoint_dir = parameters["checkpoint_dir"]
     check_resumable(checkpoint_dir, parameters["random_state"], parameters["warm_start"])
-    return Checkpoint(checkpoint_dir, identify(parameters, classes, *data, groups))
+    return Checkpoint(checkpoint_dir, identify(parameters, classes, data, groups))
 
 
 def _gives_state(callback: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import librosa
 import numpy as np
@@ -61,25 +62,17 @@ def real(settings: Settings) -> Waveforms:
     return [load_audio(path, sr=SR) for path in recordings(settings.size(64, 4))]
 
 
-def against_librosa(settings: Settings) -> Measurement:
-    """Compare with librosa on synthetic waveforms."""
-    Y = synthetic(settings)
-    with pinned(1):
-        return compare(lambda: ours(Y), lambda: by_librosa(Y), settings)
+def against(
+    other: Callable[[Waveforms], Any], read: Callable[[Settings], Waveforms] = synthetic
+) -> Callable[[Settings], Measurement]:
+    """Make the function that compares with another way to the features."""
 
+    def measure(settings: Settings) -> Measurement:
+        Y = read(settings)
+        with pinned(1):
+            return compare(lambda: ours(Y), lambda: other(Y), settings)
 
-def against_librosa_real(settings: Settings) -> Measurement:
-    """Compare with librosa on real waveforms."""
-    Y = real(settings)
-    with pinned(1):
-        return compare(lambda: ours(Y), lambda: by_librosa(Y), settings)
-
-
-def against_torch(settings: Settings) -> Measurement:
-    """Compare with a loop over torch.stft."""
-    Y = synthetic(settings)
-    with pinned(1):
-        return compare(lambda: ours(Y), lambda: by_torch(Y), settings)
+    return measure
 
 
 def padded_batch(settings: Settings) -> Measurement:
@@ -103,21 +96,21 @@ ROWS = [
         "features-librosa",
         "log-Mel features, one BLAS thread",
         "librosa.feature.melspectrogram, warm, same parameters",
-        against_librosa,
+        against(by_librosa),
         target=0.40,
     ),
     Row(
         "features-librosa-real",
         "log-Mel features of real recordings, one BLAS thread",
         "librosa.feature.melspectrogram, warm, same parameters",
-        against_librosa_real,
+        against(by_librosa, real),
         target=0.40,
     ),
     Row(
         "features-torch",
         "log-Mel features, one BLAS thread",
         "a plain loop over torch.stft",
-        against_torch,
+        against(by_torch),
         target=1.0,
     ),
     Row("features-padded", "features as one padded batch", "one recording after the other", padded_batch),
