@@ -14,6 +14,7 @@ import torch
 
 from ._device import steady_arithmetic
 from ._filters import plain_window
+from ._validation import all_finite
 from .audio import _load, _plain, errors_named, is_path
 from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
 from .exceptions import RecordingFailure
@@ -128,7 +129,7 @@ class Extraction:
         with torch.no_grad(), steady_arithmetic(device):
             there = torch.as_tensor(y).to(device) if device.type != "cpu" else y
             S = checked_spectrogram(there, **self.parameters).cpu().numpy()
-        if not np.isfinite(S).all():
+        if not all_finite(S):
             raise ValueError(
                 f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
                 "scale the waveform to [-1, 1]."

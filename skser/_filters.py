@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ._blocks import Bands, split_bands
 from ._decoding import HIGHEST_RATE
 from ._validation import check_choice, check_number
 
@@ -281,6 +282,13 @@ def mel_filters_like(
     return _mel_filters_tensor(sr, n_fft, n_mels, fmin, fmax, backend, y.dtype, y.device)
 
 
+def mel_bands_like(
+    y: torch.Tensor, sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float
+) -> tuple[Bands, ...]:
+    """Mel filterbank of the dtype and on the device of a tensor, cut for `power_in_blocks`."""
+    return _mel_bands(sr, n_fft, n_mels, fmin, fmax, y.dtype, y.device)
+
+
 # The tensors are kept for later calls, some of which may need gradients: hence inference mode is
 # left while they are made.
 
@@ -313,6 +321,15 @@ def _mel_filters_tensor(
             n_fft // 2 + 1, fmin, fmax, n_mels, sr, norm="slaney", mel_scale="slaney"
         )
         return filters.T.to(dtype=dtype, device=device).contiguous()
+
+
+@lru_cache(maxsize=32)
+def _mel_bands(
+    sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, dtype: torch.dtype, device: torch.device
+) -> tuple[Bands, ...]:
+    """Mel filterbank on a device, cut in two."""
+    with torch.inference_mode(False):
+        return split_bands(_mel_filters_tensor(sr, n_fft, n_mels, fmin, fmax, "torch", dtype, device))
 
 
 def import_torchaudio() -> ModuleType:

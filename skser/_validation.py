@@ -149,6 +149,31 @@ def check_flag(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}.")
 
 
+def all_finite(values: np.ndarray) -> bool:
+    """Whether an array of floating-point numbers holds neither NaN nor infinity.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers.
+
+    Returns
+    -------
+    bool
+        Whether all are finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skser._validation import all_finite
+    >>> all_finite(np.array([0.0, 1.0])), all_finite(np.array([0.0, np.inf]))
+    (True, False)
+    """
+    # A sum is finite where all numbers are, unless it overflows, and faster than a look at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
 def warn_caller(message: str) -> None:
     """Warn at the line outside this package that called into it, however deep the call lies.
 

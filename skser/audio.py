@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._decoding import HIGHEST_RATE, read_mono
-from ._validation import check_number
+from ._validation import all_finite, check_number
 
 # Offset and scale of integer samples, as libsndfile has them.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
@@ -279,8 +279,8 @@ def _to_float32(array: np.ndarray) -> np.ndarray:
 
 def _check_finite(array: np.ndarray, samples: np.ndarray) -> None:
     """Raise unless all samples are finite in float32."""
-    finite = np.isfinite(samples)
-    if not finite.all():
+    if not all_finite(samples):
+        finite = np.isfinite(samples)
         first = int(np.argmin(finite))
         raise ValueError(
             f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "

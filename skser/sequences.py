@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._buffer import Buffer
+from ._validation import all_finite
 
 __all__ = ["Spectrograms"]
 
@@ -160,8 +161,9 @@ class Spectrograms:
 
     def _check_finite(self) -> None:
         for first in range(0, len(self._frames), _CHECK_ROWS):
-            finite = np.isfinite(self._frames[first : first + _CHECK_ROWS]).all(axis=1)
-            if not finite.all():
+            rows = self._frames[first : first + _CHECK_ROWS]
+            if not all_finite(rows):
+                finite = np.isfinite(rows).all(axis=1)
                 index = int(np.searchsorted(self._starts, first + np.argmin(finite), side="right")) - 1
                 raise ValueError(
                     f"item {index} contains NaN or infinity: repair or leave out what it was computed from."

@@ -17,6 +17,7 @@ from ._filters import (
     fft_bins,
     frequencies,
     import_torchaudio,
+    mel_bands_like,
     mel_filters_like,
     top_frequency,
     window_like,
@@ -152,7 +153,8 @@ def checked_spectrogram(
     torch.Tensor of shape (n_bins, n_frames) or (n, n_bins, n_frames)
         Power in dB.
     """
-    return _to_db(_power(y, **settings), ref, top_db)
+    S = _power(y, **settings)
+    return _to_db(S.clamp(min=AMIN) if S.requires_grad else S.clamp_(min=AMIN), ref, top_db)
 
 
 def mel_spectrogram(
@@ -328,17 +330,16 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     tensor([-100.,  -10.,    0.,   20.])
     """
     check_db_parameters(ref, top_db)
-    return _to_db(S, ref, top_db)
+    return _to_db(torch.clamp(S, min=AMIN), ref, top_db)
 
 
 def _to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tensor:
-    """Power in decibels, by parameters that were checked."""
-    S = torch.clamp(S, min=AMIN)
-    # In place where no gradient needs what was there.
-    S = torch.log10(S).mul(10.0) if S.requires_grad else S.log10_().mul_(10.0)
+    """Power from the floor on in decibels, by checked parameters; in place unless gradients are needed."""
+    in_place = not S.requires_grad
+    S = S.log10_().mul_(10.0) if in_place else S.log10().mul(10.0)
     item = (-2, -1)[-S.ndim :] if S.ndim else ()
     if top_db is not None:
-        S = torch.maximum(S, S.amax(item, keepdim=True) - top_db)
+        S = torch.maximum(S, S.amax(item, keepdim=True) - top_db, out=S if in_place else None)
     if ref == "max":
         return S - S.amax(item, keepdim=True)
     if ref == "mean":
@@ -423,11 +424,11 @@ def _power(
     bins = fft_bins(sr, n_fft, fmin, fmax)
     win_length = win_length or n_fft
     weights = window_like(y, window, win_length)
-    filters = None
-    if kind == "mel":
-        filters = mel_filters_like(y, sr, n_fft, n_mels, fmin, top_frequency(sr, fmax), backend)[:, bins]
+    filterbank = (sr, n_fft, n_mels, fmin, top_frequency(sr, fmax))
     if backend == "torch" and can_use_blocks(y):
-        return power_in_blocks(y, n_fft, hop_length, weights, bins, filters)
+        halves = mel_bands_like(y, *filterbank) if kind == "mel" else None
+        return power_in_blocks(y, n_fft, hop_length, weights, bins, halves)
+    filters = mel_filters_like(y, *filterbank, backend)[:, bins] if kind == "mel" else None
     if backend == "torchaudio":
         functional = import_torchaudio().functional
         S = functional.spectrogram(
