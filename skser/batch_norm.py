@@ -10,6 +10,8 @@ from torch.nn import functional
 
 __all__ = ["MaskedBatchNorm2d"]
 
+Padding = tuple[Tensor, Tensor]  # items and frames
+
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation [1]_ over the valid frames of padded items; the padding comes out as zero.
@@ -37,8 +39,8 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     >>> import torch
     >>> from skser.batch_norm import MaskedBatchNorm2d
     >>> x = torch.tensor([-3.0, -1.0, 100.0]).reshape(1, 1, 3, 1)
-    >>> mask = torch.tensor([1.0, 1.0, 0.0]).reshape(1, 1, 3, 1)
-    >>> MaskedBatchNorm2d(1)(x, mask).flatten().round().tolist()
+    >>> padding = torch.tensor([0]), torch.tensor([2])  # frame 2 of item 0
+    >>> MaskedBatchNorm2d(1)(x, padding).flatten().round().tolist()
     [-1.0, 1.0, 0.0]
     """
 
@@ -51,17 +53,15 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(num_features, eps=eps, momentum=momentum)
 
-    def forward(self, input: Tensor, mask: Tensor | None = None, n_frames: int | None = None) -> Tensor:
+    def forward(self, input: Tensor, padding: Padding | None = None) -> Tensor:
         """Normalise.
 
         Parameters
         ----------
         input : Tensor of shape (batch, num_features, n_frames, n_bins)
-            Padded activations.
-        mask : Tensor of shape (batch, 1, n_frames, 1), default=None
-            1 on valid frames and 0 on padding, in the type of `input`; None where there is no padding.
-        n_frames : int, default=None
-            Ones in `mask`, where they are known: counting them makes the host wait for a GPU.
+            Padded activations; while training, their padding is set to zero in place.
+        padding : tuple of Tensor of shape (n_padding,), default=None
+            Item and number of each frame of the padding; None where there is none.
 
         Returns
         -------
@@ -72,14 +72,13 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             y = functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-            return y if mask is None else y * mask
-        if mask is None:
-            n_frames = input.shape[0] * input.shape[2]
-        elif n_frames is None:
-            n_frames = int(mask.sum())
+            return y if padding is None else _clear(y, padding)
+        n_frames = input.shape[0] * input.shape[2] - (0 if padding is None else len(padding[0]))
         # A plain float serves as the count: it enters products with tensors alone.
         n_valid = float(input.shape[3] * n_frames)
-        y, mean, var = _MaskedNormalisation.apply(input, self.weight, self.bias, mask, n_valid, self.eps)
+        y, mean, var = _MaskedNormalisation.apply(
+            input, self.weight, self.bias, *(padding or (None, None)), n_valid, self.eps
+        )
         self._track(mean, var * (n_valid / max(n_valid - 1, 1)))
         return y
 
@@ -92,44 +91,69 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _MaskedNormalisation(torch.autograd.Function):
-    """Normalise by mean and variance of the valid values, in as many passes as torch's own takes."""
+    """Normalise by mean and variance of the valid values, in as many passes as torch's own takes.
+
+    Of the padding no more is touched than itself: a pass over everything for a mask takes as long as one of
+    the normalisation.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor | None, n_valid: float, eps: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        items: Tensor | None,
+        frames: Tensor | None,
+        n_valid: float,
+        eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        if mask is not None:
-            x = x * mask
+        padding = None if items is None or frames is None else (items, frames)
+        if padding is not None:
+            _clear(x, padding)
         # The pass that torch's own layer makes; var_mean is several times slower on channels-last tensors.
         # Of half precision the statistics are taken in the type of the weights.
         mean, var = torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0)
-        if mask is not None:
+        if padding is not None:
             # Padding is zero by now: sums over everything are sums over the valid values.
             share = x.numel() / x.shape[1] / n_valid
             square = (var + mean.square()) * share
             mean = mean * share
             var = (square - mean.square()).clamp_min(0)
         y = functional.batch_norm(x, mean, var, weight, bias, eps=eps)
-        ctx.save_for_backward(x, weight, mean, var, mask)
+        ctx.save_for_backward(x, weight, mean, var, items, frames)
         ctx.n_valid, ctx.eps = n_valid, eps
         ctx.mark_non_differentiable(mean, var)
-        return (y if mask is None else y.mul_(mask)), mean, var
+        return (y if padding is None else _clear(y, padding)), mean, var
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, var, mask = ctx.saved_tensors
-        dy = grad_outputs[0] if mask is None else grad_outputs[0] * mask
+        x, weight, mean, var, items, frames = ctx.saved_tensors
+        padding = None if items is None else (items, frames)
+        dy = grad_outputs[0]
         r = (var + ctx.eps).rsqrt()
-        # With constant statistics: dx = w r dy, dw = sum(dy x^), db = sum(dy), where r = 1 / std. A GPU wants
-        # mean and r beside the statistics that they come from; the CPU passes over them.
-        dx, dw, db = torch.ops.aten.native_batch_norm_backward(
-            dy, x, weight, mean, var, mean, r, False, ctx.eps, [True, True, True]
+        # dw = sum(dy x^), db = sum(dy), where x^ = (x - mean) r and r = 1 / std. A GPU wants mean and r
+        # beside the statistics that they come from.
+        _, dw, db = torch.ops.aten.native_batch_norm_backward(
+            dy, x, weight, mean, var, mean, r, False, ctx.eps, [False, True, True]
         )
-        # The statistics' own gradient: dx -= w r / n (db + x^ dw), where x^ = (x - mean) r.
+        if padding is not None:  # where x is zero, and gradients do not count
+            outside = dy.transpose(1, 2)[padding].sum((0, 2), dtype=weight.dtype)
+            dw, db = dw + outside * mean * r, db - outside
+        # dx = w r (dy - (db + x^ dw) / n): two passes, of which the first holds all but dy.
         scale = -weight * r / ctx.n_valid
         slope = scale * dw * r
-        dx.addcmul_(x, _per_channel(slope)).add_(_per_channel(scale * db - slope * mean))
-        return (dx if mask is None else dx.mul_(mask)), dw, db, None, None, None
+        dx = torch.addcmul(
+            _per_channel(scale * db - slope * mean), x, _per_channel(slope), out=torch.empty_like(x)
+        )
+        dx.addcmul_(dy, _per_channel(weight * r))
+        return (dx if padding is None else _clear(dx, padding)), dw, db, None, None, None, None
+
+
+def _clear(x: Tensor, padding: Padding) -> Tensor:
+    """Set the padding of (B, C, T, F) to zero in place."""
+    x.transpose(1, 2)[padding] = 0
+    return x
 
 
 def _per_channel(values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Shapes in comments: B items in a batch, T frames, F frequency bins, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from ._validation import check_choice, check_number
 from .augmentation import SpectrogramAugmentation, make_augmentation
-from .batch_norm import MaskedBatchNorm2d
+from .batch_norm import MaskedBatchNorm2d, Padding
 
 __all__ = ["SpectrogramNetwork"]
 
@@ -104,7 +104,7 @@ class SpectrogramNetwork(nn.Module):
         self.register_buffer("bin_std", torch.ones(n_bins))
         self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
-        self.convolutions = _Convolutions(blocks)
+        self.convolutions = nn.ModuleList(blocks)
         # torch's recurrent layers take no integers of NumPy, which a grid may hold.
         n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
         self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
@@ -147,64 +147,36 @@ class SpectrogramNetwork(nn.Module):
         if self.augmentation is not None and self.training:
             spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
         lengths = lengths.cpu()  # known without waiting for what the device computes
-        padded = bool((lengths < spectrogram.shape[2]).any())
-        there = _moved(lengths, spectrogram)
         x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
-        if padded:
+        if bool((lengths < x.shape[2]).any()):
             # where, not a product: 0 * NaN is NaN.
-            x = torch.where(_mask(there, x.shape[2])[:, None, :, None], x, 0.0)
-        counts, lengths = self.convolutions.count(lengths)
-        x, there = self.convolutions(x, there, counts if padded else None)
+            x = torch.where(_mask(_moved(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
+        for block in cast("Iterable[_ConvolutionBlock]", self.convolutions):
+            x, lengths = block(x, lengths)
         # All that follows takes little of the time, and is computed in the type of the weights.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
-            z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths, there)))
+            z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
             return self.classes(self.dropout(z)), z
 
-    def _summarise(self, x: Tensor, lengths: Tensor, there: Tensor) -> Tensor:
-        """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units).
-
-        The lengths are given on the CPU and where x is.
-        """
+    def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
         packed, back = _pack(x, lengths)
         outputs, state = self.rnn(packed)
         if self.attention is not None:
             by_length, _ = nn.utils.rnn.pad_packed_sequence(
                 PackedSequence(outputs.data, outputs.batch_sizes), batch_first=True
             )
-            return self.attention(by_length.index_select(0, back), there)
+            return self.attention(by_length.index_select(0, back), _moved(lengths, x))
         last = state[0] if isinstance(state, tuple) else state  # (2, B, rnn_units)
         return torch.cat([last[0], last[1]], dim=1)
 
 
-class _Convolutions(nn.ModuleList):
-    """The blocks behind each other."""
-
-    def forward(self, x: Tensor, lengths: Tensor, counts: Sequence[int] | None) -> tuple[Tensor, Tensor]:
-        """Map (B, C, T, F) and the lengths to those behind all blocks; None for counts: no padding."""
-        for index, block in enumerate(self):
-            x, lengths = block(x, lengths, counts is not None, None if counts is None else counts[index])
-        return x, lengths
-
-    def blocks(self) -> Iterator[_ConvolutionBlock]:
-        """Give the blocks by their type."""
-        return iter(cast("Iterable[_ConvolutionBlock]", self))
-
-    def count(self, lengths: Tensor) -> tuple[list[int], Tensor]:
-        """Count the valid frames that each block normalises; give the lengths behind the last."""
-        counts = []
-        for block in self.blocks():
-            lengths = _shorten(lengths, block.conv_stride[0])
-            counts.append(int(lengths.sum()))
-            lengths = _shorten(lengths, block.pool[0])
-        return counts, lengths
-
-
 class _ConvolutionBlock(nn.Module):
-    """Convolution, batch normalisation, mask, pooling, activation, in this order.
+    """Convolution, batch normalisation, pooling, activation, in this order.
 
     The activation follows the pooling: both are monotonic, so the result is the same at less cost.
-    Masked frames are zero before the pooling, which the activation makes no difference to either.
+    Padding is zero before the pooling, which the activation makes no difference to either.
     """
 
     def __init__(
@@ -222,18 +194,15 @@ class _ConvolutionBlock(nn.Module):
         self.conv_stride = stride
         self.stride = (stride[0] * pool[0], stride[1] * pool[1])  # of the whole block, in time and frequency
 
-    def forward(
-        self, x: Tensor, lengths: Tensor, padded: bool, n_frames: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Map (B, C, T, F) and the lengths to those behind the block; it may know their sum in between."""
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, C, T, F) and the lengths, which are on the CPU, to those behind the block."""
         x = self.conv(x)
         lengths = _shorten(lengths, self.conv_stride[0])
-        mask = _mask(lengths, x.shape[2])[:, None, :, None].to(x.dtype) if padded else None
-        x = self.norm(x, mask, n_frames)
+        x = self.norm(x, _padding(lengths, x))
         if self.pool != (1, 1):
             # A window that hangs over the end pools what is there, so that one frame or bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
-        return functional.relu(x), _shorten(lengths, self.pool[0])
+        return functional.relu(x, inplace=True), _shorten(lengths, self.pool[0])
 
 
 class _Attention(nn.Module):
@@ -296,14 +265,23 @@ def _mask(lengths: Tensor, n_frames: int) -> Tensor:
     return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
 
 
+def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
+    """Give items and frames of the padding of (B, C, T, F), where that is; None if there is none.
+
+    They are found on the CPU: a GPU would have to be waited for.
+    """
+    items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
+    return (_moved(items, x), _moved(frames, x)) if len(items) else None
+
+
 def _shorten(lengths: Tensor, stride: int) -> Tensor:
     """Give the frames left by a stride in time: every frame begun counts."""
     return (lengths + stride - 1) // stride
 
 
-def _moved(lengths: Tensor, x: Tensor) -> Tensor:
-    """Bring lengths to where a batch is, without waiting for it."""
-    return lengths.to(x.device, non_blocking=True)
+def _moved(integers: Tensor, x: Tensor) -> Tensor:
+    """Bring integers from the CPU to where a batch is, without waiting for it."""
+    return (integers.pin_memory() if x.is_cuda else integers).to(x.device, non_blocking=True)
 
 
 def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
