@@ -269,8 +269,10 @@ def _to_array(y: Any) -> np.ndarray:
 
 def _to_float32(array: np.ndarray) -> np.ndarray:
     """Real samples as float32, integer PCM scaled to [-1, 1)."""
+    if array.dtype == np.float32:
+        return array
     with np.errstate(over="ignore"):
-        samples = array.astype(np.float32, copy=False)
+        samples = array.astype(np.float32)
     if array.dtype.name in _PCM:
         offset, scale = _PCM[array.dtype.name]
         return (samples - np.float32(offset)) / np.float32(scale)

@@ -164,12 +164,13 @@ def against_bare_loop(resident: bool, **kind: Any) -> Callable[[Settings], Measu
     def measure(settings: Settings) -> Measurement:
         device, batch_size = torch.device(settings.device), 256
         X, y = spectrograms(durations(settings.size(400, 16)))
+        epochs = settings.size(10, 1)
         fit = CenterLossClassifier(
-            max_epochs=3, batch_size=batch_size, lr=LR, schedule="constant", device=device, **kind
+            max_epochs=epochs, batch_size=batch_size, lr=LR, schedule="constant", device=device, **kind
         ).fit
         return compare(
             lambda: clock(lambda: fit(X, y), device),
-            lambda: clock(lambda: bare_loop(X, y, 3, batch_size, device, resident), device),
+            lambda: clock(lambda: bare_loop(X, y, epochs, batch_size, device, resident), device),
             settings,
         )
 

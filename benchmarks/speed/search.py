@@ -25,9 +25,9 @@ def folds(settings: Settings) -> int:
 
 def features_included(settings: Settings) -> Measurement:
     """Compare a search over pipelines, its cache cold, with as many fits on features at hand."""
-    n = settings.size(40, 8)
+    n = settings.size(20, 8)
     Y, y, groups = waveforms(durations(n)), np.arange(n) % N_CLASSES, np.arange(n) // N_CLASSES
-    classifier = CenterLossClassifier(max_epochs=1, device="cpu", random_state=0)
+    classifier = CenterLossClassifier(max_epochs=settings.size(2, 1), device="cpu", random_state=0)
     X = SpectrogramTransformer(n_jobs=1).fit_transform(Y)
     cv = GroupKFold(folds(settings))
     grid = {f"classifier__{name}": values for name, values in GRID.items()}
@@ -51,7 +51,7 @@ def features_included(settings: Settings) -> Measurement:
 
 def two_workers(settings: Settings) -> Measurement:
     """Compare a search in two workers of one thread with one in a single worker of one thread."""
-    n = settings.size(40, 8)
+    n = settings.size(20, 8)
     X, y = spectrograms(durations(n))
     classifier = CenterLossClassifier(max_epochs=1, device="cpu", random_state=0)
 
@@ -67,7 +67,7 @@ def two_workers(settings: Settings) -> Measurement:
 
         return call
 
-    return compare(searching(2), searching(1), settings, rounds=3)
+    return compare(searching(2), searching(1), settings, rounds=2)
 
 
 ROWS = [

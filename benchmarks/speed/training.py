@@ -121,7 +121,7 @@ ROWS = [
         "fit-tiny",
         "fit of a tiny network",
         "a bare PyTorch loop, same module, batches and optimizer",
-        against_bare_loop(192, 4, **TINY),
+        against_bare_loop(128, 3, **TINY),
         target=1.4,
     ),
     Row(
