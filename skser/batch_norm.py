@@ -152,7 +152,7 @@ class _MaskedNormalisation(torch.autograd.Function):
 
 def _clear(x: Tensor, padding: Padding) -> Tensor:
     """Set the padding of (B, C, T, F) to zero in place."""
-    x.transpose(1, 2)[padding] = 0
+    x.transpose(1, 2).index_put_(padding, x.new_zeros(()))  # a plain 0 would have to be copied to a GPU
     return x
 
 

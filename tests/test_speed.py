@@ -325,3 +325,17 @@ def test_kept_table_is_that_of_the_kept_rows():
     assert table == [bench.cells(row) for row in described["rows"]]
     cases = {(row["case"], row["against"], row["target"]) for row in described["rows"]}
     assert cases >= PROMISED
+
+
+def test_blocks_that_are_compiled_compute_what_the_networks_do():
+    compiled, steps = importlib.import_module("compiled"), importlib.import_module("steps")
+    network, twin = (steps.default_network(augmentation=None, channels=(3, 4, 5)).double() for _ in range(2))
+    twin.convolutions = torch.nn.ModuleList([compiled.FusedBlocks(twin.convolutions, "eager")])
+    twin.convolutions[0]._compiled = twin.convolutions[0]._plain
+    S, lengths = torch.randn(3, 64, 90, dtype=torch.double), torch.tensor([90, 40, 7])
+    gradients = []
+    for made in (network, twin):
+        made(S, lengths)[0].square().sum().backward()
+        gradients.append([parameter.grad for parameter in made.parameters()])
+        gradients[-1] += [value for name, value in made.named_buffers() if "running" in name]
+    torch.testing.assert_close(*gradients)
