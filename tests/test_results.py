@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -221,3 +222,22 @@ def test_manual_tells_what_the_search_around_the_defaults_gave():
     assert f"A weight of 1 costs {table.max() - table[1, 0.5]:.0f} points" in text
     by_alpha = table.drop(index=(0, 0.1)).unstack("alpha")
     assert (by_alpha[0.5] > by_alpha[0.1]).all()
+
+
+def test_manual_tells_what_the_stems_gave(recipe):
+    stem = importlib.import_module("stem")
+    rows = pd.read_csv(RESULTS / "stem.csv")
+    assert sorted(zip(rows.stem, rows.fold, rows.seed, strict=True)) == sorted(
+        itertools.product(stem.STEMS, (1, 2, 3), range(8))
+    )
+    text = " ".join((ROOT / "docs" / "user_guide" / "speed.rst").read_text(encoding="utf-8").split())
+    found = re.search(
+        r"UA (\S+) with the cheap stem, (\S+) with the paper's: a gain of (\S+) points, standard error "
+        r"(\S+), over (\d+) pairs. A fit with the cheap stem takes (\S+) of",
+        stem.describe(rows),
+    )
+    cheap, paper, gain, error, pairs, ratio = found.groups()
+    assert (
+        f"Over {pairs} pairs UA was {cheap} with the cheap stem and {paper} with the paper's strides" in text
+    )
+    assert f"a gain of {gain} points with a standard error of {error}. A fit took {ratio} of the time" in text

@@ -267,6 +267,17 @@ def test_script_runs_single_rows_and_writes_json_and_table(tmp_path):
     assert table[0]["ratio"] == f"{described['rows'][0]['ratio']:.2f}"
 
 
+def test_single_rows_join_those_of_the_same_environment_alone(tmp_path):
+    bench, path = importlib.import_module("bench"), tmp_path / "speed.json"
+    assert bench.others(path, {"threads": 1}) == {}
+    path.write_text(json.dumps({"environment": {"threads": 1}, "rows": [{"name": "padding", "ratio": 1.0}]}))
+    assert bench.others(path, {"threads": 1}) == {"padding": {"name": "padding", "ratio": 1.0}}
+    with pytest.raises(
+        SystemExit, match="was measured in another environment: name another file or delete it"
+    ):
+        bench.others(path, {"threads": 2})
+
+
 def test_growth_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     growth, measured = importlib.import_module("growth"), []
 
@@ -339,3 +350,19 @@ def test_blocks_that_are_compiled_compute_what_the_networks_do():
         gradients.append([parameter.grad for parameter in made.parameters()])
         gradients[-1] += [value for name, value in made.named_buffers() if "running" in name]
     torch.testing.assert_close(*gradients)
+
+
+def test_parts_of_a_step_are_found_and_make_up_the_whole():
+    breakdown = importlib.import_module("breakdown")
+    shares = breakdown.parts_of_step(1)
+    assert set(shares) == {*breakdown.PARTS, breakdown.REST}
+    assert all(0 < share < 1 for share in shares.values())
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_line_of_the_transform_is_fitted_to_what_was_measured(monkeypatch):
+    breakdown = importlib.import_module("breakdown")
+    seconds = iter([9.0, 9.0, 9.0, *[1e-4 * (50 + 1 + 100 * length) for length in breakdown.LENGTHS]])
+    monkeypatch.setattr(breakdown, "clock", lambda call: next(seconds))
+    fixed, slope = breakdown.line_of_transform(1)  # the first round, which warms up, does not count
+    assert (fixed, slope) == pytest.approx((50, 1))

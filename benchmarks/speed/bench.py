@@ -5,8 +5,9 @@ python benchmarks/speed/bench.py --only features-librosa import  some of them
 python benchmarks/speed/bench.py --device cuda                   the rows of a GPU as well
 python benchmarks/speed/bench.py --list
 
-Prints a row as each ends. OUTPUT gets them with the environment as JSON, and the table as CSV beside it; with
---only nothing is written unless OUTPUT is given.
+Prints a row as each ends. OUTPUT gets them with the environment as JSON, and the table as CSV beside it. With
+--only nothing is written unless OUTPUT is given; one that is there keeps its other rows, if they were
+measured in the same environment.
 """
 
 from __future__ import annotations
@@ -83,16 +84,29 @@ def main() -> None:
     settings = Settings(arguments.threads, arguments.device, arguments.seconds, arguments.tiny)
     chosen = [row for row in rows if arguments.only is None or row.name in arguments.only]
     chosen = [row for row in chosen if row.device == "cpu" or settings.device == "cuda"]
-    described: dict[str, Any] = {"environment": environment(settings), "rows": []}
-    print(json.dumps(described["environment"]), flush=True)
+    here = environment(settings)
+    print(json.dumps(here), flush=True)
     output = arguments.output or (None if arguments.only else Path("speed.json"))
+    kept = others(output, here) if arguments.only and output is not None else {}
+    measured: dict[str, dict[str, Any]] = {}
     start = time.perf_counter()
     for row in chosen:
-        described["rows"].append(run_row(row, settings))
-        print(line(described["rows"][-1]), flush=True)
+        measured[row.name] = run_row(row, settings)
+        print(line(measured[row.name]), flush=True)
         if output is not None:  # as rows end, so that one that is stopped leaves them behind
-            save(output, described)
-    print(f"{time.perf_counter() - start:.0f} s; not met: {unmet(described['rows'])}")
+            found = kept | measured
+            save(output, {"environment": here, "rows": [found[r.name] for r in rows if r.name in found]})
+    print(f"{time.perf_counter() - start:.0f} s; not met: {unmet(list(measured.values()))}")
+
+
+def others(path: Path, here: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give the rows that a file holds already, by name."""
+    if not path.exists():
+        return {}
+    described = json.loads(path.read_text(encoding="utf-8"))
+    if described["environment"] != here:
+        raise SystemExit(f"{path} was measured in another environment: name another file or delete it.")
+    return {row["name"]: row for row in described["rows"]}
 
 
 def unmet(rows: list[dict[str, Any]]) -> str:
