@@ -201,6 +201,10 @@ def test_manual_shows_what_was_measured_on_a_gpu():
     for name in ("float32", "bfloat16"):
         assert f"{100 * fits[name]['busy']:.0f} %" in text
     assert measured["device"] in text
+    alone = json.loads((RESULTS / "speed_gpu.json").read_text())
+    assert alone["environment"]["gpu"] == measured["device"]
+    ratio = next(row["ratio"] for row in alone["rows"] if row["name"] == "gpu-fit")
+    assert f"in batches of 256, gave {ratio:.2f}\n" in text
 
 
 def test_tables_of_the_embedding_sizes_come_from_rows_that_share_folds_and_seeds(report, tmp_path, capsys):

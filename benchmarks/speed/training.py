@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,9 +20,10 @@ LR = 1e-3
 TINY = {"channels": (4, 8), "rnn_units": 8, "embedding_dim": 64}
 
 
-def bare_loop(X: Spectrograms, y: np.ndarray, epochs: int, **parameters: Any) -> None:
+def bare_loop(X: Spectrograms, y: np.ndarray, epochs: int, seed: int, **parameters: Any) -> None:
     """Train as `CenterLossClassifier.fit` does, by the same module, batches and optimizer, without skorch."""
     network = default_network(**parameters)
+    torch.manual_seed(seed)
     network.standardise_with(*X.mean_and_std())
     step = training_step(network, LR)
     for _ in range(epochs):
@@ -30,14 +32,23 @@ def bare_loop(X: Spectrograms, y: np.ndarray, epochs: int, **parameters: Any) ->
 
 
 def against_bare_loop(n: int, epochs: int, **parameters: Any) -> Callable[[Settings], Measurement]:
-    """Make the function that compares a fit with the bare loop."""
+    """Make the function that compares a fit with the bare loop.
+
+    Each call has another seed: batches and stretching are drawn, and one long batch makes an epoch long.
+    """
 
     def measure(settings: Settings) -> Measurement:
         X, y = spectrograms(durations(settings.size(n, 16)))
         classifier = CenterLossClassifier(
-            max_epochs=epochs, lr=LR, schedule="constant", device="cpu", random_state=0, **parameters
+            max_epochs=epochs, lr=LR, schedule="constant", device="cpu", **parameters
         )
-        return compare(lambda: classifier.fit(X, y), lambda: bare_loop(X, y, epochs, **parameters), settings)
+        seeds, others = itertools.count(), itertools.count()
+        return compare(
+            lambda: classifier.set_params(random_state=next(seeds)).fit(X, y),
+            lambda: bare_loop(X, y, epochs, next(others), **parameters),
+            settings,
+            rounds=9,
+        )
 
     return measure
 
