@@ -302,7 +302,7 @@ def test_growth_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
     assert "predict" in capsys.readouterr().out
 
 
-def test_lengths_are_compared_by_the_utterance():
+def test_lengths_are_compared_by_the_time_of_an_utterance_and_the_memory_of_the_whole():
     growth = importlib.import_module("growth")
     seconds = np.array([1.0, 4.0, 16.0])
     table = pd.DataFrame(
@@ -317,7 +317,16 @@ def test_lengths_are_compared_by_the_utterance():
     )
     found = growth.exponents(table).iloc[0]
     assert found.time == pytest.approx(1)  # as much an hour, whatever the length
-    assert found.memory == pytest.approx(2)
+    assert found.memory == pytest.approx(1)
+
+
+def test_kept_growth_is_that_of_the_kept_rows():
+    growth, results = importlib.import_module("growth"), ROOT / "benchmarks" / "results"
+    rows = pd.read_csv(results / "growth.csv")
+    assert set(rows[rows.series == "size"].utterances) == {500, 2000, 8000, 50_000}
+    assert set(rows[rows.series == "length"].seconds) == {1, 2, 4, 8, 16, 32}
+    kept = pd.read_csv(results / "growth_exponents.csv")
+    pd.testing.assert_frame_equal(kept, growth.exponents(rows).round(2))
 
 
 def test_page_names_rows_and_scripts_that_exist(rows):

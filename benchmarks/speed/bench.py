@@ -29,7 +29,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("
 from harness import Row, Settings, environment, run_row  # noqa: E402 - behind the path
 from registry import all_rows  # noqa: E402
 
-COLUMNS = ("case", "against", "ratio", "spread", "target", "met")
+COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met")
 
 
 def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argparse.Namespace:
@@ -47,7 +47,7 @@ def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argp
 
 def cells(row: dict[str, Any]) -> dict[str, str]:
     """Write a described row as the cells of the table."""
-    shown = {name: row[name] for name in ("case", "against", "target")}
+    shown = {"row": row["name"]} | {name: row[name] for name in ("case", "against", "target")}
     if row["ratio"] is None:
         return shown | {"ratio": "", "spread": "", "met": row["note"]}
     met = {True: "yes", False: "no", None: ""}[row["met"]]

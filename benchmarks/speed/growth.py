@@ -7,7 +7,7 @@ python benchmarks/speed/growth.py --sizes --seconds 1 8 32                 lengt
 Each corpus is transformed, trained on for one epoch, and predicted, in a process of its own (stages.py). A
 row goes to OUTPUT when its corpus is done, and a run that was stopped goes on where it was; then the fitted
 exponents are printed. Corpora of SIZES have utterances as long as IEMOCAP's; those of SECONDS are one hour
-each of utterances of that length, whose exponent is that of the time an utterance takes.
+each of utterances of that length, with which the time of an utterance and the memory of the whole grow.
 """
 
 from __future__ import annotations
@@ -88,15 +88,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def exponents(table: pd.DataFrame) -> pd.DataFrame:
-    """Fit the exponents of time and memory over each series; lengths are compared by the utterance."""
+    """Fit the exponents of time and memory over each series.
+
+    Over lengths the time is that of an utterance, and the memory that of the whole: a batch holds as many
+    utterances, however long they are.
+    """
     found = []
     for (series, stage), rows in table.groupby(["series", "stage"], sort=False):
         if len(rows) < 2:
             continue
-        per = rows.utterances if series == "length" else 1
-        sizes = rows.seconds if series == "length" else rows.utterances
-        memory = rows.memory.clip(lower=SMALLEST) / per
-        values = {"time": exponent(sizes, rows.time / per), "memory": exponent(sizes, memory)}
+        sizes, time = rows.utterances, rows.time
+        if series == "length":
+            sizes, time = rows.seconds, rows.time / rows.utterances
+        memory = rows.memory.clip(lower=SMALLEST)
+        values = {"time": exponent(sizes, time), "memory": exponent(sizes, memory)}
         found.append({"series": series, "stage": stage} | values)
     return pd.DataFrame(found)
 
