@@ -43,6 +43,10 @@ venv: .venv/.stamp
 	@$(PIP_INSTALL) --no-build-isolation --editable ".[docs]"
 	@touch $@
 
+.venv/.stamp-bench: .venv/.stamp
+	@$(PIP_INSTALL) --no-build-isolation --editable ".[baselines]"
+	@touch $@
+
 demo: .venv/.stamp
 	$(RUN) examples/quickstart.py --corpus "$(CORPUS)"
 
@@ -96,7 +100,7 @@ docs: .venv/.stamp-docs
 
 # Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
 BENCH_ARGS ?=
-bench: .venv/.stamp
+bench: .venv/.stamp-bench
 	$(RUN) benchmarks/speed/bench.py $(BENCH_ARGS)
 
 # Up to 8,000 utterances; BENCH_ARGS="--sizes 500 2000 8000 50000" is the whole.
