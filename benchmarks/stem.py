@@ -14,14 +14,18 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "speed"))
 
 import numpy as np
 import pandas as pd
 import recipe
 from joblib import Parallel, delayed
 from skorch.callbacks import Callback
+from steps import use_strides_of_the_paper
 
 from skser import CenterLossClassifier, SpectrogramTransformer
 from skser.datasets import load_corpus
@@ -36,9 +40,7 @@ class PaperStem(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Change the strides before the first step."""
-        first, *_, last = net.module_.convolutions
-        first.conv.stride = first.conv_stride = first.stride = (2, 2)
-        last.pool = last.stride = (2, 2)
+        use_strides_of_the_paper(net.module_)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Power spectrograms of a waveform, some frames at a time, in buffers that stay in the processor's cache.
+"""Power spectrograms of a waveform, some frames at a time, which stay in the processor's cache.
 
 Done at once, each step of a long waveform goes to memory and back, in pages that are new each time:
 that takes longer than the Fourier transforms.
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 _SAMPLES = 2**17  # of a block: 256 frames of 512
 _FEWEST = 16  # frames of a block, however long they are
-_KEPT = threading.local()  # buffers of the last call, which the next one most likely needs again
+_KEPT = threading.local()  # the buffer of the last call, which the next one most likely needs again
 
 
 def can_use_blocks(y: torch.Tensor) -> bool:

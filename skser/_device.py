@@ -158,6 +158,26 @@ class _SteadyFlags:
 _STEADY = _SteadyFlags()
 
 
+def moved(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+    """Bring numbers from the CPU to where a batch is, without waiting for it.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Numbers, most likely on the CPU.
+    batch : torch.Tensor
+        What they are needed for.
+
+    Returns
+    -------
+    torch.Tensor
+        The numbers on the device of the batch.
+    """
+    if batch.is_cuda and not values.is_cuda:
+        values = values.pin_memory()  # for a copy from any other memory the host may have to wait
+    return values.to(batch.device, non_blocking=True)
+
+
 @contextmanager
 def steady_arithmetic(device: torch.device) -> Iterator[None]:
     """Compute float32 as float32 on a GPU, by algorithms that add in one order.

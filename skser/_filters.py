@@ -285,8 +285,8 @@ def mel_filters_like(
 def mel_bands_like(
     y: torch.Tensor, sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float
 ) -> tuple[Bands, ...]:
-    """Mel filterbank of the dtype and on the device of a tensor, cut for `power_in_blocks`."""
-    return _mel_bands(sr, n_fft, n_mels, fmin, fmax, y.dtype, y.device)
+    """Mel filterbank of the dtype of a tensor, cut for `power_in_blocks`."""
+    return _mel_bands(sr, n_fft, n_mels, fmin, fmax, y.dtype)
 
 
 # The tensors are kept for later calls, some of which may need gradients: hence inference mode is
@@ -325,11 +325,11 @@ def _mel_filters_tensor(
 
 @lru_cache(maxsize=32)
 def _mel_bands(
-    sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, dtype: torch.dtype, device: torch.device
+    sr: int, n_fft: int, n_mels: int, fmin: float, fmax: float, dtype: torch.dtype
 ) -> tuple[Bands, ...]:
-    """Mel filterbank on a device, cut in two."""
+    """Mel filterbank, cut in two."""
     with torch.inference_mode(False):
-        return split_bands(_mel_filters_tensor(sr, n_fft, n_mels, fmin, fmax, "torch", dtype, device))
+        return split_bands(torch.tensor(_mel_filters(sr, n_fft, n_mels, fmin, fmax), dtype=dtype))
 
 
 def import_torchaudio() -> ModuleType:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ._device import moved
 from ._validation import check_number
 
 __all__ = ["MODERATE", "SpectrogramAugmentation", "make_augmentation"]
@@ -110,7 +111,7 @@ class SpectrogramAugmentation(nn.Module):
         if self.time_stretch or self.frequency_warp:
             S, lengths = self._resample(S, lengths)
         if self.gain:
-            S = S + _moved(self.gain * _symmetric(len(S)), S)[:, None, None]
+            S = S + moved(self.gain * _symmetric(len(S)), S)[:, None, None]
         if self.frequency_mask:
             size = torch.full((len(S),), float(S.shape[1]))
             S = torch.where(_span(size, self.frequency_mask, S)[:, :, None], fill[:, None], S)
@@ -121,15 +122,15 @@ class SpectrogramAugmentation(nn.Module):
     def _resample(self, S: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Read each item at stretched times and warped frequencies, by linear interpolation."""
         n_bins, n_frames = S.shape[1:]
-        inside = torch.arange(n_frames, device=S.device) < _moved(lengths, S)[:, None]
+        inside = torch.arange(n_frames, device=S.device) < moved(lengths, S)[:, None]
         S = torch.where(inside[:, None], S, 0.0)  # NaN times a weight of zero would be NaN
         stretched = (lengths * (1 + self.time_stretch * _symmetric(len(S)))).round().long().clamp(min=1)
         frames = torch.arange(int(stretched.max()), device=S.device)
         # The first frame stays the first and the last the last.
-        pace = _moved((lengths - 1) / (stretched - 1).clamp(min=1), S)
+        pace = moved((lengths - 1) / (stretched - 1).clamp(min=1), S)
         times = frames * pace[:, None]  # (batch, n_new_frames)
-        times = torch.minimum(times, _moved(lengths - 1, S)[:, None])
-        warp = _moved(1 + self.frequency_warp * _symmetric(len(S)), S)
+        times = torch.minimum(times, moved(lengths - 1, S)[:, None])
+        warp = moved(1 + self.frequency_warp * _symmetric(len(S)), S)
         bins = (torch.arange(n_bins, device=S.device) * warp[:, None]).clamp(max=n_bins - 1)
         grid = torch.stack(
             torch.broadcast_tensors(_scaled(times, n_frames)[:, None, :], _scaled(bins, n_bins)[:, :, None]),
@@ -195,12 +196,7 @@ def _span(size: Tensor, share: float, S: Tensor, axis: int = 1) -> Tensor:
     width = (torch.rand(size.shape) * (share * size + 1)).floor()
     first = (torch.rand(size.shape) * (size - width + 1)).floor()
     position = torch.arange(S.shape[axis], device=S.device)
-    return (position >= _moved(first, S)[:, None]) & (position < _moved(first + width, S)[:, None])
-
-
-def _moved(values: Tensor, S: Tensor) -> Tensor:
-    """Bring numbers to where a batch is, without waiting for it."""
-    return values.to(S.device, non_blocking=True)
+    return (position >= moved(first, S)[:, None]) & (position < moved(first + width, S)[:, None])
 
 
 def _scaled(position: Tensor, n: int) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 __all__ = ["MaskedBatchNorm2d"]
@@ -109,6 +110,7 @@ class _MaskedNormalisation(torch.autograd.Function):
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         padding = None if items is None or frames is None else (items, frames)
+        x = x.detach()  # the same numbers, which a hook may have made a view that forbids writing to it
         if padding is not None:
             _clear(x, padding)
         # The pass that torch's own layer makes; var_mean is several times slower on channels-last tensors.
@@ -127,6 +129,7 @@ class _MaskedNormalisation(torch.autograd.Function):
         return (y if padding is None else _clear(y, padding)), mean, var
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, var, items, frames = ctx.saved_tensors
         padding = None if items is None else (items, frames)

@@ -349,7 +349,7 @@ def _checksum(key: str, content: bytes | memoryview) -> bytes:
 def _digest(audio: Any) -> bytes:
     """Hash of the bytes of a file or of the samples of a waveform."""
     if not is_path(audio):
-        return _HASH(np.ascontiguousarray(check_waveform(audio))).digest()
+        return _HASH(np.ascontiguousarray(check_waveform(audio)).data).digest()
     with open_binary(audio) as file:
         return hashlib.file_digest(file, _HASH).digest()
 

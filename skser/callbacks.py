@@ -147,8 +147,20 @@ class EpochSeed(Callback):
         **kwargs : dict
             Not used.
         """
-        state = np.random.SeedSequence([self.seed, len(net.history)]).generate_state(1, np.uint64)
-        seed_generators(int(state[0]), torch.device(net.device))
+        self.seed_epoch(len(net.history), torch.device(net.device))
+
+    def seed_epoch(self, number: int, device: torch.device) -> None:
+        """Seed the generators for an epoch.
+
+        Parameters
+        ----------
+        number : int
+            Number of the epoch, from 1.
+        device : torch.device
+            Where the training runs.
+        """
+        state = np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)
+        seed_generators(int(state[0]), device)
 
 
 class OneCycle(Callback):

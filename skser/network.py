@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from ._device import moved
 from ._validation import check_choice, check_number
 from .augmentation import SpectrogramAugmentation, make_augmentation
 from .batch_norm import MaskedBatchNorm2d, Padding
@@ -150,7 +151,7 @@ class SpectrogramNetwork(nn.Module):
         x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
         if bool((lengths < x.shape[2]).any()):
             # where, not a product: 0 * NaN is NaN.
-            x = torch.where(_mask(_moved(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
+            x = torch.where(_mask(moved(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
         for block in cast("Iterable[_ConvolutionBlock]", self.convolutions):
             x, lengths = block(x, lengths)
         # All that follows takes little of the time, and is computed in the type of the weights.
@@ -167,7 +168,7 @@ class SpectrogramNetwork(nn.Module):
             by_length, _ = nn.utils.rnn.pad_packed_sequence(
                 PackedSequence(outputs.data, outputs.batch_sizes), batch_first=True
             )
-            return self.attention(by_length.index_select(0, back), _moved(lengths, x))
+            return self.attention(by_length.index_select(0, back), moved(lengths, x))
         last = state[0] if isinstance(state, tuple) else state  # (2, B, rnn_units)
         return torch.cat([last[0], last[1]], dim=1)
 
@@ -202,7 +203,7 @@ class _ConvolutionBlock(nn.Module):
         if self.pool != (1, 1):
             # A window that hangs over the end pools what is there, so that one frame or bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
-        return functional.relu(x, inplace=True), _shorten(lengths, self.pool[0])
+        return functional.relu(x), _shorten(lengths, self.pool[0])
 
 
 class _Attention(nn.Module):
@@ -271,17 +272,12 @@ def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
     They are found on the CPU: a GPU would have to be waited for.
     """
     items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
-    return (_moved(items, x), _moved(frames, x)) if len(items) else None
+    return (moved(items, x), moved(frames, x)) if len(items) else None
 
 
 def _shorten(lengths: Tensor, stride: int) -> Tensor:
     """Give the frames left by a stride in time: every frame begun counts."""
     return (lengths + stride - 1) // stride
-
-
-def _moved(integers: Tensor, x: Tensor) -> Tensor:
-    """Bring integers from the CPU to where a batch is, without waiting for it."""
-    return (integers.pin_memory() if x.is_cuda else integers).to(x.device, non_blocking=True)
 
 
 def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
@@ -292,6 +288,6 @@ def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
     by_length, order = lengths.sort(descending=True)
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order))
-    order, back = _moved(order, x), _moved(back, x)
+    order, back = moved(order, x), moved(back, x)
     data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)
     return PackedSequence(data, batch_sizes, order, back), back

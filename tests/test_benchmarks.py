@@ -58,7 +58,7 @@ def test_paper_stem_has_twice_the_frames_until_the_last_pooling(parts):
         classifier = CenterLossClassifier(max_epochs=1, random_state=0, callbacks=callbacks)
         x, lengths = torch.zeros(1, 1, 64, 8), torch.tensor([64])
         for block in classifier.fit(X, [0, 1, 0, 1]).net_.module_.convolutions:
-            x, lengths = block(x, lengths, False)
+            x, lengths = block(x, lengths)
             frames.append(x.shape[2])
         assert lengths.item() == frames[-1]
     assert frames == [16, 8, 4, 4, 32, 16, 8, 4]

@@ -205,3 +205,26 @@ def test_integers_of_numpy_do_as_sizes(rnn):
     sizes = {"channels": tuple(np.array([4, 6])), "rnn_units": np.int64(5), "embedding_dim": np.int64(3)}
     _, embedding = make(rnn=rnn, **sizes).eval()(torch.zeros(1, 20, 9), torch.tensor([9]))
     assert embedding.shape == (1, 3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("part", ["conv", "norm"])
+def test_hooks_see_outputs_and_gradients(part, training, padded):
+    network, seen = make().train(training), []
+    hooked = getattr(network.convolutions[0], part)
+    hooked.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    hooked.register_full_backward_hook(lambda module, inputs, outputs: seen.append(outputs[0]))
+    S, lengths = padded
+    network(S.requires_grad_(), lengths)[0].sum().backward()
+    output, gradient = seen
+    assert output.shape == gradient.shape
+    assert output.min() < 0  # before the activation
+
+
+def test_second_derivative_says_that_there_is_none(padded):
+    network = make().train()
+    (gradient,) = torch.autograd.grad(
+        network(*padded)[0].sum(), network.convolutions[0].conv.weight, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        gradient.sum().backward()

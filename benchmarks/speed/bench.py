@@ -1,6 +1,6 @@
 """Measure how fast skser is, as ratios to what one would use instead.
 
-python benchmarks/speed/bench.py                                 all rows, about ten minutes
+python benchmarks/speed/bench.py                                 all rows, under fifteen minutes
 python benchmarks/speed/bench.py --only features-librosa import  some of them
 python benchmarks/speed/bench.py --device cuda                   the rows of a GPU as well
 python benchmarks/speed/bench.py --list
@@ -29,7 +29,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("
 from harness import Row, Settings, environment, run_row  # noqa: E402 - behind the path
 from registry import all_rows  # noqa: E402
 
-COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met")
+COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met", "note")
 
 
 def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argparse.Namespace:
@@ -48,8 +48,9 @@ def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argp
 def cells(row: dict[str, Any]) -> dict[str, str]:
     """Write a described row as the cells of the table."""
     shown = {"row": row["name"]} | {name: row[name] for name in ("case", "against", "target")}
+    shown["note"] = row["note"]
     if row["ratio"] is None:
-        return shown | {"ratio": "", "spread": "", "met": row["note"]}
+        return shown | {"ratio": "", "spread": "", "met": ""}
     met = {True: "yes", False: "no", None: ""}[row["met"]]
     return shown | {
         "ratio": f"{row['ratio']:.2f}",
@@ -62,7 +63,8 @@ def line(row: dict[str, Any]) -> str:
     """Write a described row as a line of the printed table."""
     shown = cells(row)
     what = f"{row['name']:22} {shown['case']}" + (f" | {shown['against']}" if shown["against"] else "")
-    return f"{what:118} {shown['ratio']:>6} {shown['spread']:>14} {shown['target']:>8} {shown['met']}"
+    ratio = f"{shown['ratio']:>6} {shown['spread']:>14} {shown['target']:>8}"
+    return f"{what:118} {ratio} {shown['met']:3} {shown['note']}"
 
 
 def save(path: Path, described: dict[str, Any]) -> None:

@@ -38,10 +38,10 @@ PARTS = {
     "convolutions": ("aten::mkldnn_convolution", "aten::convolution_backward"),
     "batch normalisation and padding": ("_MaskedNormalisation", "_MaskedNormalisationBackward"),
     "pooling": ("aten::max_pool2d_with_indices", "aten::max_pool2d_with_indices_backward"),
-    "activation": ("aten::relu_", "aten::threshold_backward"),
+    "activation": ("aten::relu", "aten::threshold_backward"),
     "optimizer": ("Optimizer.step#AdamW.step",),
 }
-REST = "recurrent layer, embedding, loss, standardisation"
+REST = "all else: recurrent layer, embedding, loss, Python"
 LENGTHS = (1.0, 2.0, 4.0)  # seconds
 
 

@@ -110,14 +110,16 @@ def compare(
     rounds: int = 5,
     most: int = 50,
     note: str = "",
+    warm_up: bool = True,
 ) -> Measurement:
-    """Time two things by turns, after a warm-up of both, for the settings' seconds.
+    """Time two things by turns, after a warm-up of both unless they are long, for the settings' seconds.
 
     The ratio is that of `case` over `against`, times `scale`; there are at least `rounds` and at most
     `most` of it.
     """
     rounds, most = (1, 2) if settings.tiny else (rounds, most)
-    clock(case), clock(against)
+    if warm_up:
+        clock(case), clock(against)
     ratios: list[float] = []
     end = time.perf_counter() + settings.seconds
     while len(ratios) < rounds or (len(ratios) < most and time.perf_counter() < end):

@@ -38,7 +38,9 @@ def against_opensmile(settings: Settings) -> Measurement:
             lambda: network.predict(paths),
             lambda: machine.predict(smile.process_files(paths)),
             settings,
-            rounds=2,
+            rounds=3,
+            most=3,
+            warm_up=False,
             note=source,
         )
 

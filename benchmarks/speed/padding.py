@@ -12,11 +12,10 @@ from steps import Batch, default_network, training_step
 from workloads import durations, spectrograms
 
 from skser.augmentation import make_augmentation
-from skser.batches import SpectrogramDataset, shuffled_batches
+from skser.batches import BatchIterator, SpectrogramDataset, shuffled_batches
 
 IEMOCAP = 5531  # utterances of the four emotions that are usually compared
 _BATCH_SIZE = 32
-_SAMPLE = 512  # utterances that one batch of a sample stands for
 
 
 def padded_over_real(settings: Settings) -> Measurement:
@@ -61,47 +60,29 @@ def epoch(batches: Callable[[], Iterable[Batch]]) -> Callable[[], None]:
     return call
 
 
-def sampled(
-    dataset: SpectrogramDataset, batches: list[NDArray[np.intp]], every: int
-) -> tuple[Callable[[], None], int]:
-    """Make the function that trains on every so many of an epoch's batches; give their frames as well.
-
-    Batches are taken across the range of their lengths.
-    """
-    lengths = dataset.X.lengths
-    ranked = sorted(batches, key=lambda batch: lengths[batch].sum())
-    chosen = ranked[min(every, len(ranked)) // 2 :: every]
-    return epoch(lambda: map(dataset.batch, chosen)), sum(lengths[batch].sum() for batch in chosen)
-
-
 def epoch_bucketed(settings: Settings) -> Measurement:
-    """Compare the frames of length-bucketed batches with those of random ones, by a sample of both."""
-    dataset = SpectrogramDataset(*spectrograms(durations(settings.size(1024, 64))))
+    """Compare an epoch of length-bucketed batches with one of random ones."""
+    dataset = SpectrogramDataset(*spectrograms(durations(settings.size(320, 64))))
     lengths, rng = dataset.X.lengths, np.random.default_rng(0)
-    every = settings.size(5, 1)
-    case, frames = sampled(dataset, shuffled_batches(lengths, _BATCH_SIZE, rng), every)
-    against, frames_against = sampled(dataset, random_batches(lengths, _BATCH_SIZE, rng), every)
-    return compare(case, against, settings, scale=frames_against / frames, rounds=3)
+    bucketed, random = (draw(lengths, _BATCH_SIZE, rng) for draw in (shuffled_batches, random_batches))
+    return compare(
+        epoch(lambda: map(dataset.batch, bucketed)),
+        epoch(lambda: map(dataset.batch, random)),
+        settings,
+        rounds=3,
+    )
 
 
 def epoch_of_size(batch_size: int) -> Callable[[Settings], Measurement]:
-    """Make the function that compares the frames of an epoch of another batch size with the default's.
+    """Make the function that compares an epoch of another batch size with one of the default.
 
-    Both are samples of the batches of a corpus large enough for many of either: in a small one large batches
-    are mostly padding.
+    The corpus is large enough for many batches of either: in a small one large batches are mostly padding.
     """
 
     def measure(settings: Settings) -> Measurement:
-        dataset = SpectrogramDataset(*spectrograms(durations(settings.size(2048, 128))))
-        (case, frames), (against, frames_against) = (
-            sampled(
-                dataset,
-                shuffled_batches(dataset.X.lengths, size, np.random.default_rng(0)),
-                settings.size(_SAMPLE, 128) // size,
-            )
-            for size in (batch_size, _BATCH_SIZE)
-        )
-        return compare(case, against, settings, scale=frames_against / frames, rounds=3, most=6)
+        dataset = SpectrogramDataset(*spectrograms(durations(settings.size(1024, 64))))
+        other, default = (BatchIterator(dataset, size, shuffle=True) for size in (batch_size, _BATCH_SIZE))
+        return compare(epoch(lambda: other), epoch(lambda: default), settings, rounds=2, warm_up=False)
 
     return measure
 

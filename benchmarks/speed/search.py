@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from harness import Measurement, Row, Settings, compare, pinned
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterGrid
 from sklearn.pipeline import Pipeline
@@ -46,7 +47,7 @@ def features_included(settings: Settings) -> Measurement:
                 fitted = clone(classifier).set_params(**parameters).fit(X[train], y[train])
                 unweighted_accuracy_scorer(fitted, X[test], y[test])
 
-    return compare(searched, by_hand, settings, rounds=2, most=2)
+    return compare(searched, by_hand, settings, rounds=3, most=3, warm_up=False)
 
 
 def two_workers(settings: Settings) -> Measurement:
@@ -62,12 +63,12 @@ def two_workers(settings: Settings) -> Measurement:
         )
 
         def call() -> None:
-            with pinned(1):  # joblib gives each of several workers one thread by itself
+            with pinned(1), parallel_config("loky", inner_max_num_threads=1):
                 search.fit(X, y, groups=np.arange(n) // N_CLASSES)
 
         return call
 
-    return compare(searching(2), searching(1), settings, rounds=2)
+    return compare(searching(2), searching(1), settings, rounds=3, most=3, warm_up=False)
 
 
 ROWS = [

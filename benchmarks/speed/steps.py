@@ -20,6 +20,13 @@ def default_network(**parameters: Any) -> SpectrogramNetwork:
     return SpectrogramNetwork(N_BINS, N_CLASSES, **({"augmentation": "moderate"} | parameters)).train()
 
 
+def use_strides_of_the_paper(network: SpectrogramNetwork) -> None:
+    """Give the first convolution strides of 2, and all poolings 2 x 2; weights keep their shapes."""
+    first, *_, last = network.convolutions
+    first.conv.stride = first.conv_stride = first.stride = (2, 2)
+    last.pool = last.stride = (2, 2)
+
+
 def training_step(network: nn.Module, lr: float = 1e-3) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """Make the function that takes one step: loss, gradients, AdamW, centers."""
     device = next(network.parameters()).device
