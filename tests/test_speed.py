@@ -243,12 +243,19 @@ def test_memory_of_a_call_is_the_peak_that_it_leaves_behind_or_not():
 FAST = (
     *("features-librosa", "features-torch", "features-padded", "padding", "padding-augmented"),
     *("step-prototype", "step-flops", "step-augmented", "step-threads", "one-eager", "one-onnx", "fit-tiny"),
-    *("epoch-bucketed", "search-features", "length", "memory"),
+    *("epoch-bucketed", "search-features", "length-transform", "length-fit", "length-predict", "memory"),
 )
 
 
+@pytest.fixture
+def few_and_short(monkeypatch):
+    """Cut what is tiny already further: utterances of two seconds at most, and two candidates of a search."""
+    monkeypatch.setattr(importlib.import_module("workloads"), "LONGEST", 2.0)
+    monkeypatch.setattr(importlib.import_module("search"), "GRID", {"center_lambda": [0.03, 1]})
+
+
 @pytest.mark.parametrize("name", FAST)
-def test_row_runs_at_a_tiny_size(name, rows, harness, tiny):
+def test_row_runs_at_a_tiny_size(name, rows, harness, tiny, few_and_short):
     (row,) = (row for row in rows if row.name == name)
     described = harness.run_row(row, tiny)
     assert math.isfinite(described["ratio"])
