@@ -38,6 +38,24 @@ def ravdess_root() -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def folder_of_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic recordings of six speakers, one in each class, and a table of speakers; a folder a class."""
+    import soundfile
+
+    from skser.datasets import make_emotional_speech
+
+    root = tmp_path_factory.mktemp("recordings")
+    corpus = make_emotional_speech(n_speakers=6, n_per_class=1, duration=0.5, random_state=0)
+    rows = ["file,speaker"]
+    for index, (y, label, speaker) in enumerate(zip(corpus.data, corpus.target, corpus.groups, strict=True)):
+        (root / label).mkdir(exist_ok=True)
+        soundfile.write(root / label / f"{index}.wav", y, corpus.sr)
+        rows.append(f"{label}/{index}.wav,{speaker}")
+    (root / "speakers.csv").write_text("\n".join(rows))
+    return root
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave tests of GPUs out where torch sees none, unless SKSER_TEST_DEVICE names another device."""
     if item.get_closest_marker("gpu") and os.environ.get("SKSER_TEST_DEVICE", "cuda") == "cuda":

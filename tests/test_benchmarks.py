@@ -24,8 +24,14 @@ def run(script: str, *arguments: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_recipe_tries_each_fold_of_the_first_speakers_once(tmp_path):
-    options = ["--speakers", 4, "--trials", "small", "--seeds", 0, "--device", "cpu"]
+@pytest.fixture
+def four_of_six(folder_of_speech):
+    """Options that name a corpus and the speakers to take of it."""
+    return ["--corpus", f"files:{folder_of_speech}", "--speakers", 4]
+
+
+def test_recipe_tries_each_fold_of_the_first_speakers_once(four_of_six, tmp_path):
+    options = [*four_of_six, "--trials", "small", "--seeds", 0, "--device", "cpu"]
     options += ["--set", "max_epochs=1", "channels=[4,4]", "rnn_units=4", "--output", tmp_path / "recipe.csv"]
     first = run("recipe.py", *options)
     assert first.count("seed 0: UA") == 2  # two folds of two speakers
@@ -37,8 +43,8 @@ def test_recipe_tries_each_fold_of_the_first_speakers_once(tmp_path):
     assert again.count("seed 0: UA") == 0
 
 
-def test_stems_are_compared_in_pairs_and_fits_with_a_row_are_not_made_again(tmp_path):
-    options = ["--speakers", 4, "--seeds", 0, "--max-epochs", 1, "--device", "cpu"]
+def test_stems_are_compared_in_pairs_and_fits_with_a_row_are_not_made_again(four_of_six, tmp_path):
+    options = [*four_of_six, "--seeds", 0, "--max-epochs", 1, "--device", "cpu"]
     options += ["--output", tmp_path / "stem.csv"]
     assert "over 2 pairs" in run("stem.py", *options)
     kept = (tmp_path / "stem.csv").read_text().splitlines()

@@ -14,11 +14,11 @@ from skser import CenterLossClassifier, SpectrogramTransformer
 TRANSFORMER = SpectrogramTransformer()
 # What the checks hand over are no spectrograms, to which alone the augmentation can be applied.
 CLASSIFIER = CenterLossClassifier(
-    channels=(8, 16, 16, 16),
-    rnn_units=16,
+    channels=(8, 16),
+    rnn_units=8,
     embedding_dim=16,
     augmentation=None,
-    max_epochs=30,
+    max_epochs=15,
     lr=1e-2,
     random_state=0,
 )

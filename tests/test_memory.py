@@ -340,29 +340,31 @@ import resource, sys
 import numpy as np
 from skser import SpectrogramTransformer
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))
-try:
-    n, n_times, n_jobs = map(int, sys.argv[1:])
-    SpectrogramTransformer(max_nbytes="100K", n_jobs=n_jobs).transform([np.ones(n_times)] * n)
-except OSError as error:
-    print(type(error).__name__, error)
+n_jobs, *sizes = map(int, sys.argv[1:])
+for n, n_times in zip(sizes[::2], sizes[1::2]):
+    try:
+        SpectrogramTransformer(max_nbytes="100K", n_jobs=n_jobs).transform([np.ones(n_times)] * n)
+    except OSError as error:
+        print(type(error).__name__, error)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no resource limits")
-@pytest.mark.parametrize(("n", "n_times"), [(20, 80_000), (1000, 1600)])  # written at once, or buffered
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_disk_without_room_is_one_clear_error(n: int, n_times: int, n_jobs: int, folder: Path) -> None:
+def test_a_disk_without_room_is_one_clear_error(n_jobs: int, folder: Path) -> None:
+    sizes = [(20, 80_000), (1000, 1600)]  # written at once, or buffered
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(n), str(n_times), str(n_jobs)],
+        [sys.executable, "-c", FULL, str(n_jobs), *[str(number) for size in sizes for number in size]],
         env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    size = n * (1 + n_times // 160) * 64 * 4 / 2**20  # frames, bins, bytes
-    assert done.stdout == (
+    mib = [n * (1 + n_times // 160) * 64 * 4 / 2**20 for n, n_times in sizes]  # frames, bins, bytes
+    assert done.stdout == "".join(
         f"OSError {str(folder)!r} cannot take the spectrograms, about {size:.0f} MiB (File too large): set "
         "TMPDIR to a folder with so much room, or keep them in memory with max_nbytes=None.\n"
+        for size in mib
     )
     assert done.stderr == ""
     assert os.listdir(folder) == []
