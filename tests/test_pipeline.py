@@ -95,9 +95,7 @@ def test_embeddings_flow_on_to_an_svc(speech):
 
 def test_grid_search_is_the_same_with_one_worker_and_two(speech, tmp_path, one_thread):
     results = [
-        search(make(memory=tmp_path), {"classifier__center_lambda": [0, 0.3]}, n_jobs).fit(
-            speech.data, speech.target, groups=speech.groups
-        )
+        search(make(memory=tmp_path), n_jobs=n_jobs).fit(speech.data, speech.target, groups=speech.groups)
         for n_jobs in (1, 2)
     ]
     for fold in range(2):
@@ -181,7 +179,7 @@ def test_sample_weights_are_routed_where_they_are_asked_for(speech):
 
 @pytest.fixture(scope="module")
 def ravdess(ravdess_root):
-    return load_ravdess(ravdess_root, actors=[1, 2])
+    return load_ravdess(ravdess_root, actors=[1, 2, 3, 4])
 
 
 @pytest.mark.corpus
@@ -193,7 +191,7 @@ def test_grid_search_on_recordings_keeps_speakers_apart(ravdess, tmp_path):
         assert set(ravdess.groups[train]).isdisjoint(ravdess.groups[test])
     assert len(list(tmp_path.rglob("*.npy"))) == len(set(map(_content, ravdess.data)))
     refit = found.best_estimator_
-    assert refit.transform(ravdess.data).shape == (120, 8)
+    assert refit.transform(ravdess.data).shape == (240, 8)
     svc = make_pipeline(FrozenEstimator(refit), SVC()).fit(ravdess.data, ravdess.target)
     np.testing.assert_array_equal(svc[:-1].transform(ravdess.data), refit.transform(ravdess.data))
     assert set(svc.predict(ravdess.data)) <= set(ravdess.target)
@@ -201,25 +199,25 @@ def test_grid_search_on_recordings_keeps_speakers_apart(ravdess, tmp_path):
 
 @pytest.mark.corpus
 def test_answers_on_recordings_do_not_depend_on_padding_batch_or_order(ravdess):
-    X = SpectrogramTransformer().transform(ravdess.data[::2])
-    y = ravdess.target[::2]
+    X = SpectrogramTransformer().transform(ravdess.data[::2][:100])
+    y = ravdess.target[::2][:100]
     classifier = CenterLossClassifier(max_epochs=2, random_state=0).fit(X, y)
     expected = classifier.predict_proba(X)
     rng = np.random.default_rng(0)
-    order = rng.permutation(60)
+    order = rng.permutation(100)
     dense, lengths = X.pad(np.nan)
     garbage = np.where(np.isnan(dense), rng.normal(scale=100, size=dense.shape), dense)
     small = CenterLossClassifier(**classifier.get_params())
     small.__dict__.update({**classifier.__dict__, "batch_size": 3})
     ways = {
-        "alone": np.concatenate([classifier.predict_proba(X[[index]]) for index in range(60)]),
+        "alone": np.concatenate([classifier.predict_proba(X[[index]]) for index in range(100)]),
         "as items": classifier.predict_proba(list(X)),
         "in another order": classifier.predict_proba(X[order])[np.argsort(order)],
         "in other batches": small.predict_proba(X),
         "behind NaN": classifier.predict_proba(dense),
         "behind garbage": classifier.predict_proba(Spectrograms.from_padded(garbage, lengths)),
         "one long row": classifier.predict_proba(
-            np.concatenate([dense, np.full((60, 64, 500), np.nan)], axis=2)
+            np.concatenate([dense, np.full((100, 64, 500), np.nan)], axis=2)
         ),
     }
     for way, proba in ways.items():
