@@ -129,14 +129,14 @@ ROWS = [
         "fit-default",
         "fit of the default network",
         "a bare PyTorch loop, same module, batches and optimizer",
-        against_bare_loop(96, 2),
+        against_bare_loop(64, 2),
         target=1.05,
     ),
     Row(
         "fit-tiny",
         "fit of a tiny network",
         "a bare PyTorch loop, same module, batches and optimizer",
-        against_bare_loop(128, 3, **TINY),
+        against_bare_loop(64, 3, **TINY),
         target=1.4,
     ),
     Row(
