@@ -132,7 +132,7 @@ def test_row_that_lacks_something_says_what_and_counts_as_neither(harness, tiny)
         "not run: needs --device cuda",
     ]
     assert bench.unmet(described) == "none"
-    assert bench.cells(described[0])["note"] == "not run: needs recordings"
+    assert bench.cells(described[0])["met"] == "not run: needs recordings"
 
 
 def test_threads_are_pinned_and_given_back(harness):

@@ -29,7 +29,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("
 from harness import Row, Settings, environment, run_row  # noqa: E402 - behind the path
 from registry import all_rows  # noqa: E402
 
-COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met", "note")
+COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met")
 
 
 def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argparse.Namespace:
@@ -48,9 +48,10 @@ def parse_arguments(rows: list[Row], arguments: list[str] | None = None) -> argp
 def cells(row: dict[str, Any]) -> dict[str, str]:
     """Write a described row as the cells of the table."""
     shown = {"row": row["name"]} | {name: row[name] for name in ("case", "against", "target")}
-    shown["note"] = row["note"]
     if row["ratio"] is None:
-        return shown | {"ratio": "", "spread": "", "met": ""}
+        return shown | {"ratio": "", "spread": "", "met": row["note"]}
+    if row["note"]:
+        shown["case"] += f" ({row['note']})"
     met = {True: "yes", False: "no", None: ""}[row["met"]]
     return shown | {
         "ratio": f"{row['ratio']:.2f}",
@@ -64,7 +65,7 @@ def line(row: dict[str, Any]) -> str:
     shown = cells(row)
     what = f"{row['name']:22} {shown['case']}" + (f" | {shown['against']}" if shown["against"] else "")
     ratio = f"{shown['ratio']:>6} {shown['spread']:>14} {shown['target']:>8}"
-    return f"{what:118} {ratio} {shown['met']:3} {shown['note']}"
+    return f"{what:118} {ratio} {shown['met']}"
 
 
 def save(path: Path, described: dict[str, Any]) -> None:
