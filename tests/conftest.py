@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Each worker of pytest-xdist has a processor for itself, and so has what its tests start: threads
 # beyond that would wait for each other. Said before numpy and torch are imported, which read it once.
@@ -40,13 +41,23 @@ def ravdess_root() -> Path:
 
 @pytest.fixture(scope="session")
 def folder_of_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthetic recordings of six speakers, one in each class, and a table of speakers; a folder a class."""
-    import soundfile
-
+    """Synthetic recordings of six speakers, one in each class."""
     from skser.datasets import make_emotional_speech
 
-    root = tmp_path_factory.mktemp("recordings")
     corpus = make_emotional_speech(n_speakers=6, n_per_class=1, duration=0.5, random_state=0)
+    return written(corpus, tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="session")
+def write_recordings() -> Callable[[Any, Path], Path]:
+    """Give the function that writes a corpus as files."""
+    return written
+
+
+def written(corpus: Any, root: Path) -> Path:
+    """Write recordings, one folder a class, with a table of speakers."""
+    import soundfile
+
     rows = ["file,speaker"]
     for index, (y, label, speaker) in enumerate(zip(corpus.data, corpus.target, corpus.groups, strict=True)):
         (root / label).mkdir(exist_ok=True)

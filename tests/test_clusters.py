@@ -23,7 +23,6 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
@@ -156,16 +155,9 @@ def test_workers_of_dask_compute_in_one_thread(client: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def recordings(speech: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recordings(speech: Any, write_recordings: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings as files, one folder a class, with a table of speakers."""
-    root = tmp_path_factory.mktemp("recordings")
-    rows = ["file,speaker"]
-    for index, (y, label, speaker) in enumerate(zip(speech.data, speech.target, speech.groups, strict=True)):
-        (root / label).mkdir(exist_ok=True)
-        soundfile.write(root / label / f"{index}.wav", y, speech.sr)
-        rows.append(f"{label}/{index}.wav,{speaker}")
-    (root / "speakers.csv").write_text("\n".join(rows))
-    return root
+    return write_recordings(speech, tmp_path_factory.mktemp("recordings"))
 
 
 @pytest.fixture
