@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from ._validation import all_finite, check_number
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
 
 _WIDEST_DB = 1e4  # beyond all that float32 can span
+_TRIM_HOP = 512  # samples
+_TRIM_AMIN = 1e-10  # lowest mean square
 _RERAISED = (FileNotFoundError, IsADirectoryError, PermissionError, OSError, TypeError, ValueError)
 
 
@@ -290,22 +293,31 @@ def _check_finite(array: np.ndarray, samples: np.ndarray) -> None:
         )
 
 
+# Not by librosa's functions: their modules compile code when they are imported, and where workers do so at
+# the same time, numba's cache stays broken (numba issue 10128) and Python crashes in what uses it.
+
+
 def _resample(y: np.ndarray, orig_sr: int, sr: int) -> np.ndarray:
-    """Waveform at another sampling rate."""
+    """Waveform at another sampling rate, equal to librosa's `resample`."""
     if orig_sr == sr:
         return y
-    from librosa import resample
+    import soxr
 
-    resampled: np.ndarray = resample(y, orig_sr=orig_sr, target_sr=sr, res_type="soxr_hq")
-    return resampled
+    resampled: np.ndarray = soxr.resample(y, orig_sr, sr, quality="HQ")
+    n_times = math.ceil(len(y) * (sr / orig_sr))
+    return np.pad(resampled[:n_times], (0, max(0, n_times - len(resampled))))
 
 
 def _trim(y: np.ndarray, trim_db: float | None) -> np.ndarray:
-    """Waveform without the silence at its ends."""
+    """Waveform without the silence at its ends, equal to librosa's `effects.trim`."""
     if trim_db is None:
         return y
-    from librosa.effects import trim
-
+    # A frame is four hops long, and half of it lies before the first sample and after the last.
+    hops = np.pad(y, 2 * _TRIM_HOP)[: (len(y) // _TRIM_HOP + 4) * _TRIM_HOP].reshape(-1, _TRIM_HOP)
+    sums = np.square(hops, dtype=np.float64).sum(axis=1)
+    power = np.lib.stride_tricks.sliding_window_view(sums, 4).mean(axis=1) / _TRIM_HOP
+    level = 10 * np.log10(np.maximum(power, _TRIM_AMIN))
     # The threshold is relative to the loudest frame, which therefore stays, but for rounding.
-    trimmed: np.ndarray = trim(y, top_db=min(trim_db, _WIDEST_DB))[0]
+    loud = np.flatnonzero(level - level.max() > -min(trim_db, _WIDEST_DB))
+    trimmed = y[loud[0] * _TRIM_HOP : (loud[-1] + 1) * _TRIM_HOP]
     return trimmed if len(trimmed) else y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -65,6 +66,17 @@ def written(corpus: Any, root: Path) -> Path:
         rows.append(f"{label}/{index}.wav,{speaker}")
     (root / "speakers.csv").write_text("\n".join(rows))
     return root
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have librosa compile its functions before workers start.
+
+    Workers that compile them at the same time leave a cache behind that crashes Python at the first call
+    (https://github.com/numba/numba/issues/10128).
+    """
+    if getattr(config.option, "numprocesses", None):
+        importlib.import_module("librosa.beat")
+        importlib.import_module("librosa.core.pitch")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

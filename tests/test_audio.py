@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,27 @@ def test_silence_at_both_ends_is_trimmed(y: np.ndarray, write: Callable[..., Pat
     assert len(y) <= len(trimmed) < len(y) + 8192
     np.testing.assert_array_equal(load_audio(write(padded), trim_db=40), trimmed)
     assert len(load_audio(padded)) == len(padded)
+
+
+@pytest.mark.parametrize("n_times", [1, 511, 512, 1024, 2047, 20000])
+@pytest.mark.parametrize("trim_db", [3, 20, 60])
+def test_short_recordings_are_trimmed_as_librosa_does(n_times: int, trim_db: float) -> None:
+    rng = np.random.default_rng(n_times)
+    y = (rng.standard_normal(n_times) * np.linspace(0, 1, n_times) ** 4).astype(np.float32)
+    expected = librosa.effects.trim(y, top_db=trim_db)[0]
+    np.testing.assert_array_equal(load_audio(y, trim_db=trim_db), expected if len(expected) else y)
+
+
+def test_nothing_is_compiled_for_reading_resampling_and_trimming(
+    write: Callable[..., Path], y: np.ndarray
+) -> None:
+    # Workers that compile librosa's functions at the same time leave a cache behind that crashes Python.
+    program = (
+        f"import sys, skser; skser.load_audio({os.fspath(write(y))!r}, 8000, trim_db=30); "
+        "print([name for name in sys.modules if name.split('.')[0] in ('librosa', 'numba')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-30])
@@ -494,6 +517,11 @@ def test_the_smallest_threshold_leaves_something(y: np.ndarray) -> None:
     assert len(load_audio(y, trim_db=1e308)) == len(y)
 
 
+def test_loud_samples_are_trimmed_too(y: np.ndarray) -> None:
+    padded = np.concatenate([np.zeros(16000, np.float32), y * np.float32(1e37)])
+    assert len(y) <= len(load_audio(padded, trim_db=40)) < len(y) + 2048
+
+
 @pytest.mark.corpus
 def test_real_recordings_load_as_soundfile_reads_them(ravdess_root: Path) -> None:
     for path in sorted(ravdess_root.glob("Actor_*/*.flac"))[::240]:
@@ -501,3 +529,4 @@ def test_real_recordings_load_as_soundfile_reads_them(ravdess_root: Path) -> Non
         np.testing.assert_array_equal(load_audio(path, sr), expected)
         trimmed = load_audio(path, sr, trim_db=30)
         assert 0.2 * len(expected) < len(trimmed) < len(expected)
+        np.testing.assert_array_equal(trimmed, librosa.effects.trim(expected, top_db=30)[0])

@@ -28,7 +28,7 @@ PACKAGES = ("skser", "skser.datasets")
 # Never loaded by `import skser`, each comes with the function that needs it.
 LATE = {
     *("dask", "librosa", "matplotlib", "onnx", "onnxruntime", "pandas", "pooch"),
-    *("safetensors", "soundfile", "torchaudio", "tqdm"),
+    *("safetensors", "soundfile", "soxr", "torchaudio", "tqdm"),
 }
 
 
