@@ -1,13 +1,14 @@
-"""Power spectrograms of a waveform, some frames at a time, which stay in the processor's cache.
+"""Power spectrograms of waveforms, some frames at a time, which stay in the processor's cache.
 
 Done at once, each step of a long waveform goes to memory and back, in pages that are new each time:
-that takes longer than the Fourier transforms.
+that takes longer than the Fourier transforms. Done one by one, short waveforms take as long for the calls
+as for the arithmetic: some of them share a call, behind each other with silence between.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,25 +80,25 @@ def split_bands(filters: torch.Tensor) -> tuple[Bands, ...]:
 
 
 def power_in_blocks(
-    y: torch.Tensor,
+    waveforms: Sequence[torch.Tensor],
     n_fft: int,
     hop_length: int,
     window: torch.Tensor,
     bins: slice,
     filterbank: tuple[Bands, ...] | None,
-) -> torch.Tensor:
-    """Compute the power of a waveform in some Fourier bins, or in bands of them.
+) -> tuple[torch.Tensor, list[slice]]:
+    """Compute the power of waveforms in some Fourier bins, or in bands of them.
 
     Parameters
     ----------
-    y : torch.Tensor of shape (n_times,)
-        Waveform.
+    waveforms : sequence of torch.Tensor of shape (n_times,)
+        Waveforms of one dtype.
     n_fft : int
         Length of the Fourier transform in samples.
     hop_length : int
         Distance between frames in samples.
     window : torch.Tensor of shape (win_length,)
-        Window, of the dtype of `y`.
+        Window, of the dtype of the waveforms.
     bins : slice
         The Fourier bins.
     filterbank : tuple of Bands or None
@@ -105,24 +106,54 @@ def power_in_blocks(
 
     Returns
     -------
-    torch.Tensor of shape (n_bands or n_bins, n_frames)
-        Power.
+    rows : torch.Tensor of shape (n_rows, n_bands or n_bins)
+        Power of the frames of all waveforms, and of some between them.
+    parts : list of slice
+        Which rows are the frames of each waveform: bit for bit the same, whatever stands beside it.
     """
-    frames = functional.pad(y, (n_fft // 2, n_fft // 2)).unfold(0, n_fft, hop_length)
-    n_frames, win_length = frames.shape[0], window.shape[0]
+    frames, parts = _frames(waveforms, n_fft, hop_length)
+    n_rows, win_length = frames.shape[0], window.shape[0]
     if win_length < n_fft:
         left = (n_fft - win_length) // 2
         window = functional.pad(window, (left, n_fft - win_length - left))
     width = bins.stop - bins.start if filterbank is None else filterbank[-1].bands.stop
-    result = y.new_empty(n_frames, width)
-    blocks = list(_blocks(n_frames, max(_FEWEST, _SAMPLES // n_fft)))
-    windowed = _buffer(max(stop - start for start, stop in blocks), n_fft, y.dtype)
-    for start, stop in blocks:
-        block = torch.mul(frames[start:stop], window, out=windowed[: stop - start])
+    # Rows between waveforms are left out below, and hold zeros.
+    rows = (frames.new_empty if len(parts) == 1 else frames.new_zeros)(n_rows, width)
+    blocks = list(_joined(parts, max(_FEWEST, _SAMPLES // n_fft)))
+    windowed = _buffer(max(block[-1].stop - block[0].start for block in blocks), n_fft, rows.dtype)
+    for block in blocks:
+        first, stop = block[0].start, block[-1].stop
+        at_once = torch.mul(frames[first:stop], window, out=windowed[: stop - first])
         # Given a buffer for its result, rfft copies into it.
-        parts = torch.view_as_real(torch.fft.rfft(block))
-        _sum_squares(parts.mul_(parts), bins, filterbank, result[start:stop])
-    return result.mT
+        squares = torch.view_as_real(torch.fft.rfft(at_once))
+        squares.mul_(squares)
+        # How a product adds depends on its number of rows: one for each waveform.
+        for part in block:
+            _sum_squares(squares[part.start - first : part.stop - first], bins, filterbank, rows[part])
+    return rows, parts
+
+
+def _frames(
+    waveforms: Sequence[torch.Tensor], n_fft: int, hop_length: int
+) -> tuple[torch.Tensor, list[slice]]:
+    """Lay waveforms behind each other, with half a frame of zeros at least before and behind each, and cut.
+
+    The frames (n_rows, n_fft) share their memory. Each waveform begins at a multiple of the hop.
+    """
+    n_times, half = [y.shape[0] for y in waveforms], n_fft // 2
+    # A longer hop than the longest waveform has one frame of each as well.
+    hop_length = min(hop_length, max(n_times) + n_fft)
+    starts, parts, n_rows = [], [], 0
+    for n in n_times:
+        starts.append(n_rows * hop_length + half)
+        parts.append(slice(n_rows, n_rows + 1 + (n + 2 * half - n_fft) // hop_length))
+        n_rows += -(-(n + half) // hop_length)
+    n_rows = parts[-1].stop
+    laid = waveforms[0].new_zeros((n_rows - 1) * hop_length + n_fft)
+    samples = laid.numpy()  # copies with less ado
+    for y, n, start in zip(waveforms, n_times, starts, strict=True):
+        samples[start : start + n] = y.detach().numpy()[: len(laid) - start]
+    return laid.unfold(0, n_fft, hop_length), parts
 
 
 def _sum_squares(
@@ -138,6 +169,22 @@ def _sum_squares(
     flat = squares.flatten(1)
     for half in filterbank:
         torch.mm(flat[:, half.parts], half.weights, out=out[:, half.bands])
+
+
+def _joined(parts: Sequence[slice], size: int) -> Iterator[list[slice]]:
+    """Cut long parts of the rows into blocks of so many, and join short ones to up to twice as many."""
+    block: list[slice] = []
+    for part in parts:
+        for start, stop in _blocks(part.stop - part.start, size):
+            if block and part.start + stop - block[0].start > 2 * size:
+                yield block
+                block = []
+            block.append(slice(part.start + start, part.start + stop))
+            if block[-1].stop - block[0].start >= size:
+                yield block
+                block = []
+    if block:
+        yield block
 
 
 def _blocks(n: int, size: int) -> Iterator[tuple[int, int]]:

@@ -1,9 +1,9 @@
-"""The way of one recording to its spectrogram, through the cache if there is one."""
+"""The way of recordings to their spectrograms, through the cache if there is one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,9 @@ from ._validation import all_finite
 from .audio import _load, _plain, errors_named, is_path
 from .cache import cache_key, file_state, read_entry, remove_unfinished, write_entry
 from .exceptions import RecordingFailure
-from .spectrogram import checked_spectrogram
+from .spectrogram import checked_spectrogram, spectrograms_in_rows
 
+_SAMPLES = 2**17  # of a group
 _ATTEMPTS = 3  # at a file that changes while it is read
 
 
@@ -124,17 +125,35 @@ class Extraction:
         OSError, TypeError, ValueError
             If it cannot be used.
         """
-        y = _load(audio, self.parameters["sr"], None, self.trim_db, self.max_duration)
+        y = self.load(audio)
         device = torch.device(self.device)
         with torch.no_grad(), steady_arithmetic(device):
             there = torch.as_tensor(y).to(device) if device.type != "cpu" else y
             S = checked_spectrogram(there, **self.parameters).cpu().numpy()
-        if not all_finite(S):
-            raise ValueError(
-                f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
-                "scale the waveform to [-1, 1]."
-            )
+        _check_power(y, S)
         return S
+
+    def load(self, audio: Any) -> np.ndarray:
+        """Waveform (n_times,) of a recording."""
+        return _load(audio, self.parameters["sr"], None, self.trim_db, self.max_duration)
+
+    def compute_rows(self, waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, list[slice]]:
+        """Spectrograms of several waveforms, as `spectrograms_in_rows` gives them."""
+        settings = {name: value for name, value in self.parameters.items() if name != "backend"}
+        with torch.no_grad():
+            return spectrograms_in_rows(waveforms, **settings)
+
+    def samples(self, audio: Any) -> int | None:
+        """Samples that a recording takes in a group; None if it is to be computed alone.
+
+        Groups are computed by torch on a CPU. A cache looks each recording up. Files are decoded, which
+        takes longer than what a group saves.
+        """
+        shape: tuple[int, ...] = getattr(audio, "shape", ())
+        plain = self.parameters["backend"] == "torch" and torch.device(self.device).type == "cpu"
+        if not plain or self.folder is not None or len(shape) != 1:
+            return None
+        return int(max(shape[0], self.parameters["hop_length"]) + self.parameters["n_fft"])
 
     def identity(self) -> dict[str, Any]:
         """Parameters that the result depends on, each written in one way only."""
@@ -152,22 +171,51 @@ class Extraction:
         return used
 
 
-def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | RecordingFailure:
-    """Compute the spectrogram of one recording among several.
+def grouped(
+    extraction: Extraction, recordings: Sequence[Any] | np.ndarray
+) -> Iterator[tuple[Extraction, int, Sequence[Any] | np.ndarray]]:
+    """Cut recordings into groups that are computed together: short waveforms, others are alone.
 
     Parameters
     ----------
     extraction : Extraction
         How.
-    index : int
-        Position of the recording.
-    audio : str, path-like or array-like of shape (n_times,)
-        The recording.
+    recordings : sequence of path or of array-like of shape (n_times,)
+        The recordings.
+
+    Yields
+    ------
+    tuple of Extraction, int and sequence
+        Arguments of `extract`.
+    """
+    first, samples = 0, 0
+    for index, audio in enumerate(recordings):
+        cost = extraction.samples(audio)
+        if index > first and (cost is None or samples + cost > _SAMPLES):
+            yield extraction, first, recordings[first:index]
+            first, samples = index, 0
+        samples += _SAMPLES if cost is None else cost
+    yield extraction, first, recordings[first:]
+
+
+def extract(
+    extraction: Extraction, first: int, recordings: Sequence[Any] | np.ndarray
+) -> Sequence[np.ndarray | RecordingFailure]:
+    """Compute the spectrograms of a group of recordings among several.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        How.
+    first : int
+        Position of the first.
+    recordings : sequence of path or of array-like of shape (n_times,)
+        The recordings.
 
     Returns
     -------
-    ndarray of shape (n_bins, n_frames) or RecordingFailure
-        The spectrogram, or why a file has none.
+    list of ndarray of shape (n_bins, n_frames) or RecordingFailure
+        The spectrograms, or why a file has none.
 
     Raises
     ------
@@ -176,6 +224,24 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
     CacheFolderError
         If the cache cannot be written.
     """
+    if len(recordings) == 1:
+        return [_extract_one(extraction, first, recordings[0])]
+    named = list(enumerate(recordings, first))
+    waveforms = []
+    for index, audio in named:
+        with errors_named(label(index, audio)):
+            waveforms.append(extraction.load(audio))
+    rows, parts = extraction.compute_rows(waveforms)
+    results = [rows[part].T for part in parts]
+    if not all_finite(rows):
+        for (index, audio), y, S in zip(named, waveforms, results, strict=True):
+            with errors_named(label(index, audio)):
+                _check_power(y, S)
+    return results
+
+
+def _extract_one(extraction: Extraction, index: int, audio: Any) -> np.ndarray | RecordingFailure:
+    """Compute the spectrogram of a recording, or say why a file has none."""
     if not is_path(audio):
         with errors_named(label(index, audio)):
             return extraction(audio)
@@ -186,6 +252,15 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
     except (OSError, TypeError, ValueError) as error:
         # Without its traceback, which holds on to the samples.
         return RecordingFailure(index, os.fspath(audio), _plain(error, str(error)))
+
+
+def _check_power(y: np.ndarray, S: np.ndarray) -> None:
+    """Raise unless the power of a waveform is finite."""
+    if not all_finite(S):
+        raise ValueError(
+            f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
+            "scale the waveform to [-1, 1]."
+        )
 
 
 def label(index: int, audio: Any) -> str:

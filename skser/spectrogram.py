@@ -157,6 +157,51 @@ def checked_spectrogram(
     return _to_db(S.clamp(min=AMIN) if S.requires_grad else S.clamp_(min=AMIN), ref, top_db)
 
 
+def spectrograms_in_rows(
+    waveforms: Sequence[np.ndarray], *, ref: float | str, top_db: float | None, **settings: Any
+) -> tuple[np.ndarray, list[slice]]:
+    """Compute what `checked_spectrogram` does for several waveforms on torch, and the same bit for bit.
+
+    Short ones share each call: of a second each, they take two thirds of the time.
+
+    Parameters
+    ----------
+    waveforms : sequence of ndarray of shape (n_times,)
+        Finite waveforms of one dtype, float32 or float64.
+    ref, top_db : object
+        As in :func:`power_to_db`.
+    **settings : dict
+        All other parameters of :func:`spectrogram` but for the backend.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_rows, n_bins)
+        Power in dB of the frames of all waveforms, and of some between them.
+    parts : list of slice
+        Which rows are the frames of each waveform.
+    """
+    rows, parts = _power_in_rows([_array_to_tensor(y) for y in waveforms], **settings)
+    rows.clamp_(min=AMIN).log10_().mul_(10.0)
+    if top_db is not None:
+        rows = torch.maximum(rows, _peaks(rows, parts) - top_db, out=rows)
+    if ref == "mean":
+        for part in parts:
+            rows[part] -= rows[part].mT.mean((-2, -1))
+    elif ref == "max":
+        rows -= _peaks(rows, parts)
+    elif ref != 1:
+        rows -= _in_db(ref)
+    return rows.numpy(), parts
+
+
+def _peaks(rows: torch.Tensor, parts: Sequence[slice]) -> torch.Tensor:
+    """Highest level of the waveform to which each row belongs, (n_rows, 1)."""
+    bounds = np.array([bound for part in parts for bound in (part.start, part.stop)])
+    bounds = bounds[bounds < len(rows)]  # rows between two waveforms are parts of their own
+    peaks = np.maximum.reduceat(rows.numpy(), bounds).max(axis=1)
+    return torch.from_numpy(np.repeat(peaks, np.diff(bounds, append=len(rows))))[:, None]
+
+
 def mel_spectrogram(
     y: ArrayLike | torch.Tensor,
     *,
@@ -344,7 +389,12 @@ def _to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Ten
         return S - S.amax(item, keepdim=True)
     if ref == "mean":
         return S - S.mean(item, keepdim=True)
-    return S if ref == 1 else S - 10.0 * math.log10(max(float(ref), AMIN))
+    return S if ref == 1 else S - _in_db(ref)
+
+
+def _in_db(power: float | str) -> float:
+    """Power in decibels."""
+    return 10.0 * math.log10(max(float(power), AMIN))
 
 
 def check_db_parameters(ref: float | str, top_db: float | None) -> None:
@@ -406,6 +456,26 @@ def _array_to_tensor(array: np.ndarray) -> torch.Tensor:
         raise TypeError(f"y must hold floating-point samples, got {array.dtype}.") from error
 
 
+def _power_in_rows(
+    waveforms: Sequence[torch.Tensor],
+    kind: str,
+    sr: int,
+    n_fft: int,
+    win_length: int | None,
+    hop_length: int,
+    window: str | Sequence[Any],
+    n_mels: int,
+    fmin: float,
+    fmax: float | None,
+) -> tuple[torch.Tensor, list[slice]]:
+    """Power (n_rows, n_bins) of frames, and the rows of each waveform, as `power_in_blocks` gives them."""
+    weights = window_like(waveforms[0], window, win_length or n_fft)
+    halves = None
+    if kind == "mel":
+        halves = mel_bands_like(waveforms[0], sr, n_fft, n_mels, fmin, top_frequency(sr, fmax))
+    return power_in_blocks(waveforms, n_fft, hop_length, weights, fft_bins(sr, n_fft, fmin, fmax), halves)
+
+
 def _power(
     y: ArrayLike | torch.Tensor,
     kind: str,
@@ -421,13 +491,14 @@ def _power(
 ) -> torch.Tensor:
     """Power (..., n_bins, n_frames) in Fourier bins or in Mel bands, by parameters that were checked."""
     y = _as_tensor(y)
+    if backend == "torch" and can_use_blocks(y):
+        settings = (kind, sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax)
+        rows, (part,) = _power_in_rows([y], *settings)
+        return rows[part].mT
     bins = fft_bins(sr, n_fft, fmin, fmax)
     win_length = win_length or n_fft
     weights = window_like(y, window, win_length)
     filterbank = (sr, n_fft, n_mels, fmin, top_frequency(sr, fmax))
-    if backend == "torch" and can_use_blocks(y):
-        halves = mel_bands_like(y, *filterbank) if kind == "mel" else None
-        return power_in_blocks(y, n_fft, hop_length, weights, bins, halves)
     filters = mel_filters_like(y, *filterbank, backend)[:, bins] if kind == "mel" else None
     if backend == "torchaudio":
         functional = import_torchaudio().functional

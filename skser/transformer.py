@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import validate_data
 
 from ._device import resolve_device
-from ._extraction import Extraction, extract, label
+from ._extraction import Extraction, extract, grouped, label
 from ._gathering import gather, in_order
 from ._recordings import as_list, check_kinds, holds_paths
 from ._validation import check_number, to_bytes
@@ -234,12 +235,15 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
         n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(recordings))
-        calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
         n, dense = len(recordings), isinstance(recordings, np.ndarray)
         limit = float("inf") if dense else to_bytes("max_nbytes", self.max_nbytes)
         # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
         prefer = None if torch.device(extraction.device).type == "cpu" else "threads"
-        with extraction.tidied(), in_order(extract, calls, n_jobs, prefer) as results:
+        with (
+            extraction.tidied(),
+            in_order(extract, grouped(extraction, recordings), n_jobs, prefer) as groups,
+        ):
+            results = chain.from_iterable(groups)
             flat, lengths, failures = gather(self._shown(results, n), n, limit, dense=dense)
         if failures:
             raise RecordingsError(failures, n, extraction.folder)

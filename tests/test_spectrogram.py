@@ -581,6 +581,17 @@ def test_blocks_hold_every_frame_once_and_none_is_short():
         assert all(stop - start >= min(n, 256) for start, stop in blocks)
 
 
+def test_short_parts_are_joined_to_blocks_that_hold_every_frame_once():
+    lengths = np.random.default_rng(0).integers(1, 1500, 200)
+    stops = np.cumsum(lengths + 2)  # two rows between neighbours
+    parts = [slice(int(stop - n), int(stop)) for n, stop in zip(lengths, stops, strict=True)]
+    blocks = list(_blocks._joined(parts, 256))
+    rows = [row for block in blocks for part in block for row in range(part.start, part.stop)]
+    assert rows == [row for part in parts for row in range(part.start, part.stop)]
+    assert all(block[-1].stop - block[0].start <= 512 for block in blocks)
+    assert len(blocks) < len(lengths) * 3
+
+
 def test_buffers_of_blocks_are_not_shared_by_threads_nor_by_results():
     Y = [np.random.default_rng(n).normal(size=60_000).astype(np.float32) for n in range(8)]
     expected = [spectrogram(y).clone() for y in Y]

@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import skser._extraction
+from skser._extraction import _SAMPLES, grouped
 from skser.audio import load_audio
 from skser.cache import cache_key, open_cache, read_entry, write_entry
 from skser.sequences import Spectrograms
@@ -174,6 +175,61 @@ def test_a_recording_does_not_depend_on_the_others(waveforms: list[np.ndarray]) 
     together = transformer.transform(waveforms[::-1])
     for y, S in zip(waveforms[::-1], together, strict=True):
         np.testing.assert_array_equal(transformer.transform([y])[0], S)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"ref": "max", "top_db": None},
+        {"ref": "mean", "kind": "stft"},
+        {"ref": 0.5, "top_db": 20, "n_fft": 400, "win_length": 300, "hop_length": 77},
+        {"n_fft": 511, "n_mels": 30},
+        {"n_fft": 2, "kind": "stft"},
+        {"n_fft": 64, "hop_length": 1000, "n_mels": 8},
+        {"hop_length": 2**31 - 1},
+    ],
+)
+def test_short_waveforms_that_share_a_call_are_what_each_is_alone(parameters: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    lengths = [1, 2, 160, 30000, 159, 161, 200_000, 320, 60_000, 70_000, *rng.integers(1, 20000, 20)]
+    # Of unlike loudness, so that what belongs to a neighbour would show in the range.
+    Y = [(rng.normal(size=n) * 10 ** rng.uniform(-4, 0)).astype(np.float32) for n in lengths]
+    transformer = SpectrogramTransformer(**parameters)
+    for y, S in zip(Y, transformer.transform(Y), strict=True):
+        np.testing.assert_array_equal(S, transformer.transform([y])[0])
+
+
+def test_waveforms_are_grouped_up_to_a_size_and_all_else_is_alone(tmp_path: Path, paths: list[str]) -> None:
+    def sizes(X: Any, **parameters: Any) -> list[int]:
+        extraction = SpectrogramTransformer(**parameters)._extraction()
+        groups = list(grouped(extraction, X))
+        firsts = [first for _, first, _ in groups]
+        assert firsts == np.cumsum([0, *(len(group) for *_, group in groups)])[:-1].tolist()
+        return [len(group) for *_, group in groups]
+
+    second, long = np.zeros(16000, np.float32), np.zeros(10**6, np.float32)
+    n = _SAMPLES // (16000 + 512)
+    assert sizes([second] * (2 * n + 1)) == [n, n, 1]
+    assert sizes([second, long, second, second, [0.0, 0.5], second]) == [1, 1, 2, 1, 1]
+    assert sizes(np.zeros((n + 1, 16000))) == [n, 1]
+    assert sizes(paths) == [1] * len(paths)
+    assert sizes([second] * 3, memory=tmp_path) == sizes([second] * 3, backend="torchaudio") == [1, 1, 1]
+    assert sizes([second] * 3, hop_length=10**6) == [1, 1, 1]  # each would take a hop
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.array([0.0, np.nan]), r"^item 2: the waveform holds NaN"),
+        (np.full(400, 1e30), r"^item 2: the samples are too large for float32 power \(up to 1e\+30\)"),
+        (np.zeros(0), r"^item 2: the waveform is empty"),
+    ],
+)
+def test_a_bad_waveform_among_short_ones_is_named(bad: np.ndarray, message: str) -> None:
+    good = np.ones(1000)
+    with pytest.raises(ValueError, match=message):
+        SpectrogramTransformer().transform([good, good, bad, good])
 
 
 def test_the_input_stays_unchanged(waveforms: list[np.ndarray]) -> None:

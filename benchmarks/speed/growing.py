@@ -41,7 +41,7 @@ def _require_linux() -> None:
 def with_corpus_size(settings: Settings) -> Measurement:
     """Give the largest exponent of time and memory against the number of utterances."""
     _require_linux()
-    sizes = (8, 16) if settings.tiny else (150, 300, 600, 1200)
+    sizes = (8, 16) if settings.tiny else (100, 200, 400, 800)
     found = exponents({size: in_a_process(size, settings.threads) for size in sizes})
     worst = max(found, key=lambda name: found[name])
     note = f"that of {worst}, {sizes[0]} to {sizes[-1]} utterances; spread: smallest to largest of six"
@@ -80,7 +80,7 @@ def _above_one(measured: Measurement) -> Measurement:
 def memory_of_fit(settings: Settings) -> Measurement:
     """Give the KiB that fit takes at its peak, a frame of the one batch that it trains on."""
     _require_linux()
-    n, seconds = settings.size(32, 4), settings.size(30, 2)
+    n, seconds = settings.size(32, 4), settings.size(20, 2)
     ratios = []
     for _ in range(settings.size(3, 1)):
         rows = in_a_process(n, settings.threads, seconds)

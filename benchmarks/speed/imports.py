@@ -17,7 +17,7 @@ def fresh(code: str) -> None:
 
 def against_its_base(settings: Settings) -> Measurement:
     """Compare importing skser with importing what it is built on."""
-    return compare(lambda: fresh("import skser"), lambda: fresh(BUILT_ON), settings, rounds=7)
+    return compare(lambda: fresh("import skser"), lambda: fresh(BUILT_ON), settings, rounds=5)
 
 
 ROWS = [

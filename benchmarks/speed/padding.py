@@ -80,7 +80,7 @@ def epoch_of_size(batch_size: int) -> Callable[[Settings], Measurement]:
     """
 
     def measure(settings: Settings) -> Measurement:
-        dataset = SpectrogramDataset(*spectrograms(durations(settings.size(512, 64))))
+        dataset = SpectrogramDataset(*spectrograms(durations(settings.size(384, 64))))
         other, default = (BatchIterator(dataset, size, shuffle=True) for size in (batch_size, _BATCH_SIZE))
         return compare(epoch(lambda: other), epoch(lambda: default), settings, rounds=2, warm_up=False)
 
@@ -97,6 +97,6 @@ ROWS = [
     ),
     Row("padding", "padded over real frames, whole corpus", "", padded_over_real, target=1.08),
     Row("padding-augmented", "the same behind the default augmentation", "", stretched),
-    Row("batch-8", "epoch of 512 utterances, batches of 8", "batches of 32", epoch_of_size(8)),
-    Row("batch-128", "epoch of 512 utterances, batches of 128", "batches of 32", epoch_of_size(128)),
+    Row("batch-8", "epoch of 384 utterances, batches of 8", "batches of 32", epoch_of_size(8)),
+    Row("batch-128", "epoch of 384 utterances, batches of 128", "batches of 32", epoch_of_size(128)),
 ]
