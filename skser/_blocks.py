@@ -109,7 +109,8 @@ def power_in_blocks(
     rows : torch.Tensor of shape (n_rows, n_bands or n_bins)
         Power of the frames of all waveforms, and of some between them.
     parts : list of slice
-        Which rows are the frames of each waveform: bit for bit the same, whatever stands beside it.
+        Which rows are the frames of each waveform: on processors with AVX2 bit for bit the same, whatever
+        stands beside it, elsewhere but for rounding.
     """
     frames, parts = _frames(waveforms, n_fft, hop_length)
     n_rows, win_length = frames.shape[0], window.shape[0]
@@ -152,7 +153,7 @@ def _frames(
     laid = waveforms[0].new_zeros((n_rows - 1) * hop_length + n_fft)
     samples = laid.numpy()  # copies with less ado
     for y, n, start in zip(waveforms, n_times, starts, strict=True):
-        samples[start : start + n] = y.detach().numpy()[: len(laid) - start]
+        samples[start : start + n] = y.detach().resolve_neg().numpy()[: len(laid) - start]
     return laid.unfold(0, n_fft, hop_length), parts
 
 

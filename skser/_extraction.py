@@ -20,7 +20,7 @@ from .cache import cache_key, file_state, read_entry, remove_unfinished, write_e
 from .exceptions import RecordingFailure
 from .spectrogram import checked_spectrogram, spectrograms_in_rows
 
-_SAMPLES = 2**17  # of a group
+_MOST = 2**19  # samples of the frames of a group: 1024 frames of 512
 _ATTEMPTS = 3  # at a file that changes while it is read
 
 
@@ -143,17 +143,19 @@ class Extraction:
         with torch.no_grad():
             return spectrograms_in_rows(waveforms, **settings)
 
-    def samples(self, audio: Any) -> int | None:
-        """Samples that a recording takes in a group; None if it is to be computed alone.
+    def size_in_group(self, audio: Any) -> int | None:
+        """Samples of all frames that a recording adds to a group; None if it is to be computed alone.
 
         Groups are computed by torch on a CPU. A cache looks each recording up. Files are decoded, which
-        takes longer than what a group saves.
+        takes longer than what a group saves. Waveforms of a few frames would add more silence than frames.
         """
-        shape: tuple[int, ...] = getattr(audio, "shape", ())
+        n_fft, hop_length = int(self.parameters["n_fft"]), int(self.parameters["hop_length"])
         plain = self.parameters["backend"] == "torch" and torch.device(self.device).type == "cpu"
-        if not plain or self.folder is not None or len(shape) != 1:
+        if not plain or self.folder is not None or hop_length > n_fft:
             return None
-        return int(max(shape[0], self.parameters["hop_length"]) + self.parameters["n_fft"])
+        if not isinstance(audio, np.ndarray) or audio.ndim != 1 or len(audio) < 2 * n_fft:
+            return None
+        return (2 + (len(audio) + n_fft // 2) // hop_length) * n_fft
 
     def identity(self) -> dict[str, Any]:
         """Parameters that the result depends on, each written in one way only."""
@@ -173,7 +175,7 @@ class Extraction:
 
 def grouped(
     extraction: Extraction, recordings: Sequence[Any] | np.ndarray
-) -> Iterator[tuple[Extraction, int, Sequence[Any] | np.ndarray]]:
+) -> Iterator[tuple[Extraction, int, list[Any]]]:
     """Cut recordings into groups that are computed together: short waveforms, others are alone.
 
     Parameters
@@ -185,21 +187,24 @@ def grouped(
 
     Yields
     ------
-    tuple of Extraction, int and sequence
+    tuple of Extraction, int and list
         Arguments of `extract`.
     """
-    first, samples = 0, 0
+    group: list[Any] = []
+    filled = 0
     for index, audio in enumerate(recordings):
-        cost = extraction.samples(audio)
-        if index > first and (cost is None or samples + cost > _SAMPLES):
-            yield extraction, first, recordings[first:index]
-            first, samples = index, 0
-        samples += _SAMPLES if cost is None else cost
-    yield extraction, first, recordings[first:]
+        size = extraction.size_in_group(audio) or _MOST
+        if group and filled + size > _MOST:
+            yield extraction, index - len(group), group
+            group, filled = [], 0
+        # Rows of an array one by one: joblib turns parts of some memory maps round.
+        group.append(audio)
+        filled += size
+    yield extraction, len(recordings) - len(group), group
 
 
 def extract(
-    extraction: Extraction, first: int, recordings: Sequence[Any] | np.ndarray
+    extraction: Extraction, first: int, recordings: Sequence[Any]
 ) -> Sequence[np.ndarray | RecordingFailure]:
     """Compute the spectrograms of a group of recordings among several.
 

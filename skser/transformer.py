@@ -234,14 +234,15 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self._check_parameters()
         recordings = self._recordings(X, reset=False)
         extraction = self._extraction()
-        n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(recordings))
+        calls = list(grouped(extraction, recordings))
+        n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(calls))
         n, dense = len(recordings), isinstance(recordings, np.ndarray)
         limit = float("inf") if dense else to_bytes("max_nbytes", self.max_nbytes)
         # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
         prefer = None if torch.device(extraction.device).type == "cpu" else "threads"
         with (
             extraction.tidied(),
-            in_order(extract, grouped(extraction, recordings), n_jobs, prefer) as groups,
+            in_order(extract, calls, n_jobs, prefer) as groups,
         ):
             results = chain.from_iterable(groups)
             flat, lengths, failures = gather(self._shown(results, n), n, limit, dense=dense)

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import skser._extraction
-from skser._extraction import _SAMPLES, grouped
+from skser._extraction import _MOST, grouped
 from skser.audio import load_audio
 from skser.cache import cache_key, open_cache, read_entry, write_entry
 from skser.sequences import Spectrograms
@@ -192,7 +192,7 @@ def test_a_recording_does_not_depend_on_the_others(waveforms: list[np.ndarray]) 
 )
 def test_short_waveforms_that_share_a_call_are_what_each_is_alone(parameters: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
-    lengths = [1, 2, 160, 30000, 159, 161, 200_000, 320, 60_000, 70_000, *rng.integers(1, 20000, 20)]
+    lengths = [1, 2, 160, 30000, 159, 161, 200_000, 320, 60_000, 70_000, *rng.integers(1, 20000, 30)]
     # Of unlike loudness, so that what belongs to a neighbour would show in the range.
     Y = [(rng.normal(size=n) * 10 ** rng.uniform(-4, 0)).astype(np.float32) for n in lengths]
     transformer = SpectrogramTransformer(**parameters)
@@ -209,25 +209,62 @@ def test_waveforms_are_grouped_up_to_a_size_and_all_else_is_alone(tmp_path: Path
         return [len(group) for *_, group in groups]
 
     second, long = np.zeros(16000, np.float32), np.zeros(10**6, np.float32)
-    n = _SAMPLES // (16000 + 512)
+    n = _MOST // (512 * (2 + (16000 + 256) // 160))
     assert sizes([second] * (2 * n + 1)) == [n, n, 1]
-    assert sizes([second, long, second, second, [0.0, 0.5], second]) == [1, 1, 2, 1, 1]
+    assert sizes([second, long, second, second, second.tolist(), second]) == [1, 1, 2, 1, 1]
+    assert sizes([second, second[:1023], second[:1024], second]) == [
+        1,
+        1,
+        2,
+    ]  # a few frames are mostly silence
     assert sizes(np.zeros((n + 1, 16000))) == [n, 1]
     assert sizes(paths) == [1] * len(paths)
     assert sizes([second] * 3, memory=tmp_path) == sizes([second] * 3, backend="torchaudio") == [1, 1, 1]
-    assert sizes([second] * 3, hop_length=10**6) == [1, 1, 1]  # each would take a hop
+    assert sizes([second] * 3, hop_length=513) == [1, 1, 1]
+    assert sizes([second] * 99, n_fft=2048, hop_length=1) == [1] * 99
+
+
+class _OfUnknownShape:
+    """Samples that say nothing of their number, as those of a lazy array."""
+
+    shape = (float("nan"),)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.ones(16000, dtype=np.float32)
+
+
+def test_samples_of_unknown_number_are_computed() -> None:
+    X = SpectrogramTransformer().transform([_OfUnknownShape(), np.ones(16000, np.float32)])
+    np.testing.assert_array_equal(X[0], X[1])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint32, np.int64])
+def test_integers_of_numpy_as_parameters_do_not_overflow(dtype: Any, waveforms: list[np.ndarray]) -> None:
+    parameters = {"n_fft": 512, "hop_length": 160}
+    expected = SpectrogramTransformer(**parameters).transform(waveforms)
+    same = SpectrogramTransformer(n_fft=512, hop_length=dtype(160)).transform(waveforms)
+    assert_equal(same, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 40 * 4000), (40 * 4000, 1)])
+def test_two_processes_take_rows_of_a_reshaped_memory_map(shape: tuple[int, int], tmp_path: Path) -> None:
+    Y = np.random.default_rng(0).normal(size=(40, 4000)).astype(np.float32)
+    Y.tofile(tmp_path / "samples")
+    mapped = np.memmap(tmp_path / "samples", np.float32, "r", shape=shape).reshape(40, 4000)
+    expected = SpectrogramTransformer().transform(Y)
+    np.testing.assert_array_equal(SpectrogramTransformer(n_jobs=2).transform(mapped), expected)
 
 
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
         (np.array([0.0, np.nan]), r"^item 2: the waveform holds NaN"),
-        (np.full(400, 1e30), r"^item 2: the samples are too large for float32 power \(up to 1e\+30\)"),
+        (np.full(1024, 1e30), r"^item 2: the samples are too large for float32 power \(up to 1e\+30\)"),
         (np.zeros(0), r"^item 2: the waveform is empty"),
     ],
 )
 def test_a_bad_waveform_among_short_ones_is_named(bad: np.ndarray, message: str) -> None:
-    good = np.ones(1000)
+    good = np.ones(1024)
     with pytest.raises(ValueError, match=message):
         SpectrogramTransformer().transform([good, good, bad, good])
 

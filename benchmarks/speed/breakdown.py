@@ -3,8 +3,7 @@
 python benchmarks/speed/breakdown.py --output breakdown.csv
 
 A step is that of the row step-flops of bench.py: the default network without augmentation on 32 utterances of
-the median length; its parts are told apart by torch's profiler. The transform of a recording is a straight
-line over its frames: what a recording costs however short it is, and what each frame adds.
+the median length; its parts are told apart by torch's profiler, as are those of the transform of waveforms.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, _ROOT)
@@ -29,7 +26,7 @@ from steps import default_network  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from training import batch_of_median, stepping  # noqa: E402
-from workloads import HOP_LENGTH, SR, waveforms  # noqa: E402
+from workloads import waveforms  # noqa: E402
 
 from skser import SpectrogramTransformer  # noqa: E402
 
@@ -42,7 +39,8 @@ PARTS = {
     "optimizer": ("Optimizer.step#AdamW.step",),
 }
 REST = "all else: recurrent layer, embedding, loss, Python"
-LENGTHS = (1.0, 2.0, 4.0)  # seconds
+ARITHMETIC = ("aten::_fft_r2c", "aten::mm")
+LENGTHS = (1, 4, 32)  # seconds of a recording
 
 
 def parts_of_step(steps: int) -> dict[str, float]:
@@ -71,15 +69,14 @@ def rate_of_convolutions(share: float, rounds: int) -> float:
     )
 
 
-def line_of_transform(rounds: int) -> tuple[float, float]:
-    """Give the microseconds of a recording that has no frames, and those that each frame adds."""
-    transformer = SpectrogramTransformer(n_jobs=1)
-    corpora = [waveforms(np.full(100, seconds)) for seconds in LENGTHS]
-    calls: list[Callable[[], Any]] = [lambda Y=Y: transformer.transform(Y) for Y in corpora]
-    taken = [[clock(call) for call in calls] for _ in range(rounds + 1)][1:]
-    frames = [1 + int(SR * seconds) // HOP_LENGTH for seconds in LENGTHS]
-    slope, fixed = np.polyfit(frames, 1e6 * np.median(taken, axis=0) / 100, 1)
-    return float(fixed), float(slope)
+def arithmetic_of_transform(seconds: float, rounds: int) -> float:
+    """Give the share of Fourier transforms and filterbank products in the transform of such recordings."""
+    transformer, Y = SpectrogramTransformer(n_jobs=1), waveforms(np.full(round(64 / seconds), seconds))
+    transformer.transform(Y)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        taken = clock(lambda: [transformer.transform(Y) for _ in range(rounds)])
+    total = {event.key: event.cpu_time_total / 1e6 for event in profiler.key_averages()}
+    return sum(total[name] for name in ARITHMETIC) / taken
 
 
 def main() -> None:
@@ -91,10 +88,13 @@ def main() -> None:
     with pinned(1):
         shares = parts_of_step(arguments.rounds)
         rate = rate_of_convolutions(shares["convolutions"], arguments.rounds)
-        fixed, slope = line_of_transform(arguments.rounds)
+        arithmetic = {seconds: arithmetic_of_transform(seconds, arguments.rounds) for seconds in LENGTHS}
     rows = [(f"{part}, share of a training step", f"{share:.2f}") for part, share in shares.items()]
     rows.append(("FLOP/s of the convolutions over those of a matrix product", f"{rate:.2f}"))
-    rows.append(("a recording's fixed cost in the transform, in frames", f"{fixed / slope:.0f}"))
+    rows += [
+        (f"Fourier transforms and products, share of the transform of {seconds} s", f"{share:.2f}")
+        for seconds, share in arithmetic.items()
+    ]
     for row in rows:
         print(f"{row[0]:62} {row[1]}")
     if arguments.output is not None:

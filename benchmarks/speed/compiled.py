@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class FusedBlocks(nn.Module):
     def __init__(self, blocks: nn.ModuleList, backend: str) -> None:
         super().__init__()
         self.blocks = blocks
+        self._stride = math.prod(block.stride[0] for block in blocks)
         self._compiled = torch.compile(self._plain, dynamic=True, backend=backend)
 
     def _plain(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -73,6 +75,8 @@ class FusedBlocks(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, 1, T, F) and the lengths, which are on the CPU, to those behind the blocks."""
+        # Else each remainder of T would be compiled for: inductor takes for granted whether a pool overhangs.
+        x = functional.pad(x, (0, 0, 0, -x.shape[2] % self._stride))
         x = self._compiled(x, lengths.to(x.device))
         for block in self.blocks:
             lengths = shorten(shorten(lengths, block.conv_stride[0]), block.pool[0])

@@ -76,7 +76,7 @@ def against(
 
 
 def padded_batch(settings: Settings) -> Measurement:
-    """Compare one padded batch with one recording after the other."""
+    """Compare one padded batch with the transformer, which computes a few short waveforms at a time."""
     Y = synthetic(settings)
     with pinned(1):
         return compare(lambda: one_padded_batch(Y), lambda: ours(Y), settings, rounds=3)
@@ -113,6 +113,6 @@ ROWS = [
         against(by_torch),
         target=1.0,
     ),
-    Row("features-padded", "features as one padded batch", "one recording after the other", padded_batch),
+    Row("features-padded", "features as one padded batch", "as the transformer does", padded_batch),
     Row("features-cache", "features of recordings, from the cache", "computed", from_cache),
 ]

@@ -41,7 +41,7 @@ def _require_linux() -> None:
 def with_corpus_size(settings: Settings) -> Measurement:
     """Give the largest exponent of time and memory against the number of utterances."""
     _require_linux()
-    sizes = (8, 16) if settings.tiny else (100, 200, 400, 800)
+    sizes = (8, 16) if settings.tiny else (150, 300, 600, 1200)
     found = exponents({size: in_a_process(size, settings.threads) for size in sizes})
     worst = max(found, key=lambda name: found[name])
     note = f"that of {worst}, {sizes[0]} to {sizes[-1]} utterances; spread: smallest to largest of six"

@@ -28,7 +28,7 @@ def features_included(settings: Settings) -> Measurement:
     """Compare a search over pipelines, its cache cold, with as many fits on features at hand."""
     n = settings.size(10, 8)
     Y, y, groups = waveforms(durations(n)), np.arange(n) % N_CLASSES, np.arange(n) // (n // folds(settings))
-    classifier = CenterLossClassifier(max_epochs=settings.size(2, 1), device="cpu", random_state=0)
+    classifier = CenterLossClassifier(max_epochs=settings.size(3, 1), device="cpu", random_state=0)
     X = SpectrogramTransformer(n_jobs=1).fit_transform(Y)
     cv = GroupKFold(folds(settings))
     grid = {f"classifier__{name}": values for name, values in GRID.items()}
