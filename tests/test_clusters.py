@@ -36,7 +36,6 @@ from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
 from skser._device import resolve_device
 from skser.cache import open_cache, read_entry, write_entry
 from skser.datasets import make_emotional_speech
-from skser.spectrogram import checked_spectrogram
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL: dict[str, Any] = {
@@ -193,16 +192,12 @@ def test_example_starts_two_workers_of_one_thread_by_itself(client: Any) -> None
 def test_one_job_stays_in_its_process_on_dask(
     n_jobs: int | None, here: int, speech: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    computed = []
-    monkeypatch.setattr(
-        skser._extraction,
-        "checked_spectrogram",
-        lambda y, **kw: computed.append(y) or checked_spectrogram(y, **kw),
-    )
+    loaded, load = [], skser._extraction._load
+    monkeypatch.setattr(skser._extraction, "_load", lambda *args: loaded.append(args) or load(*args))
     transformer = SpectrogramTransformer(n_mels=16, n_jobs=n_jobs)
     with parallel_config("dask"):
         X = transformer.transform(speech.data[:4])
-    assert len(computed) == here
+    assert len(loaded) == here
     assert_equal(X, transformer.set_params(n_jobs=1).transform(speech.data[:4]))
 
 
