@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +35,32 @@ __all__ = [
 ]
 
 AMIN = 1e-10  # floor of the power: silence lies at -100 dB
+
+
+class _Settings(NamedTuple):
+    """Checked parameters of a power spectrogram, as `spectrogram` has them, and what follows from them."""
+
+    kind: str
+    sr: int
+    n_fft: int
+    win_length: int | None
+    hop_length: int
+    window: str | Sequence[Any]
+    n_mels: int
+    fmin: float
+    fmax: float | None
+
+    def bins(self) -> slice:
+        """Fourier bins from `fmin` to `fmax`."""
+        return fft_bins(self.sr, self.n_fft, self.fmin, self.fmax)
+
+    def weights(self, y: torch.Tensor) -> torch.Tensor:
+        """Window (win_length,), of the dtype and on the device of a waveform."""
+        return window_like(y, self.window, self.win_length or self.n_fft)
+
+    def filterbank(self) -> tuple[int, int, int, float, float]:
+        """Sampling rate, length of the transform, number of Mel bands, their lowest and highest frequency."""
+        return self.sr, self.n_fft, self.n_mels, self.fmin, top_frequency(self.sr, self.fmax)
 
 
 def spectrogram(
@@ -135,7 +161,7 @@ def spectrogram(
 
 
 def checked_spectrogram(
-    y: ArrayLike | torch.Tensor, *, ref: float | str, top_db: float | None, **settings: Any
+    y: ArrayLike | torch.Tensor, *, ref: float | str, top_db: float | None, backend: str, **settings: Any
 ) -> torch.Tensor:
     """Compute what `spectrogram` does, by parameters that were checked before.
 
@@ -145,6 +171,8 @@ def checked_spectrogram(
         One waveform or a batch of equal length.
     ref, top_db : object
         As in :func:`power_to_db`.
+    backend : {"torch", "torchaudio"}
+        Library that computes it.
     **settings : dict
         All other parameters of :func:`spectrogram`.
 
@@ -153,7 +181,7 @@ def checked_spectrogram(
     torch.Tensor of shape (n_bins, n_frames) or (n, n_bins, n_frames)
         Power in dB.
     """
-    S = _power(y, **settings)
+    S = _power(y, _Settings(**settings), backend)
     return _to_db(S.clamp(min=AMIN) if S.requires_grad else S.clamp_(min=AMIN), ref, top_db)
 
 
@@ -181,7 +209,7 @@ def spectrograms_in_rows(
     parts : list of slice
         Which rows are the frames of each waveform.
     """
-    rows, parts = _power_in_rows([_array_to_tensor(y) for y in waveforms], **settings)
+    rows, parts = _power_in_rows([_array_to_tensor(y) for y in waveforms], _Settings(**settings))
     rows.clamp_(min=AMIN).log10_().mul_(10.0)
     if top_db is not None:
         rows = torch.maximum(rows, _peaks(rows, parts) - top_db, out=rows)
@@ -277,7 +305,7 @@ def mel_spectrogram(
         fmax=fmax,
         backend=backend,
     )
-    return _power(y, "mel", sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax, backend)
+    return _power(y, _Settings("mel", sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax), backend)
 
 
 def power_spectrogram(
@@ -343,7 +371,7 @@ def power_spectrogram(
         fmax=fmax,
         backend=backend,
     )
-    return _power(y, "stft", sr, n_fft, win_length, hop_length, window, 0, fmin, fmax, backend)
+    return _power(y, _Settings("stft", sr, n_fft, win_length, hop_length, window, 0, fmin, fmax), backend)
 
 
 def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None = None) -> torch.Tensor:
@@ -458,50 +486,33 @@ def _array_to_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def _power_in_rows(
-    waveforms: Sequence[torch.Tensor],
-    kind: str,
-    sr: int,
-    n_fft: int,
-    win_length: int | None,
-    hop_length: int,
-    window: str | Sequence[Any],
-    n_mels: int,
-    fmin: float,
-    fmax: float | None,
+    waveforms: Sequence[torch.Tensor], settings: _Settings
 ) -> tuple[torch.Tensor, list[slice]]:
     """Power (n_rows, n_bins) of frames, and the rows of each waveform, as `power_in_blocks` gives them."""
-    n_fft, hop_length = int(n_fft), int(hop_length)  # no integers of NumPy, which would overflow
-    weights = window_like(waveforms[0], window, win_length or n_fft)
-    halves = None
-    if kind == "mel":
-        halves = mel_bands_like(waveforms[0], sr, n_fft, n_mels, fmin, top_frequency(sr, fmax))
-    return power_in_blocks(waveforms, n_fft, hop_length, weights, fft_bins(sr, n_fft, fmin, fmax), halves)
+    # No integers of NumPy, which would overflow.
+    n_fft, hop_length = int(settings.n_fft), int(settings.hop_length)
+    halves = mel_bands_like(waveforms[0], *settings.filterbank()) if settings.kind == "mel" else None
+    return power_in_blocks(
+        waveforms, n_fft, hop_length, settings.weights(waveforms[0]), settings.bins(), halves
+    )
 
 
-def _power(
-    y: ArrayLike | torch.Tensor,
-    kind: str,
-    sr: int,
-    n_fft: int,
-    win_length: int | None,
-    hop_length: int,
-    window: str | Sequence[Any],
-    n_mels: int,
-    fmin: float,
-    fmax: float | None,
-    backend: str,
-) -> torch.Tensor:
+def _power(y: ArrayLike | torch.Tensor, settings: _Settings, backend: str) -> torch.Tensor:
     """Power (..., n_bins, n_frames) in Fourier bins or in Mel bands, by parameters that were checked."""
     y = _as_tensor(y)
     if backend == "torch" and can_use_blocks(y):
-        settings = (kind, sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax)
-        rows, (part,) = _power_in_rows([y], *settings)
+        rows, (part,) = _power_in_rows([y], settings)
         return rows[part].mT
-    bins = fft_bins(sr, n_fft, fmin, fmax)
-    win_length = win_length or n_fft
-    weights = window_like(y, window, win_length)
-    filterbank = (sr, n_fft, n_mels, fmin, top_frequency(sr, fmax))
-    filters = mel_filters_like(y, *filterbank, backend)[:, bins] if kind == "mel" else None
+    bins, weights, n_fft, hop_length = (
+        settings.bins(),
+        settings.weights(y),
+        settings.n_fft,
+        settings.hop_length,
+    )
+    win_length = settings.win_length or n_fft
+    filters = None
+    if settings.kind == "mel":
+        filters = mel_filters_like(y, *settings.filterbank(), backend)[:, bins]
     if backend == "torchaudio":
         functional = import_torchaudio().functional
         S = functional.spectrogram(

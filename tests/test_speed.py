@@ -358,6 +358,21 @@ def test_kept_table_is_that_of_the_kept_rows():
     assert "Two targets of the table are not met" in PAGE
 
 
+def test_page_quotes_the_kept_profile_and_growth():
+    results, page = ROOT / "benchmarks" / "results", " ".join(PAGE.split())
+    with (results / "breakdown.csv").open(newline="", encoding="utf-8") as file:
+        kept = {row["what"]: row["value"] for row in csv.DictReader(file)}
+    rate = kept["FLOP/s of the convolutions over those of a matrix product"]
+    share = kept["convolutions, share of a training step"]
+    assert f"reach {rate} of the rate of the matrix product, in {share} of the time" in page
+    short, long = (kept[f"Fourier transforms and products, share of the transform of {n} s"] for n in (1, 32))
+    assert f"are {short} of the time of recordings of 1 s and {long} of that of 32 s" in page
+    rows = pd.read_csv(results / "growth.csv").set_index(["series", "utterances", "stage"]).time
+    assert f"trained on 8,000 utterances in {rows['size', 8000, 'fit']:.0f} s" in page
+    assert round(rows["length", 3600, "fit"] / rows["length", 3600, "transform"]) == 5
+    assert "the transform takes a fifth of a single epoch of training" in page
+
+
 def test_blocks_that_are_compiled_compute_what_the_networks_do():
     compiled, steps = importlib.import_module("compiled"), importlib.import_module("steps")
     network, twin = (steps.default_network(augmentation=None, channels=(3, 4, 5)).double() for _ in range(2))
