@@ -422,7 +422,7 @@ def _to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Ten
 
 
 def _in_db(power: float | str) -> float:
-    """Power in decibels."""
+    """Decibels of a reference power, from the floor on."""
     return 10.0 * math.log10(max(float(power), AMIN))
 
 
@@ -503,24 +503,16 @@ def _power(y: ArrayLike | torch.Tensor, settings: _Settings, backend: str) -> to
     if backend == "torch" and can_use_blocks(y):
         rows, (part,) = _power_in_rows([y], settings)
         return rows[part].mT
-    bins, weights, n_fft, hop_length = (
-        settings.bins(),
-        settings.weights(y),
-        settings.n_fft,
-        settings.hop_length,
-    )
-    win_length = settings.win_length or n_fft
-    filters = None
+    bins, weights, filters = settings.bins(), settings.weights(y), None
+    lengths = (settings.n_fft, settings.hop_length, settings.win_length or settings.n_fft)
     if settings.kind == "mel":
         filters = mel_filters_like(y, *settings.filterbank(), backend)[:, bins]
     if backend == "torchaudio":
         functional = import_torchaudio().functional
-        S = functional.spectrogram(
-            y, 0, weights, n_fft, hop_length, win_length, 2.0, False, center=True, pad_mode="constant"
-        )
+        S = functional.spectrogram(y, 0, weights, *lengths, 2.0, False, center=True, pad_mode="constant")
         power = S[..., bins, :]
     else:
-        S = torch.stft(y, n_fft, hop_length, win_length, weights, pad_mode="constant", return_complex=True)
+        S = torch.stft(y, *lengths, weights, pad_mode="constant", return_complex=True)
         # Twice as fast as abs() and free of its square root; view_as_real copies nothing.
         parts = torch.view_as_real(S[..., bins, :]).square()
         power = parts[..., 0] + parts[..., 1]
