@@ -232,8 +232,9 @@ def test_memory_of_a_call_is_the_peak_that_it_leaves_behind_or_not():
     stages = importlib.import_module("stages")
 
     def allocate():
-        np.ones(2**23)  # 64 MiB
-        time.sleep(0.05)
+        block = np.ones(2**23)  # 64 MiB
+        time.sleep(0.05)  # long enough to be seen on a busy machine
+        assert block[-1] == 1
 
     _, much = stages.measured(allocate)
     _, little = stages.measured(lambda: time.sleep(0.05))
