@@ -1,14 +1,12 @@
 """Speech emotion recognition inside scikit-learn, with center loss."""
 
-from ._fork import compute_in_one_thread_after_a_fork
+from ._version import __version__
 from .audio import load_audio
-from .augmentation import SpectrogramAugmentation
 from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
-from .eviction import clear_cache, reduce_cache
 from .exceptions import RecordingsError
 from .export import to_onnx
-from .losses import CenterLoss, CenterLossCriterion
+from .features import SpectrogramTransformer, clear_cache, reduce_cache
 from .metrics import (
     intra_inter_ratio,
     unweighted_accuracy,
@@ -16,16 +14,11 @@ from .metrics import (
     weighted_accuracy,
     weighted_accuracy_scorer,
 )
-from .network import SpectrogramNetwork
+from .nn import CenterLoss, CenterLossCriterion, SpectrogramAugmentation, SpectrogramNetwork
 from .persistence import load_model, save_model
 from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
-from .spectrogram import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
-from .transformer import SpectrogramTransformer
-
-compute_in_one_thread_after_a_fork()
-
-__version__ = "0.1.0"
+from .spectral import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 
 __all__ = [
     "CenterLoss",
@@ -40,6 +33,7 @@ __all__ = [
     "SpectrogramTransformer",
     "Spectrograms",
     "TrainingHistoryDisplay",
+    "__version__",
     "clear_cache",
     "evaluate",
     "frequencies",

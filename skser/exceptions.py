@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ._wording import counted
+from ._utils import counted
 
 _SHOWN = 5
 

@@ -15,8 +15,10 @@ import pytest
 import soundfile
 import torch
 
-import skser._decoding
-from skser.audio import check_waveform, errors_named, load_audio
+import skser.audio._decoding
+from skser import load_audio
+from skser._utils import prefix_errors
+from skser.audio import check_waveform
 
 LFS_POINTER = (
     "version https://git-lfs.github.com/spec/v1\n"
@@ -355,14 +357,14 @@ def test_orig_sr_of_a_file_raises(y: np.ndarray, write: Callable[..., Path]) -> 
     ],
 )
 def test_errors_are_named_and_keep_their_kind(raised: Exception, expected: type) -> None:
-    with pytest.raises(expected, match=r"item 3: .*gone") as caught, errors_named("item 3"):
+    with pytest.raises(expected, match=r"item 3: .*gone") as caught, prefix_errors("item 3"):
         raise raised
     assert type(caught.value) is expected
     assert caught.value.__cause__ is raised
 
 
 def test_errors_of_other_kinds_pass_unchanged() -> None:
-    with pytest.raises(KeyError, match=r"^'gone'$"), errors_named("item 3"):
+    with pytest.raises(KeyError, match=r"^'gone'$"), prefix_errors("item 3"):
         raise KeyError("gone")
 
 

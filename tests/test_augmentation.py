@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skser.augmentation import SpectrogramAugmentation
+from skser import SpectrogramAugmentation
 
 LENGTHS = torch.tensor([60, 37, 1])
 FILL = torch.linspace(-5.0, 5.0, 12)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from skser import Spectrograms
-from skser.batches import BatchIterator, SpectrogramDataset, batches_by_length, shuffled_batches
+from skser.sequences import BatchIterator, SpectrogramDataset, batches_by_length
+from skser.sequences._batches import shuffled_batches
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ import numpy as np
 import pytest
 import soundfile
 
-import skser._extraction
-import skser.cache
-from skser import Spectrograms, SpectrogramTransformer, clear_cache, reduce_cache
-from skser.audio import load_audio
-from skser.cache import FORMAT_VERSION, cache_key, read_entry, write_entry
-from skser.spectrogram import checked_spectrogram
+import skser.features._cache
+import skser.features._extraction
+from skser import Spectrograms, SpectrogramTransformer, clear_cache, load_audio, reduce_cache
+from skser.features._cache import FORMAT_VERSION, cache_key, read_entry, write_entry
+from skser.spectral import checked_spectrogram
 
 pytestmark = pytest.mark.reliability
 
@@ -126,7 +125,7 @@ def test_an_entry_of_another_version_is_not_used(
 
 
 def test_the_numbers_of_this_version_are_these() -> None:
-    """Where this fails, the same parameters mean other numbers: raise skser.cache.FORMAT_VERSION as well."""
+    """Where this fails, the same parameters mean other numbers: raise FORMAT_VERSION as well."""
     assert FORMAT_VERSION == 3
     y = np.arange(24000) * 7919 % 10007 / 10007 - 0.5  # like noise
     pcm = (load_audio(y, 16000, orig_sr=24000, trim_db=30) * 2**15).astype(np.int16)
@@ -151,7 +150,7 @@ def test_a_recording_replaced_between_digest_and_decoding_is_not_stored_under_th
 ) -> None:
     first, second = Path(paths[0]).read_bytes(), Path(paths[1]).read_bytes()
     times = os.stat(paths[0])
-    load, swaps = skser._extraction._load, iter([True])
+    load, swaps = skser.features._extraction.load_waveform, iter([True])
 
     def replace(content: bytes) -> None:
         if same_place:
@@ -182,7 +181,7 @@ def test_a_recording_replaced_between_digest_and_decoding_is_not_stored_under_th
 def test_a_recording_that_never_comes_to_rest_is_named(
     paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = skser._extraction._load
+    load = skser.features._extraction.load_waveform
 
     def load_and_change(audio: str, *settings: Any) -> np.ndarray:
         y = load(audio, *settings)
@@ -240,7 +239,7 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str
         time.sleep(0.002)
 
     transformer = SpectrogramTransformer(memory=folder)
-    keys = [cache_key(path, transformer._extraction().identity()) for path in paths]
+    keys = [cache_key(path, transformer._extraction().cache_parameters()) for path in paths]
     over = multiprocessing.get_context("fork").Event()
     processes = [in_another_process(work, over) for work in (write, evict, damage)]
     try:
@@ -268,7 +267,7 @@ def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(
 def test_a_folder_deleted_while_it_is_used_is_made_again(
     paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = skser._extraction._load
+    load = skser.features._extraction.load_waveform
 
     def load_and_delete(*arguments: Any) -> np.ndarray:
         shutil.rmtree(folder, ignore_errors=True)

@@ -25,9 +25,9 @@ from torch.optim import SGD, RMSprop
 
 import skser
 from skser import CenterLossClassifier, Spectrograms, load_model, save_model
-from skser import checkpoint as module
-from skser.persistence import _files
+from skser._utils import _files
 from skser.training import CenterLossNet
+from skser.training import _checkpoint as module
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "benchmarks" / "reliability"))
@@ -370,7 +370,7 @@ class TestFolders:
         assert len(files(tmp_path)) == 1
         assert epochs == [1, 2, 3, 4]
 
-    @pytest.mark.parametrize("name", ["skser.__version__", "skser._identity.FORMAT_VERSION"])
+    @pytest.mark.parametrize("name", ["skser.__version__", "skser.training._fingerprint.FORMAT_VERSION"])
     def test_other_versions_have_a_folder_of_their_own(self, X, y, tmp_path, monkeypatch, name):
         make(tmp_path, max_epochs=1).fit(X, y)
         monkeypatch.setattr(name, 99)
@@ -417,7 +417,7 @@ class TestFolders:
 
 class TestRefused:
     @pytest.fixture
-    def moved(self, X, y, tmp_path):
+    def to_device(self, X, y, tmp_path):
         """A folder that holds the checkpoint of another training, and that checkpoint."""
         make(tmp_path, max_epochs=2).fit(X, y)
         make(tmp_path, max_epochs=2, center_lambda=0.7, lr=0.1).fit(X, y[::-1])

@@ -20,8 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
 
-from skser import CenterLossClassifier, Spectrograms
-from skser.losses import CenterLossCriterion
+from skser import CenterLossClassifier, CenterLossCriterion, Spectrograms
 from skser.training import CenterLossNet
 
 # Every epoch as the one before it; what changes with the epochs is tested in test_recipe.py.

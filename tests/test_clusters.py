@@ -30,12 +30,12 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
 from skorch.exceptions import DeviceWarning
 
-import skser._extraction
-import skser.cache
+import skser.features._cache
+import skser.features._extraction
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer
-from skser._device import resolve_device
-from skser.cache import open_cache, read_entry, write_entry
+from skser._utils import resolve_device
 from skser.datasets import make_emotional_speech
+from skser.features._cache import open_cache, read_entry, write_entry
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SMALL: dict[str, Any] = {
@@ -192,7 +192,7 @@ def test_example_starts_two_workers_of_one_thread_by_itself(client: Any) -> None
 def test_one_job_stays_in_its_process_on_dask(
     n_jobs: int | None, here: int, speech: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded, load = [], skser._extraction._load
+    loaded, load = [], skser.features._extraction.load_waveform
     monkeypatch.setattr(skser._extraction, "_load", lambda *args: loaded.append(args) or load(*args))
     transformer = SpectrogramTransformer(n_mels=16, n_jobs=n_jobs)
     with parallel_config("dask"):

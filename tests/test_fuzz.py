@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
-from skser.audio import load_audio
+from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer, load_audio
 from skser.datasets import audit
 
 pytestmark = pytest.mark.reliability

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
-from skser._device import check_acceleration, steady_arithmetic
-from skser._device_batches import DeviceBatches
-from skser.batches import BatchIterator, SpectrogramDataset
+from skser._utils import check_acceleration
+from skser._utils._device import torch_settings
+from skser.sequences import BatchIterator, DeviceBatches, SpectrogramDataset
 
 DEVICE = os.environ.get("SKSER_TEST_DEVICE", "cuda")
 ON_CUDA = pytest.mark.skipif(DEVICE != "cuda", reason="asks about CUDA itself")
@@ -55,7 +55,7 @@ def y() -> np.ndarray:
 def anywhere(monkeypatch):
     """Let bfloat16 and compilation be tried where they do not pay."""
     if DEVICE != "cuda":
-        monkeypatch.setattr("skser.classifier.check_acceleration", lambda *given: None)
+        monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
 
 
 def make(**parameters) -> CenterLossClassifier:
@@ -95,7 +95,7 @@ def test_batches_gathered_on_a_device_are_those_collated(X, weighted, shuffle):
 
 
 def test_items_are_copied_to_a_device_in_parts(X, monkeypatch):
-    monkeypatch.setattr("skser._device_batches._CHUNK_BYTES", 24 * 4 * 100)  # about one item
+    monkeypatch.setattr("skser.sequences._gpu_batches._CHUNK_BYTES", 24 * 4 * 100)  # about one item
     iterator = BatchIterator(SpectrogramDataset(X), 50)
     ((inputs, _),) = DeviceBatches(iterator, torch.device("cpu"), resident=True)
     ((expected, _),) = iterator
@@ -115,8 +115,8 @@ def test_reading_losses_once_an_epoch_changes_nothing(X, y, parameters, monkeypa
         return rows, model.transform(X).tolist()
 
     at_once = outcome()
-    monkeypatch.setattr("skser.training.CenterLossNet._on_gpu", True)
-    monkeypatch.setattr("skser.callbacks.FiniteLoss.on_batch_end", lambda *given, **named: None)
+    monkeypatch.setattr("skser.training._net.CenterLossNet._on_gpu", True)
+    monkeypatch.setattr("skser.training._callbacks.FiniteLoss.on_batch_end", lambda *given, **named: None)
     assert outcome() == at_once
 
 
@@ -153,19 +153,19 @@ def test_flags_of_cudnn_come_back_when_the_last_user_leaves():
         return cudnn.deterministic, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
 
     before, gpu = flags(), torch.device("cuda")
-    first, second = steady_arithmetic(gpu), steady_arithmetic(gpu)
+    first, second = torch_settings(gpu), torch_settings(gpu)
     with first:
         second.__enter__()
         assert flags() == (True, "ieee", "ieee") != before
     assert flags() == (True, "ieee", "ieee")
     second.__exit__(None, None, None)
     assert flags() == before
-    with steady_arithmetic(torch.device("cpu")):
+    with torch_settings(torch.device("cpu")):
         assert flags() == before
 
 
 def test_bfloat16_leaves_weights_centers_and_answers_in_float32(X, y, monkeypatch):
-    monkeypatch.setattr("skser.classifier.check_acceleration", lambda *given: None)
+    monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
     half = make(device="cpu", precision="bfloat16").fit(X, y)
     whole = make(device="cpu").fit(X, y)
     assert {value.dtype for value in half.net_.module_.state_dict().values()} == {torch.float32, torch.int64}
@@ -175,7 +175,7 @@ def test_bfloat16_leaves_weights_centers_and_answers_in_float32(X, y, monkeypatc
 
 
 def test_model_of_a_gpu_is_loaded_on_a_cpu_in_float32(X, y, tmp_path, monkeypatch):
-    monkeypatch.setattr("skser.classifier.check_acceleration", lambda *given: None)
+    monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
     model = make(device="cpu", precision="bfloat16").fit(X, y)
     save_model(model, tmp_path / "model")
     loaded = load_model(tmp_path / "model", device="cpu")
@@ -214,7 +214,7 @@ def test_answers_are_those_of_the_cpu(X, y, variant, tmp_path):
 def test_two_fits_agree_bit_for_bit(X, y, resident, monkeypatch):
     """Wherever the items are."""
     first = make(dropout=0.2).fit(X, y)
-    monkeypatch.setattr("skser._device_batches.fits", lambda *given: resident)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
     assert same_bits(make(dropout=0.2).fit(X, y), first, X)
     assert not same_bits(make(dropout=0.2, random_state=1).fit(X, y), first, X)
 
@@ -304,7 +304,7 @@ def test_nothing_waits_for_the_device_within_an_epoch(X, y, pooling, resident, m
     original = CenterLossNet.notify
     monkeypatch.setattr(CenterLossNet, "_read_losses", read)
     monkeypatch.setattr(CenterLossNet, "notify", notify)
-    monkeypatch.setattr("skser._device_batches.fits", lambda *given: resident)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
     try:
         make(pooling=pooling, early_stopping=True, validation="random").fit(X, y)
         assert seen[-1] == 3

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-import skser._extraction
+import skser.features._extraction
 from skser import CenterLossClassifier, RecordingsError, SpectrogramTransformer
 from skser.datasets import audit, drop
 from skser.exceptions import RecordingFailure

@@ -21,11 +21,11 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-import skser._buffer
-import skser._gathering
+import skser.features._parallel
+import skser.sequences._buffer
 from skser import CenterLossClassifier, RecordingsError, Spectrograms, SpectrogramTransformer
-from skser._buffer import Buffer
-from skser._gathering import in_order
+from skser.features._parallel import parallel_map
+from skser.sequences import Buffer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROC = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks /proc, which Linux alone has")
@@ -145,7 +145,7 @@ def test_changing_a_mapped_item_is_refused(waveforms: list[np.ndarray]) -> None:
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_every_back_end_gives_the_same(backend: str, waveforms: list[np.ndarray]) -> None:
     many = waveforms * 30  # more than a part of those that give all at once
-    assert len(many) > skser._gathering._PER_JOB * 2
+    assert len(many) > skser.features._parallel._PER_JOB * 2
     with parallel_config(backend, n_jobs=2):
         X = SpectrogramTransformer(max_nbytes=0).transform(many)
     assert_equal(X, SpectrogramTransformer(n_jobs=1).transform(many))
@@ -168,7 +168,7 @@ def test_results_come_in_order_while_calls_are_still_taken(backend: str) -> None
                 time.sleep(0.01)  # time for the first result to come, half a minute in all
             yield (taken,)
 
-    with parallel_config(backend, n_jobs=2), in_order(_double, calls(), None) as results:
+    with parallel_config(backend, n_jobs=2), parallel_map(_double, calls(), None) as results:
         first = next(results)
         assert taken < 2999  # a list would have taken them all
         assert [first, *results] == [2 * number for number in range(3000)]
@@ -186,7 +186,7 @@ def test_errors_in_a_call_and_in_the_block_come_through_alone(backend: str) -> N
 
 def _consume(calls: list[tuple[int]], error: OSError | None = None) -> None:
     """Take all results, or one before an error."""
-    with in_order(_double, calls, None) as results:
+    with parallel_map(_double, calls, None) as results:
         if error is not None:
             next(results)
             raise error
@@ -218,7 +218,7 @@ def test_workers_map_the_same_file(backend: str, folder: Path) -> None:
 def test_workers_get_a_copy_where_they_cannot_map_the_file(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skser._buffer.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(skser.sequences._buffer.os.path, "exists", lambda path: False)
     X = SpectrogramTransformer(max_nbytes=0).transform([np.full(400_000, 0.1), np.ones(90_000)])
     monkeypatch.undo()
     assert is_mapped(X)

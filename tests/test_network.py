@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skser import SpectrogramNetwork
-from skser.batch_norm import MaskedBatchNorm2d
+from skser.nn._batch_norm import MaskedBatchNorm2d
 
 VARIANTS = [
     {},

@@ -32,8 +32,8 @@ from sklearn.svm import SVC
 from skorch.callbacks import LRScheduler
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
-from skser.persistence import _container, _files
-from skser.persistence._values import OPTIMIZERS, decode, encode
+from skser._utils import _container, _files, decode, encode
+from skser._utils._json_values import OPTIMIZERS
 from skser.training import CenterLossNet
 
 SMALL = {

@@ -11,7 +11,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skser import CenterLossClassifier
-from skser.callbacks import OneCycle
+from skser.training import OneCycle
 
 TINY = {"channels": (4, 4), "rnn_units": 4, "embedding_dim": 3, "batch_size": 8, "random_state": 0}
 AUGMENTATION = {"time_stretch": 0.2, "frequency_warp": 0.1, "frequency_mask": 0.3, "time_mask": 0.3}

@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import _safe_indexing
 
 from skser import Spectrograms
-from skser.batches import BatchIterator, SpectrogramDataset
+from skser.sequences import BatchIterator, SpectrogramDataset
 
 
 @pytest.fixture

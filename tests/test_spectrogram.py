@@ -15,16 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from skser import _blocks, _filters
-from skser._blocks import can_use_blocks
-from skser.spectrogram import (
-    check_parameters,
-    frequencies,
-    mel_spectrogram,
-    power_spectrogram,
-    power_to_db,
-    spectrogram,
-)
+from skser import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
+from skser.spectral import _blocks, _filters, check_parameters
+from skser.spectral._blocks import can_use_blocks
 
 FRAMES: list[dict[str, Any]] = [
     {},

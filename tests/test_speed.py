@@ -405,7 +405,7 @@ def test_arithmetic_of_the_transform_is_a_part_of_it():
 def test_bare_loop_trains_on_the_batches_of_the_fit(parameters, monkeypatch):
     training, workloads = importlib.import_module("training"), importlib.import_module("workloads")
     from skser import CenterLossClassifier, SpectrogramNetwork
-    from skser.callbacks import EpochSeed
+    from skser.training import EpochSeed
 
     seen, forward = [], SpectrogramNetwork.forward
 

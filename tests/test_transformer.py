@@ -21,13 +21,11 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-import skser._extraction
-from skser._extraction import _MOST, grouped
-from skser.audio import load_audio
-from skser.cache import cache_key, open_cache, read_entry, write_entry
-from skser.sequences import Spectrograms
-from skser.spectrogram import checked_spectrogram, spectrogram
-from skser.transformer import SpectrogramTransformer
+import skser.features._extraction
+from skser import Spectrograms, SpectrogramTransformer, load_audio, spectrogram
+from skser.features._cache import cache_key, open_cache, read_entry, write_entry
+from skser.features._extraction import _MOST, grouped
+from skser.spectral import checked_spectrogram
 
 
 @pytest.fixture

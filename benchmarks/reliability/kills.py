@@ -30,7 +30,7 @@ import torch
 from _outcomes import Outcomes, report
 
 from skser import CenterLossClassifier, Spectrograms
-from skser.persistence import _files
+from skser._utils import _files
 
 EPOCHS = 6
 # Everything random and everything with a memory takes part.

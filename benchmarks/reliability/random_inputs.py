@@ -88,7 +88,7 @@ def _transform(outcomes: Outcomes) -> Callable[[Any, dict[str, Any]], None]:
         outcomes.add(
             lambda: SpectrogramTransformer(**parameters).fit_transform(X),
             lambda S: _judge_spectrograms(S, X),
-            f"SpectrogramTransformer(**{_shown(parameters)}).fit_transform({_shown(X)})",
+            f"SpectrogramTransformer(**{_with_progress(parameters)}).fit_transform({_with_progress(X)})",
         )
 
     return call
@@ -109,7 +109,7 @@ def _classify(outcomes: Outcomes) -> Callable[[Any, dict[str, Any]], None]:
         outcomes.add(
             lambda: _fit(X, y, groups, weight, parameters),
             lambda fitted: _judge_answers(fitted, X, y),
-            f"CenterLossClassifier(**{_shown(parameters)}).fit of {_shown(data)}",
+            f"CenterLossClassifier(**{_with_progress(parameters)}).fit of {_with_progress(data)}",
         )
 
     return call
@@ -132,7 +132,7 @@ def _judge_answers(fitted: tuple[Any, Any, Any], X: Any, y: Any) -> str | None:
     return None if set(labels.tolist()) <= set(np.asarray(y).tolist()) else f"labels {labels.tolist()}"
 
 
-def _shown(value: Any) -> str:
+def _with_progress(value: Any) -> str:
     """Beginning of a value's text; Python refuses to write the longest integers."""
     try:
         return repr(value)[:300]

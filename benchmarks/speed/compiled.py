@@ -31,7 +31,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from workloads import durations, spectrograms  # noqa: E402
 
-from skser.batches import BatchIterator, SpectrogramDataset  # noqa: E402
+from skser.sequences import BatchIterator, SpectrogramDataset  # noqa: E402
 
 
 def shorten(lengths: Tensor, stride: int) -> Tensor:

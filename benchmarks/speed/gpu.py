@@ -29,11 +29,15 @@ from harness import Measurement, Row, Settings, compare
 from numpy.typing import NDArray
 from workloads import N_CLASSES, durations, spectrograms, waveforms
 
-from skser import CenterLossClassifier, CenterLossCriterion, Spectrograms, SpectrogramTransformer
-from skser._device import steady_arithmetic
-from skser._device_batches import DeviceBatches
-from skser.batches import BatchIterator, SpectrogramDataset
-from skser.network import SpectrogramNetwork
+from skser import (
+    CenterLossClassifier,
+    CenterLossCriterion,
+    SpectrogramNetwork,
+    Spectrograms,
+    SpectrogramTransformer,
+)
+from skser._utils._device import torch_settings
+from skser.sequences import BatchIterator, DeviceBatches, SpectrogramDataset
 
 LR = 1e-3
 KINDS: dict[str, dict[str, Any]] = {
@@ -61,7 +65,7 @@ def bare_loop(
     optimizer = torch.optim.AdamW(network.parameters(), lr=LR, fused=device.type == "cuda")
     iterator = BatchIterator(SpectrogramDataset(X, y), batch_size, shuffle=True)
     batches: Iterable[Any] = DeviceBatches(iterator, device, resident=True) if resident else iterator
-    with steady_arithmetic(device):
+    with torch_settings(device):
         for _ in range(epochs):
             for inputs, numbers in batches:
                 labels = numbers.to(device)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from steps import Batch, default_network, training_step
 from workloads import durations, spectrograms
 
-from skser.augmentation import make_augmentation
-from skser.batches import BatchIterator, SpectrogramDataset, shuffled_batches
+from skser.nn._augmentation import make_augmentation
+from skser.sequences import BatchIterator, SpectrogramDataset
+from skser.sequences._batches import shuffled_batches
 
 IEMOCAP = 5531  # utterances of the four emotions that are usually compared
 _BATCH_SIZE = 32

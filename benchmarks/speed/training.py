@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from workloads import MEDIAN, Prototype, durations, spectrograms
 
 from skser import CenterLossClassifier, Spectrograms
-from skser.batches import BatchIterator, SpectrogramDataset
-from skser.callbacks import EpochSeed
+from skser.sequences import BatchIterator, SpectrogramDataset
+from skser.training import EpochSeed
 
 LR = 1e-3
 TINY = {"channels": (4, 8), "rnn_units": 8, "embedding_dim": 64}

@@ -11,8 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._validation import check_flag, check_number
-from ..audio import is_path
+from .._utils import check_flag, check_number, is_path
 from ._examine import Examined, Finding, examine
 
 if TYPE_CHECKING:

@@ -19,30 +19,7 @@ def as_bunch(
     grouping: str = "Speakers",
     **more: Any,
 ) -> Bunch:
-    """Gather a corpus.
-
-    Parameters
-    ----------
-    data : list
-        Paths or waveforms.
-    fields : dict of str to sequence
-        Columns of the frame, one value an item.
-    label : str
-        Name of the column that holds the labels; numbers stay numbers, all else becomes str.
-    speaker : str or None
-        Name of the column that holds the speakers, or other groups; None where they are not known.
-    text : str
-        What the corpus is; counts are added to it.
-    grouping : str, default="Speakers"
-        What the groups are, for the counts.
-    **more : object
-        Further entries.
-
-    Returns
-    -------
-    Bunch
-        With data, target, groups, frame, target_names and DESCR.
-    """
+    """Gather a corpus."""
     import pandas as pd
 
     target = _as_array(fields[label])
@@ -53,7 +30,7 @@ def as_bunch(
         groups=groups,
         frame=pd.DataFrame(fields),
         target_names=np.unique(target).tolist(),
-        DESCR=f"{text.strip()}\n\n{_counts(target, groups, grouping)}\n",
+        DESCR=f"{text.strip()}\n\n{counts(target, groups, grouping)}\n",
         **more,
     )
 
@@ -64,7 +41,7 @@ def _as_array(values: Iterable[Any]) -> np.ndarray:
     return array if array.dtype.kind in "biuf" else array.astype(str)
 
 
-def _counts(target: np.ndarray, groups: np.ndarray | None, grouping: str) -> str:
+def counts(target: np.ndarray, groups: np.ndarray | None, grouping: str) -> str:
     """Items a class and number of groups, as lines of text."""
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._validation import warn_caller
+from .._utils import warn_caller
 from ._recordings import Corpus, chosen, load_named
 
 EMOTIONS = {

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._validation import check_choice, warn_caller
-from .._wording import counted, listed
+from .._utils import check_choice, counted, listed, warn_caller
 from ._audit import SEVERITIES, Row, path_of
-from ._bunch import _counts
+from ._bunch import counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,4 +190,4 @@ def _text(parts: dict[str, Any], told: str) -> str:
     if not has_counts or parts.get("target") is None:
         return told
     grouping = parts["DESCR"].strip().rpartition("\n")[2].partition(":")[0]
-    return f"{told}\n{_counts(np.asarray(parts['target']), parts.get('groups'), grouping)}\n"
+    return f"{told}\n{counts(np.asarray(parts['target']), parts.get('groups'), grouping)}\n"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._decoding import decode, mix
-from ..audio import check_waveform, is_path
+from .._utils import is_path
+from ..audio import check_waveform, decode, mix
 
 _BLOCK = 0.025  # s, over which loudness is taken
 _SILENT_DB = -90.0  # one step of 16 bits
@@ -44,26 +44,7 @@ class Examined(NamedTuple):
 def examine(
     audio: Any, sr: int | None, min_duration: float, max_duration: float | None, silence_db: float
 ) -> Examined:
-    """Read a recording and tell what is wrong with it.
-
-    Parameters
-    ----------
-    audio : str, path-like or array-like of shape (n_times,)
-        A file or samples; anything else is a finding, too.
-    sr : int or None
-        Sampling rate of samples in Hz.
-    min_duration : float
-        Shortest duration in seconds that can be used.
-    max_duration : float or None
-        Longest duration in seconds of a file that can be used; longer ones are not decoded.
-    silence_db : float
-        Level in dB re full scale below which a recording is nearly silent.
-
-    Returns
-    -------
-    Examined
-        Findings, sampling rate in Hz, and a digest of the waveform, which is None for silence.
-    """
+    """Read a recording and tell what is wrong with it."""
     try:
         samples, rate, missing = _read(audio, sr, max_duration)
         y = check_waveform(mix(samples))

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sklearn.utils import Bunch
 
-from .._validation import check_flag
+from .._utils import check_flag
 from ._ravdess import load_ravdess
 
 _CHUNK, _TIMEOUT = 2**16, 30  # bytes, s
@@ -202,7 +202,7 @@ def _download(archive: _Archive, place: Path, folder: Path, progress: bool) -> P
     import pooch
     from tqdm import tqdm
 
-    from .. import __version__
+    from .._version import __version__
 
     file = place / "archive.zip"
     agent = {"User-Agent": f"skser/{__version__} pooch/{pooch.__version__}"}

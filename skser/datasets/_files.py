@@ -9,8 +9,7 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from .._validation import warn_caller
-from .._wording import counted, listed
+from .._utils import counted, listed, warn_caller
 from ._bunch import as_bunch
 from ._folders import AUDIO_EXTENSIONS, check_folder, files_below, is_audio, without_pointers
 from ._speakers import speaker_finder

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._validation import warn_caller
-from .._wording import counted, listed
+from .._utils import counted, listed, warn_caller
 
 AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
@@ -20,27 +19,7 @@ _POINTER_SIZE = 1024  # bytes that a pointer is always shorter than
 
 
 def check_folder(root: str | os.PathLike[str]) -> Path:
-    """Raise unless `root` is an existing folder.
-
-    Parameters
-    ----------
-    root : str or PathLike
-        Folder to check; a leading "~" is the home folder.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    TypeError
-        If `root` is no path.
-    FileNotFoundError
-        If nothing is there.
-    NotADirectoryError
-        If it is a file.
-    """
+    """Raise unless `root` is an existing folder."""
     if not isinstance(root, (str, os.PathLike)):
         raise TypeError(f"root must be the path of a folder, got {root!r} of type {type(root).__name__}.")
     folder = Path(root).expanduser()
@@ -52,10 +31,8 @@ def check_folder(root: str | os.PathLike[str]) -> Path:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield every visible file below a folder; linked folders are followed.
-
-    Names that begin with a dot are skipped, which are hidden files and the `._*` companions of macOS.
-    """
+    """Yield every visible file below a folder; linked folders are followed."""
+    # Names that begin with a dot are skipped, which are hidden files and the `._*` companions of macOS.
     for where, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
         here = Path(where)
         folders[:] = [name for name in folders if name[0] != "." and not _leads_back(here / name)]

@@ -12,18 +12,9 @@ from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._validation import check_choice, warn_caller
-from .._wording import counted, listed
+from .._utils import check_choice, counted, listed, warn_caller
 from ._folders import check_folder, files_below, is_audio, without_pointers
-from ._recordings import (
-    EXTENSIONS,
-    chosen,
-    nearest,
-    passing,
-    rows_as_bunch,
-    warn_of_copies,
-    warn_of_counts,
-)
+from ._recordings import EXTENSIONS, chosen, nearest, passing, rows_as_bunch, warn_of_copies, warn_of_counts
 
 FOUR_CLASSES: Mapping[str, str] = MappingProxyType(
     {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._wording import counted, listed
+from .._utils import counted, listed
 from ._bunch import as_bunch
 from ._folders import check_folder, is_pointer
 from ._tables import capitalized, is_missing, read_rows

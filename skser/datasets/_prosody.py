@@ -82,11 +82,9 @@ class Speaker(NamedTuple):
 
 
 def draw_speaker(index: int, seed: int) -> Speaker:
-    """Draw speaker number `index` (from 0) of the corpus with this seed.
-
-    Speakers 1 and 2, 3 and 4, and so on are a man and a woman, in random order: were the order fixed,
-    GroupKFold, which deals equal groups out in turn, would put men alone or women alone into each fold.
-    """
+    """Draw speaker number `index` (from 0) of the corpus with this seed."""
+    # Speakers 1 and 2, 3 and 4, and so on are a man and a woman, in random order: were the order fixed,
+    # GroupKFold, which deals equal groups out in turn, would put men alone or women alone into each fold.
     man_first = np.random.default_rng((seed, 0, index // 2, 1)).random() < 0.5
     woman = bool(index % 2) == bool(man_first)
     rng = np.random.default_rng((seed, 0, index, 0))

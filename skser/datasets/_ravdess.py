@@ -11,17 +11,9 @@ from typing import NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._wording import counted
+from .._utils import counted
 from ._folders import check_folder
-from ._recordings import (
-    Corpus,
-    audio_below,
-    chosen,
-    find_recordings,
-    passing,
-    rows_as_bunch,
-    warn_of_counts,
-)
+from ._recordings import Corpus, audio_below, chosen, find_recordings, passing, rows_as_bunch, warn_of_counts
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._validation import check_choice, check_number, warn_caller
-from .._wording import counted, listed
+from .._utils import check_choice, check_number, counted, listed, warn_caller
 from ._bunch import as_bunch
 from ._folders import check_folder, files_below, is_audio, without_pointers
 
@@ -38,22 +37,7 @@ class Corpus(NamedTuple):
 
 
 def load_named(corpus: Corpus, root: str | os.PathLike[str], wanted: dict[str, set[Any]]) -> Bunch:
-    """Find a corpus whose labels stand in the names of its files.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        How to read the names.
-    root : str or PathLike
-        Folder to search.
-    wanted : dict of str to set
-        Values that may pass, by column.
-
-    Returns
-    -------
-    Bunch
-        With data, target, groups, frame, target_names and DESCR.
-    """
+    """Find a corpus whose labels stand in the names of its files."""
     folder = check_folder(root)
     rows = find_recordings(folder, audio_below(folder), corpus)
     if not rows:
@@ -139,11 +123,9 @@ def warn_of_copies(folder: Path, n_again: int, what: str = "recordings") -> None
 def warn_of_counts(
     folder: Path, corpus: str, rows: Sequence[Any], published: Mapping[str, Mapping[Any, int]]
 ) -> None:
-    """Warn where recordings are missing, or too many, by the published counts.
-
-    The keys of `published` are names of columns, several with a space between them; its values count the
-    recordings of each value of the column, or of each tuple of values.
-    """
+    """Warn where recordings are missing, or too many, by the published counts."""
+    # The keys of `published` are names of columns, several with a space between them; its values count the
+    # recordings of each value of the column, or of each tuple of values.
     deviations = [
         text for columns, counts in published.items() if (text := _deviations(columns, counts, rows))
     ]

@@ -15,24 +15,7 @@ COLUMNS = ("file", "speaker")
 
 
 def speaker_finder(speaker: Any) -> Callable[[str], str | None]:
-    """Make the function that names the speaker of a file.
-
-    Parameters
-    ----------
-    speaker : str, re.Pattern, PathLike, mapping or pandas.DataFrame
-        A regular expression, or a table; a string that ends in ".csv" is the path of one.
-
-    Returns
-    -------
-    callable
-        Takes the path of a file below the root with "/" between its parts, returns the speaker, or None where
-        there is none.
-
-    Raises
-    ------
-    TypeError, ValueError, OSError
-        If the expression, the table or its file is of no use.
-    """
+    """Make the function that names the speaker of a file."""
     if isinstance(speaker, re.Pattern) or (isinstance(speaker, str) and not speaker.lower().endswith(".csv")):
         return _from_pattern(speaker)
     if isinstance(speaker, (str, os.PathLike)):

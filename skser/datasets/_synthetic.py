@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from .._validation import check_choice, check_number
+from .._utils import check_choice, check_number
 from ._bunch import as_bunch
 from ._prosody import EMOTIONS, Speaker, draw_cues, draw_speaker
 from ._utterance import make_utterance

@@ -9,31 +9,7 @@ from typing import Any
 
 
 def read_rows(path: str | os.PathLike[str], name: str, cure: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Read a CSV file; every field stays text, so that 01 is not 1.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file, in UTF-8.
-    name : str
-        What to call the table in messages.
-    cure : str
-        What to give instead where there is no such file.
-
-    Returns
-    -------
-    columns : list of str
-        The header.
-    rows : list of dict
-        Text of each field by its column; None where a row ends early.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no CSV file, or has a row that is longer than the header.
-    """
+    """Read a CSV file; every field stays text, so that 01 is not 1."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"No file for {name}: {cure}.")
     with open(path, newline="", encoding="utf-8-sig") as stream:

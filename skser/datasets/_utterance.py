@@ -82,28 +82,7 @@ class Tracks(NamedTuple):
 def make_utterance(
     speaker: Speaker, cues: dict[str, float], duration: float, sr: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Speak random syllables with the given cues.
-
-    Parameters
-    ----------
-    speaker : Speaker
-        Who speaks.
-    cues : dict of str to float
-        Value of each cue.
-    duration : float
-        Seconds that an utterance of mean wording takes in neutral speech.
-    sr : int
-        Sampling rate in Hz.
-    rng : numpy.random.Generator
-        Source of the wording and of all noise.
-
-    Returns
-    -------
-    y : ndarray of shape (n_times,)
-        Waveform, float32, between -1 and 1.
-    f0 : float
-        Mean fundamental frequency in Hz, weighted by the amplitude of the voice.
-    """
+    """Speak random syllables with the given cues."""
     segments = _words(cues, duration, rng)
     tracks = _tracks(segments, speaker, cues, rng)
     y = _render(tracks, speaker, cues, sr, rng)

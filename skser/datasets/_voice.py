@@ -12,32 +12,9 @@ _TILT_CORNER = 300.0  # Hz, below it the spectral tilt vanishes
 def glottal_pulses(
     f0: np.ndarray, sr: int, open_quotient: float, jitter: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Derivative of the glottal flow, one pulse a cycle.
-
-    Parameters
-    ----------
-    f0 : ndarray of shape (n_times,)
-        Fundamental frequency in Hz at each sample.
-    sr : int
-        Sampling rate in Hz.
-    open_quotient : float
-        Part of the cycle in which the glottis is open, in (0, 1].
-    jitter : float
-        Standard deviation of the length of a cycle, relative to it; that of its amplitude (shimmer)
-        is three times it.
-    rng : numpy.random.Generator
-        Source of the cycles' deviations.
-
-    Returns
-    -------
-    ndarray of shape (n_times,)
-        Waveform, -1 at the moment of closure of a cycle of mean amplitude.
-
-    References
-    ----------
-    .. [1] D. H. Klatt, L. C. Klatt, "Analysis, synthesis, and perception of voice quality variations
-       among female and male talkers", J. Acoust. Soc. Am. 87(2), 1990: flow a t^2 - b t^3 while open.
-    """
+    """Derivative of the glottal flow, one pulse a cycle."""
+    # D. H. Klatt, L. C. Klatt, "Analysis, synthesis, and perception of voice quality variations among female
+    # and male talkers", J. Acoust. Soc. Am. 87(2), 1990: flow a t^2 - b t^3 while open.
     cycle = np.cumsum(f0 / sr).astype(int)
     deviation = np.clip(rng.standard_normal((2, cycle[-1] + 2)), -2.5, 2.5)
     phase = np.cumsum(f0 / sr * (1 + jitter * deviation[0, cycle]))
@@ -47,29 +24,9 @@ def glottal_pulses(
 
 
 def resonators(formants: np.ndarray, bandwidths: np.ndarray, sr: int, n_fft: int) -> np.ndarray:
-    """Frequency response of a cascade of second-order resonators, each of gain one at 0 Hz.
-
-    Parameters
-    ----------
-    formants : ndarray of shape (n_frames, n_formants)
-        Resonance frequencies in Hz.
-    bandwidths : ndarray of shape (n_frames, n_formants)
-        Their bandwidths in Hz.
-    sr : int
-        Sampling rate in Hz.
-    n_fft : int
-        Length of the Fourier transform in samples.
-
-    Returns
-    -------
-    ndarray of shape (n_frames, n_fft // 2 + 1)
-        Complex response at the frequencies of the transform.
-
-    References
-    ----------
-    .. [1] D. H. Klatt, "Software for a cascade/parallel formant synthesizer",
-       J. Acoust. Soc. Am. 67(3), 1980, equations 1 and 2.
-    """
+    """Frequency response of a cascade of second-order resonators, each of gain one at 0 Hz."""
+    # D. H. Klatt, "Software for a cascade/parallel formant synthesizer", J. Acoust. Soc. Am. 67(3), 1980,
+    # equations 1 and 2.
     radius = np.exp(-np.pi * bandwidths / sr)
     first = -2 * radius * np.cos(2 * np.pi * formants / sr)
     polynomial = np.ones((len(formants), 1))

@@ -15,13 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 from torch import Tensor
 
-from .._device import check_acceleration, resolve_device
-from .._parameters import check_classifier_parameters
-from .._validation import check_choice, check_flag, check_number
-from ..classifier import CenterLossClassifier
-from ..transformer import SpectrogramTransformer
-from ._nets import learnt_tensors, optimizer_memory, rebuild_net
-from ._values import decode, encode
+from .._utils import (
+    check_acceleration,
+    check_choice,
+    check_flag,
+    check_number,
+    decode,
+    encode,
+    resolve_device,
+)
+from ..classifier import CenterLossClassifier, check_classifier_parameters
+from ..features import SpectrogramTransformer
+from ..training import CLASS_WEIGHT, learnt_tensors, optimizer_memory, restore_net
 
 # The only classes that a file can make: a name in it is looked up here, and nowhere else.
 _CLASSES: dict[str, type[BaseEstimator]] = {
@@ -29,7 +34,7 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
     "SpectrogramTransformer": SpectrogramTransformer,
 }
 # Parameters that belong to the machine, on which a file has no say: a folder could hold anything.
-_OF_THE_MACHINE = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
+_RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 _FITTED = ("n_features_in_", "feature_names_in_", "classes_", "best_epoch_", "_seed")
 _SPELT = {"history": "net_.history"}
@@ -37,27 +42,7 @@ _ROUTED = ("fit", "partial_fit", "score")
 
 
 def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a model.
-
-    Parameters
-    ----------
-    model : Pipeline, CenterLossClassifier or SpectrogramTransformer
-        The model, fitted if it has something to learn.
-    optimizer : bool
-        Whether to store the memory of optimizers.
-
-    Returns
-    -------
-    description : dict
-        Everything but the tensors, as JSON can write it.
-    tensors : dict of str to Tensor
-        The tensors, where they are.
-
-    Raises
-    ------
-    ValueError
-        If a part of the model cannot be stored, or is not fitted. The message names the part.
-    """
+    """Describe a model."""
     tensors: dict[str, Tensor] = {}
     if type(model) is not Pipeline:
         return _describe_step(model, "the model", "", tensors, "", optimizer), tensors
@@ -71,27 +56,7 @@ def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, 
 
 
 def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch.device) -> Any:
-    """Make the model that a description and tensors are of.
-
-    Parameters
-    ----------
-    description : object
-        As `describe` gives it, or anything that JSON can hold.
-    tensors : mapping of str to Tensor
-        Tensors on the CPU.
-    device : str or torch.device
-        Where its classifiers are to compute.
-
-    Returns
-    -------
-    Pipeline, CenterLossClassifier or SpectrogramTransformer
-        The model.
-
-    Raises
-    ------
-    ValueError
-        If they are not of a model.
-    """
+    """Make the model that a description and tensors are of."""
     left = dict(tensors)
     try:
         if _get(description, "class", str) == "Pipeline":
@@ -165,7 +130,7 @@ def _describe_parameters(estimator: BaseEstimator, before: str) -> dict[str, Any
                 f"{before}random_state is a generator, which a model file cannot hold: give an integer by "
                 f"set_params({before}random_state=0) first. The fitted model keeps the seed that it drew."
             )
-        if name not in (*_OF_THE_MACHINE, "steps"):
+        if name not in (*_RUNTIME_PARAMETERS, "steps"):
             described[name] = encode(value, before + name)
     return described
 
@@ -222,14 +187,14 @@ def _restore_step(
         estimator._check_parameters()  # sizes come first in it, before anything is made of them
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
-    _restore_manners(estimator, description)
+    _restore_output_config(estimator, description)
     return estimator
 
 
 def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
     """Read parameters; those that a file lacks have their defaults."""
     parameters: dict[str, Any] = decode(_get(description, "parameters", dict))
-    known = estimator.get_params(deep=False).keys() - {*_OF_THE_MACHINE, "steps"}
+    known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, "steps"}
     for name in parameters:
         if name not in known:
             raise ValueError(f"it has a parameter {name!r}, which no model file has for its class.")
@@ -267,7 +232,11 @@ def _restore_classifier(
     history = _get(fitted, "history", list)
     if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
         raise ValueError("its history is none of training.")
-    classifier.net_ = rebuild_net(classifier, classifier.n_features_in_, tensors, fitted.get("optimizer"))
+    device = resolve_device(classifier.device)
+    net = classifier._make_net(classifier.n_features_in_, tensors.get(CLASS_WEIGHT), device)
+    restore_net(net, tensors, fitted.get("optimizer"))
+    net.set_params(max_epochs=classifier.max_epochs)
+    classifier.net_ = net
     classifier.net_.history = History({"batches": [], **row} for row in history)
     classifier._read_results([])
     if "best_epoch_" in fitted:
@@ -300,7 +269,7 @@ def _check_classes(classes: np.ndarray) -> None:
         raise ValueError(f"classes_ must be two labels or more in their order, got {classes!r}.")
 
 
-def _restore_manners(estimator: Any, description: Any) -> None:
+def _restore_output_config(estimator: Any, description: Any) -> None:
     """Set the container of the output and the metadata requests."""
     output, requests = description.get("output"), _get(description, "requests", dict)
     if output is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from ..classifier import CenterLossClassifier
-from ..transformer import SpectrogramTransformer
+from ..features import SpectrogramTransformer
 
 
 def find_embedder(estimator: Any) -> tuple[Any, CenterLossClassifier]:

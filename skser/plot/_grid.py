@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._validation import check_number
-from ..spectrogram import frequencies
+from .._utils import check_number
+from ..spectral import frequencies
 
 
 def as_spectrogram(S: Any) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_number
+from .._utils import check_number
 from ._estimators import find_embedder
 from ._legend import place_legend
 from ._style import (

@@ -22,10 +22,8 @@ _COMPACT: dict[str, Any] = {
 
 
 def place_legend(axes: Sequence[Axes], entries: Sequence[tuple[Any, str]], where: str) -> Legend:
-    """Draw a legend for a column of labelled axes, as large as it needs to be.
-
-    "auto" is at the right where there is room, and otherwise below.
-    """
+    """Draw a legend for a column of labelled axes, as large as it needs to be."""
+    # "auto" is at the right where there is room, and otherwise below.
     handles, labels = [handle for handle, _ in entries], [label for _, label in entries]
     if where == "auto":
         where = "right" if is_wide(axes[0]) else "below"

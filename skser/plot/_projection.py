@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_choice, warn_caller
+from .._utils import check_choice, warn_caller
 
 METHODS = ("pca", "lda")
 _ORDINALS = ("first", "second")

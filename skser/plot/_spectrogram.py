@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from .._validation import check_flag, check_number
-from ..audio import is_path
-from ..spectrogram import frequencies
+from .._utils import check_flag, check_number, is_path
+from ..spectral import frequencies
 from ._estimators import find_spectrogram_transformer
 from ._grid import as_spectrogram, bin_edges, colour_limits, frame_edges
 from ._style import check_axes, import_pyplot, new_axes

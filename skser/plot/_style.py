@@ -6,7 +6,7 @@ import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .._validation import check_choice
+from .._utils import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,147 @@
+"""Where to compute: devices as parameters name them, and arithmetic that a GPU repeats bit for bit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ._validation import warn_caller
+
+# Types of numbers in which the convolutions can compute.
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Find the torch device that is meant, and check that it is there."""
+    if device == "auto":
+        return _find_device()
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'device must be "auto" or a device that torch knows, such as "cpu" or "cuda:0", got {device!r}.'
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f'device={device!r} needs a GPU, which torch does not see: set device="auto" or "cpu".'
+        )
+    try:
+        torch.empty(1, device=found).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f'device={device!r} cannot compute here ({error}): set device="auto" or "cpu".'
+        ) from error
+    return found
+
+
+def _find_device() -> torch.device:
+    """Take a GPU if there is one; what torch asks the driver here takes no memory of it."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if multiprocessing.parent_process() is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        warn_caller(
+            'device="auto" takes the same GPU in each worker process, with memory for each: set "cuda" if it '
+            'has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
+        )
+    return torch.device("cuda")
+
+
+def check_acceleration(device: torch.device, precision: str) -> None:
+    """Raise unless a device computes in a type of numbers, and is the faster for it."""
+    # On CPUs bfloat16 was measured to make a training slower, so that asking for it is an error there: most
+    # often the GPU that was meant is not seen.
+    if precision == "float32":
+        return
+    if device.type != "cuda":
+        raise ValueError(
+            f'precision="{precision}" needs a GPU and the device is {str(device)!r}, where it would make '
+            'training slower: set precision="float32", or run where torch sees a GPU.'
+        )
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        name = torch.cuda.get_device_name(device)
+        raise ValueError(
+            f'precision="{precision}" is nothing that {name} computes in: set precision="float32".'
+        )
+
+
+class _SharedSettings:
+    """Settings of the process, set by the first thread that computes and restored by the last."""
+
+    def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
+        self._read = read
+        self._write = write
+        # By process: in a forked one, a lock may be held by a thread that does not exist there.
+        self._locks: dict[int, threading.Lock] = {}
+        self._counts: Counter[int] = Counter()
+        self._before: tuple[Any, ...] = ()
+
+    @contextmanager
+    def held(self, *values: Any) -> Iterator[None]:
+        process = os.getpid()
+        lock = self._locks.setdefault(process, threading.Lock())
+        with lock:
+            self._counts[process] += 1
+            if self._counts[process] == 1:
+                self._before = self._read()
+                self._write(*values)
+        try:
+            yield
+        finally:
+            with lock:
+                self._counts[process] -= 1
+                if not self._counts[process]:
+                    self._write(*self._before)
+
+
+def _read_flags() -> tuple[Any, ...]:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    return (
+        cudnn.deterministic,
+        cudnn.benchmark,
+        cudnn.conv.fp32_precision,  # type: ignore[attr-defined]  # missing in torch's stubs
+        cudnn.rnn.fp32_precision,  # type: ignore[attr-defined]
+        matmul.fp32_precision,
+    )
+
+
+def _write_flags(deterministic: bool, benchmark: bool, conv: str, rnn: str, product: str) -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
+    cudnn.conv.fp32_precision = conv  # type: ignore[attr-defined]
+    cudnn.rnn.fp32_precision = rnn  # type: ignore[attr-defined]
+    matmul.fp32_precision = product
+
+
+_GPU_FLAGS = _SharedSettings(_read_flags, _write_flags)
+_N_THREADS = _SharedSettings(lambda: (torch.get_num_threads(),), torch.set_num_threads)
+_IMPORTED_IN = os.getpid()
+
+
+def to_device(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
+    """Bring numbers from the CPU to where a batch is, without waiting for it."""
+    if batch.is_cuda and not values.is_cuda:
+        values = values.pin_memory()  # for a copy from any other memory the host may have to wait
+    return values.to(batch.device, non_blocking=True)
+
+
+@contextmanager
+def torch_settings(device: torch.device) -> Iterator[None]:
+    """Set torch up for repeatable arithmetic that does not hang, and restore its settings afterwards."""
+    if device.type == "cuda":
+        # torch otherwise rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
+        # mantissa), and may choose algorithms whose sums depend on which thread comes first.
+        with _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee"):
+            yield
+    elif os.getpid() != _IMPORTED_IN:
+        # The OpenMP threads of torch do not survive a fork, and a parallel loop would wait for them forever.
+        with _N_THREADS.held(1):
+            yield
+    else:
+        yield

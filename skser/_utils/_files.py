@@ -1,0 +1,108 @@
+"""Files written whole or not at all, and opened with errors that say what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, BinaryIO, TypeGuard
+from uuid import uuid4
+
+# Nobody takes a day over one file, whatever the clocks say.
+_ABANDONED_AFTER = 24 * 3600  # s
+
+
+def check_path(path: Any) -> str:
+    """Bring the path of a file into one form."""
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise TypeError(f"path must be the path of a file, got {path!r} of type {type(path).__name__}.")
+    if not text or "\0" in text:
+        raise ValueError(f"path must be the path of a file, got {text!r}.")
+    return text
+
+
+@contextmanager
+def open_existing(path: str) -> Iterator[BinaryIO]:
+    """Open a regular file for reading."""
+    try:
+        # Opening a named pipe would wait for a writer.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            kind = IsADirectoryError if os.path.isdir(path) else OSError
+            raise kind(None, "it is no regular file")
+        with open(path, "rb") as file:
+            yield file
+    except OSError as error:
+        hint = (
+            f"; relative paths start at {os.getcwd()!r}"
+            if isinstance(error, FileNotFoundError) and not os.path.isabs(path)
+            else ""
+        )
+        raise _clear(error, f"{path} cannot be read ({_reason(error)}): give a model file{hint}.") from error
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file so that there is the old one or the new one and never a part of one."""
+    try:
+        target = os.path.realpath(path)
+        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short, whatever the name
+        if os.path.isdir(target) or path.endswith(os.sep):
+            raise IsADirectoryError(None, "it is a folder")
+        if os.path.exists(target) and not os.path.isfile(target):  # /dev/null could be replaced, too
+            raise OSError(None, "it is no regular file")
+        try:
+            with open(unfinished, "xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileNotFoundError):
+                shutil.copymode(target, unfinished)
+            os.replace(unfinished, target)
+        except BaseException:
+            with suppress(OSError):
+                os.remove(unfinished)
+            raise
+    except OSError as error:
+        raise _clear(
+            error,
+            f"{path} cannot be written ({_reason(error)}): give a file in a folder that exists, has space "
+            "and is yours to write to.",
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Say what the system says."""
+    return error.strerror or str(error)
+
+
+def _clear(error: OSError, message: str) -> OSError:
+    """Make an error of the same kind and number with another message."""
+    clear = type(error)(message)
+    clear.errno = error.errno
+    return clear
+
+
+def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether an object names a file."""
+    return isinstance(audio, (str, os.PathLike))
+
+
+@cache  # once a process: to list a large folder over a network takes time, and each transform opens it
+def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
+    """Delete the unfinished files of writers that are gone, as far as that is allowed."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if unfinished.fullmatch(file.name):
+                _remove_if_abandoned(file)
+
+
+def _remove_if_abandoned(file: os.DirEntry[str]) -> None:
+    """Delete a file if it is old; another process may be quicker, or the file another user's."""
+    with suppress(OSError):
+        if time.time() - file.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
+            os.remove(file.path)

@@ -1,0 +1,158 @@
+"""Plain values as JSON and back, with their types: what a model file can hold beside its tensors."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+
+# The optimizers that a file may name: each has a weight decay, and its memory is numbers and tensors alone.
+OPTIMIZERS = {
+    optimizer.__name__: optimizer
+    for optimizer in (
+        torch.optim.Adadelta,
+        torch.optim.Adagrad,
+        torch.optim.Adam,
+        torch.optim.Adamax,
+        torch.optim.AdamW,
+        torch.optim.ASGD,
+        torch.optim.NAdam,
+        torch.optim.RAdam,
+        torch.optim.RMSprop,
+        torch.optim.SGD,
+    )
+}
+
+_NUMBERS = ("bool", *(f"{kind}{8 * size}" for kind in ("int", "uint") for size in (1, 2, 4, 8)))
+_SCALARS = {name: np.dtype(name).type for name in (*_NUMBERS, "float16", "float32", "float64")}
+_DTYPE = re.compile(r"object|\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]U[0-9]{1,7}")
+_MAX_ARRAY_BYTES = 2**26
+
+
+def encode(value: Any, name: str) -> Any:
+    """Write a value with what JSON has."""
+    # What JSON has no word for becomes an object whose only key begins with "$" and says what it is.
+    try:
+        return _encode(value, name)
+    except RecursionError as error:
+        raise ValueError(f"{name} is nested too deeply, or holds itself: make it flatter.") from error
+
+
+def _encode(value: Any, name: str) -> Any:
+    """Write a value that may be part of another."""
+    kind = type(value)  # not isinstance: a subclass would come back as something else
+    if value is None or kind in (bool, int, str):
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    if kind is list:
+        return [_encode(item, f"{name}[{index}]") for index, item in enumerate(value)]
+    if kind is tuple:
+        return {"$tuple": _encode(list(value), name)}
+    if kind is dict:
+        return _encode_dict(value, name)
+    if kind is np.ndarray:
+        return _encode_array(value, name)
+    if kind is np.str_:
+        return {"$str": str(value)}
+    if isinstance(value, np.generic) and value.dtype.name in _SCALARS:
+        return {f"${value.dtype.name}": _encode(value.item(), name)}
+    for optimizer, named in OPTIMIZERS.items():
+        if value is named:
+            return {"$optimizer": optimizer}
+    raise ValueError(
+        f"{name} is {_described(value)}, which a model file cannot hold: it holds numbers, text, lists, "
+        "tuples, dicts and one-dimensional arrays of these. Put one of them in its place, or take it out."
+    )
+
+
+def decode(written: Any) -> Any:
+    """Read what `encode` wrote."""
+    try:
+        with np.errstate(all="ignore"):
+            value = _decode(written)
+        # One comparison catches whatever numpy would truncate, wrap or parse.
+        if encode(value, "a value") == written:
+            return value
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"it describes a value that cannot be: {error}") from error
+    raise ValueError("it describes a value in a way that save_model does not.")
+
+
+def _encode_dict(value: dict[Any, Any], name: str) -> dict[str, Any]:
+    """Write a dict: as it is where all its keys are text, as pairs otherwise."""
+    if all(type(key) is str and not key.startswith("$") for key in value):
+        return {key: _encode(item, f"{name}[{key!r}]") for key, item in value.items()}
+    pairs = [
+        [_encode(key, f"a key of {name}"), _encode(item, f"{name}[{key!r}]")] for key, item in value.items()
+    ]
+    return {"$dict": pairs}
+
+
+def _encode_array(array: np.ndarray, name: str) -> dict[str, Any]:
+    """Write a one-dimensional array with its dtype."""
+    dtype = "object" if array.dtype == object else array.dtype.str
+    if array.ndim != 1 or not _DTYPE.fullmatch(dtype) or array.nbytes > _MAX_ARRAY_BYTES:
+        raise ValueError(
+            f"{name} is an array of shape {array.shape} and dtype {array.dtype}, but a model file holds "
+            "short one-dimensional arrays of numbers or text alone: give a list."
+        )
+    for index, item in enumerate(array if dtype == "object" else ()):
+        if isinstance(item, (list, tuple, dict, np.ndarray)):
+            raise ValueError(f"{name}[{index}] is {_described(item)}: an array holds numbers or text alone.")
+    return {"$array": [dtype, _encode(array.tolist(), name)]}
+
+
+def _described(value: Any) -> str:
+    """Say what an object is without calling its own code."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, FunctionType):
+        return f"the function {value.__name__}"
+    return f"of type {type(value).__name__}"
+
+
+def _decode(written: Any) -> Any:
+    """Read a value; whether it is written as `encode` would is checked by the caller."""
+    if isinstance(written, list):
+        return [_decode(item) for item in written]
+    if not isinstance(written, dict):
+        return written
+    tag = next(iter(written), "")
+    if not tag.startswith("$"):
+        return {key: _decode(item) for key, item in written.items()}
+    return _decode_tagged(tag[1:], written[tag])
+
+
+def _decode_tagged(tag: str, content: Any) -> Any:
+    """Read what JSON has no word for."""
+    if tag == "float":
+        return float(content)
+    if tag == "str":
+        return np.str_(content)
+    if tag == "tuple":
+        return tuple(_decode(content))
+    if tag == "dict":
+        return {_decode(key): _decode(item) for key, item in content}
+    if tag == "array":
+        return _decode_array(*content)
+    if tag == "optimizer":
+        return OPTIMIZERS[content]
+    return _SCALARS[tag](_decode(content))
+
+
+def _decode_array(dtype: str, content: list[Any]) -> np.ndarray:
+    """Read an array; its size is looked at before there is one."""
+    if not _DTYPE.fullmatch(dtype) or len(content) * np.dtype(dtype).itemsize > _MAX_ARRAY_BYTES:
+        raise ValueError(f"an array of dtype {dtype} is none that a model file holds.")
+    values = _decode(content)
+    if dtype != "object":
+        return np.array(values, dtype=dtype)
+    array = np.empty(len(values), dtype=object)
+    for index, item in enumerate(values):
+        array[index] = item
+    return array

@@ -1,0 +1,120 @@
+"""Checks of parameter values, worded alike throughout the package."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+_RERAISED = (FileNotFoundError, IsADirectoryError, PermissionError, OSError, TypeError, ValueError)
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    integer: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+    closed: str = "both",
+) -> None:
+    """Raise unless a parameter is a finite number in its range."""
+    word = "an integer" if integer else "a number"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if integer else Real):
+        raise TypeError(f"{name} must be {word}, got {value!r} of type {type(value).__name__}.")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = -np.inf if value < 0 else np.inf
+    closed_low, closed_high = closed in ("both", "left"), closed in ("both", "right")
+    above = low is None or (number >= low if closed_low else number > low)
+    below = high is None or (number <= high if closed_high else number < high)
+    if not (above and below and np.isfinite(number)):
+        left = "(-inf" if low is None else f"{'[' if closed_low else '('}{low}"
+        right = "inf)" if high is None else f"{high}{']' if closed_high else ')'}"
+        raise ValueError(f"{name} must be {word} in {left}, {right}, got {_short(value)}.")
+
+
+def _short(value: Any) -> str:
+    """Write a number; Python itself refuses to write the longest integers."""
+    if isinstance(value, Integral) and abs(int(value)) >= 10**99:
+        return "one of 100 digits or more"
+    return repr(value)
+
+
+def to_bytes(name: str, value: int | str | None) -> float:
+    """Convert a limit in bytes, which may have a unit, to a number."""
+    if value is None:
+        return float("inf")
+    if not isinstance(value, str):
+        check_number(name, value, integer=True, low=0)
+        return value
+    size = _SIZE.fullmatch(value.strip())
+    if size is None:
+        raise ValueError(
+            f"{name} must be bytes, or a number with K, M, G or T such as '500M', got {value!r}."
+        )
+    return float(size[1]) * _UNITS[size[2]]
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
+    """Raise unless a parameter is one of the names it can take."""
+    if not isinstance(value, str) or value not in choices:
+        expected = ", ".join(repr(choice) for choice in sorted(choices))
+        raise ValueError(f"{name} must be one of {expected}, got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless a parameter is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}.")
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether an array of floating-point numbers holds neither NaN nor infinity."""
+    # A sum is finite where all numbers are, unless it overflows, and faster than a look at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
+def warn_caller(message: str) -> None:
+    """Warn at the line outside this package that called into it, however deep the call lies."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("skser."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+def listed(values: Iterable[Any], most: int = 5) -> str:
+    """Name the first few values for a message, and say how many more there are: "1, 2 and 4 more"."""
+    texts = [str(value) for value in values]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Number with its noun in the right form."""
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
+
+
+@contextmanager
+def prefix_errors(label: str) -> Iterator[None]:
+    """Put the name of an item before the message of an error that it causes."""
+    try:
+        yield
+    except _RERAISED as error:
+        raise plain_error(error, f"{label}: {error}") from error
+
+
+def plain_error(error: Exception, message: str) -> Exception:
+    """Error of the built-in kind nearest to another one, with a message of its own and no traceback."""
+    kind = next(kind for kind in _RERAISED if isinstance(error, kind))
+    return kind(message)

@@ -1,0 +1,209 @@
+"""Audio files and arrays as mono float32 waveforms at one sampling rate."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._utils import all_finite, check_number, is_path, prefix_errors
+from ._decoding import HIGHEST_RATE, read_mono
+
+# Offset and scale of integer samples, as libsndfile has them.
+_PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
+
+_WIDEST_DB = 1e4  # beyond all that float32 can span
+_TRIM_HOP = 512  # samples
+_TRIM_AMIN = 1e-10  # lowest mean square
+
+
+def load_audio(
+    audio: str | os.PathLike[str] | ArrayLike,
+    sr: int = 16000,
+    *,
+    orig_sr: int | None = None,
+    trim_db: float | None = None,
+    max_duration: float | None = 600.0,
+) -> np.ndarray:
+    """Load a recording as a mono waveform at a given sampling rate.
+
+    Channels are averaged; another sampling rate is converted by soxr at high quality.
+
+    Parameters
+    ----------
+    audio : str, path-like or array-like of shape (n_times,)
+        A file that libsndfile can read (WAV, FLAC, OGG, MP3, ...), or the samples themselves. A leading
+        ``~`` is the home folder of the user. int16, int32 and uint8 arrays are PCM and scaled to [-1, 1);
+        other real numbers are taken as they are.
+    sr : int, default=16000
+        Sampling rate of the result in Hz, 1 to 1,048,576.
+    orig_sr : int or None, default=None
+        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. A file tells its own.
+    trim_db : float or None, default=None
+        Cut both ends where they lie this many dB or more below the loudest part, above 0. None cuts
+        nothing. A recording that is silent throughout stays whole.
+    max_duration : float or None, default=600.0
+        Longest file that is loaded, in seconds, above 0: longer ones are refused, by their header before
+        they are decoded and by what is decoded. None loads files of any length. Arrays have no limit.
+
+    Returns
+    -------
+    ndarray of shape (n_times,)
+        Finite float32 samples, one at least.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, unreadable, damaged, cut off, or no audio.
+    TypeError
+        If `audio` is neither a path nor numbers, or a parameter is of a wrong type.
+    ValueError
+        If the waveform is empty, complex, not one-dimensional or not finite, the file is too long, or a
+        parameter is out of its range.
+
+    See Also
+    --------
+    SpectrogramTransformer : Spectrograms of many recordings.
+
+    Notes
+    -----
+    A file is cut off where 1 % or more is missing of what its header states, or where an Ogg stream has no
+    end. An MP3 without a count of its frames does not tell.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skser.audio import load_audio
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
+    >>> y = load_audio(tone, orig_sr=48000)
+    >>> y.shape, y.dtype
+    ((16000,), dtype('float32'))
+    >>> load_audio(np.array([-32768, 0, 16384], dtype=np.int16)).tolist()
+    [-1.0, 0.0, 0.5]
+    """
+    check_audio_parameters(sr, orig_sr=orig_sr, trim_db=trim_db, max_duration=max_duration)
+    if not is_path(audio):
+        return load_waveform(audio, sr, orig_sr, trim_db, max_duration)
+    if orig_sr is not None:
+        raise ValueError(
+            f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, which tells its own: leave it out."
+        )
+    with prefix_errors(repr(os.fspath(audio))):
+        return load_waveform(audio, sr, None, trim_db, max_duration)
+
+
+def check_waveform(y: ArrayLike) -> np.ndarray:
+    """Convert the samples of one waveform to float32, or say what is wrong with them."""
+    array = _to_array(y)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: a waveform must be real, got {array.dtype}.")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a waveform must hold real numbers, got {array.dtype} of shape {array.shape}.")
+    if array.ndim != 1:
+        raise ValueError(
+            f"a waveform must be mono, of shape (n_times,), got shape {array.shape}: "
+            "take the mean over its channels."
+        )
+    if not array.size:
+        raise ValueError("the waveform is empty: it needs at least one sample.")
+    samples = _to_float32(array)
+    _check_finite(array, samples)
+    return samples
+
+
+def check_audio_parameters(
+    sr: int,
+    *,
+    orig_sr: int | None = None,
+    trim_db: float | None = None,
+    max_duration: float | None = None,
+) -> None:
+    """Raise unless the parameters of :func:`load_audio` are valid."""
+    check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
+    if orig_sr is not None:
+        check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE)
+    if trim_db is not None:
+        check_number("trim_db", trim_db, low=0.0, closed="neither")
+    if max_duration is not None:
+        check_number("max_duration", max_duration, low=0.0, closed="neither")
+
+
+def load_waveform(
+    audio: Any, sr: int, orig_sr: int | None, trim_db: float | None, max_duration: float | None
+) -> np.ndarray:
+    """Waveform of a path or of samples; parameters are valid and errors do not name the item."""
+    if is_path(audio):
+        samples, rate = read_mono(os.fspath(audio), max_duration)
+        y = check_waveform(samples)
+    else:
+        y, rate = check_waveform(audio), orig_sr or sr
+    return _trim(_resample(y, rate, sr), trim_db)
+
+
+def _to_array(y: Any) -> np.ndarray:
+    """Convert samples to an array of any dtype; raise where they are none."""
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "a waveform must be one-dimensional, of shape (n_times,), but its parts differ in length."
+        ) from error
+    if not array.ndim:
+        raise TypeError(f"expected a path or a waveform of shape (n_times,), got {type(y).__name__}.")
+    return array
+
+
+def _to_float32(array: np.ndarray) -> np.ndarray:
+    """Real samples as float32, integer PCM scaled to [-1, 1)."""
+    if array.dtype == np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        samples = array.astype(np.float32)
+    if array.dtype.name in _PCM:
+        offset, scale = _PCM[array.dtype.name]
+        return (samples - np.float32(offset)) / np.float32(scale)
+    return samples
+
+
+def _check_finite(array: np.ndarray, samples: np.ndarray) -> None:
+    """Raise unless all samples are finite in float32."""
+    if not all_finite(samples):
+        finite = np.isfinite(samples)
+        first = int(np.argmin(finite))
+        raise ValueError(
+            f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "
+            f"float32, the first is {array[first]} at sample {first}): repair it or leave it out."
+        )
+
+
+# Not by librosa's functions: their modules compile code when they are imported, and where workers do so at
+# the same time, numba's cache stays broken (numba issue 10128) and Python crashes in what uses it.
+
+
+def _resample(y: np.ndarray, orig_sr: int, sr: int) -> np.ndarray:
+    """Waveform at another sampling rate, equal to librosa's `resample`."""
+    if orig_sr == sr:
+        return y
+    import soxr
+
+    resampled: np.ndarray = soxr.resample(y, orig_sr, sr, quality="HQ")
+    n_times = math.ceil(len(y) * (sr / orig_sr))
+    return np.pad(resampled[:n_times], (0, max(0, n_times - len(resampled))))
+
+
+def _trim(y: np.ndarray, trim_db: float | None) -> np.ndarray:
+    """Waveform without the silence at its ends, equal to librosa's `effects.trim`."""
+    if trim_db is None:
+        return y
+    # A frame is four hops long, and half of it lies before the first sample and after the last.
+    hops = np.pad(y, 2 * _TRIM_HOP)[: (len(y) // _TRIM_HOP + 4) * _TRIM_HOP].reshape(-1, _TRIM_HOP)
+    sums = np.square(hops, dtype=np.float64).sum(axis=1)
+    power = np.lib.stride_tricks.sliding_window_view(sums, 4).mean(axis=1) / _TRIM_HOP
+    level = 10 * np.log10(np.maximum(power, _TRIM_AMIN))
+    # The threshold is relative to the loudest frame, which therefore stays, but for rounding.
+    loud = np.flatnonzero(level - level.max() > -min(trim_db, _WIDEST_DB))
+    trimmed = y[loud[0] * _TRIM_HOP : (loud[-1] + 1) * _TRIM_HOP]
+    return trimmed if len(trimmed) else y

@@ -1,0 +1,11 @@
+"""The estimator: a network trained with cross-entropy and center loss."""
+
+from ._classifier import CenterLossClassifier
+from ._inputs import check_labels
+from ._parameters import check_classifier_parameters
+
+__all__ = [
+    "CenterLossClassifier",
+    "check_classifier_parameters",
+    "check_labels",
+]

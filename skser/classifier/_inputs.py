@@ -1,0 +1,156 @@
+"""What estimators accept, brought into one form: spectrograms, labels, weights and groups."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ..sequences import Spectrograms
+
+
+def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
+    """Bring an estimator's input into one container."""
+    container = _as_spectrograms(X)
+    try:
+        if container is not None:
+            validate_data(estimator, container, reset=reset, skip_check_array=True)
+            return _not_empty(container)
+        table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+    except OverflowError as error:  # an integer beyond all floats
+        raise ValueError(f"X holds a number beyond float32 ({error}): scale it.") from error
+    except ValueError as error:
+        if "features, but" not in str(error):
+            raise
+        raise ValueError(
+            f"{error} Features are frequency bins: compute spectrograms with the parameters "
+            "that were used for fit."
+        ) from error
+    return Spectrograms.from_frames(table, np.ones(len(table), dtype=np.int64))
+
+
+def _as_spectrograms(X: Any) -> Spectrograms | None:
+    """Give spectrograms of several frames as a container, and None for anything else."""
+    if isinstance(X, Spectrograms):
+        return X
+    if getattr(X, "ndim", None) == 3:
+        return Spectrograms.from_padded(X)
+    if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSU":  # an array or Series
+        X = np.asarray(X).tolist()
+    if not isinstance(X, (list, tuple)):
+        return None
+    if not len(X):
+        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
+    for index, item in enumerate(X):
+        if isinstance(item, (str, bytes, os.PathLike)):
+            raise TypeError(
+                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
+                "SpectrogramTransformer before "
+                "the classifier."
+            )
+    dimensions = {np.ndim(item) for item in X}
+    lengths = {len(item) for item in X if np.ndim(item) == 1}
+    return Spectrograms(list(X)) if dimensions - {0, 1} or len(lengths) > 1 else None
+
+
+def _not_empty(X: Spectrograms) -> Spectrograms:
+    if not len(X):
+        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
+    return X
+
+
+def check_labels(
+    estimator: BaseEstimator, y: Any, n_samples: int, classes: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Encode labels."""
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
+    labels = column_or_1d(y, warn=True)
+    if len(labels) != n_samples:
+        raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
+    _check_present("y", _as_given(y, labels))
+    check_classification_targets(labels)
+    found = np.unique(labels)
+    if classes is None:
+        classes = found
+    elif not np.isin(found, classes).all():
+        unknown = found[~np.isin(found, classes)].tolist()
+        raise ValueError(
+            f"y holds labels that are not among the classes {classes.tolist()}: {unknown}; name all labels "
+            "in the first partial_fit(..., classes=...), or begin anew with fit and warm_start=False."
+        )
+    if len(classes) < 2:
+        raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
+    return classes, np.searchsorted(classes, labels).astype(np.int64)
+
+
+def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
+    """Entries of an array as they were in a list of which NumPy made text: NaN, and not "nan"."""
+    if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        return np.asarray(values, dtype=object).ravel()
+    return array
+
+
+def _check_present(name: str, values: NDArray[Any]) -> None:
+    """Raise where an entry of an object array is missing, or of another kind than the first."""
+    if values.dtype != object:
+        return
+    for index, value in enumerate(values):
+        if _is_missing(value):
+            raise ValueError(
+                f"{name} has no value for item {index}, got {value!r}: fill it in or leave the item out."
+            )
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise ValueError(
+                f"{name} mixes text and numbers: item 0 is {values[0]!r}, item {index} is {value!r}: "
+                "use one kind."
+            )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA, of which no comparison is true or false."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
+    """Check weights of items."""
+    if sample_weight is None:
+        return None
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float32)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, one an item ({error}).") from error
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must be of shape ({n_samples},), one weight an item, got {weight.shape}."
+        )
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ValueError(
+            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
+    return weight
+
+
+def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | None:
+    """Check the groups of items."""
+    if groups is None:
+        return None
+    array = column_or_1d(groups)
+    if len(array) != n_samples:
+        raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
+    _check_present("groups", _as_given(groups, array))
+    return array

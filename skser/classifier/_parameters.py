@@ -1,0 +1,151 @@
+"""Parameters of the classifier: what they may be, and the settings of the skorch net that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import compute_class_weight
+from skorch.callbacks import Callback
+
+from .._utils import PRECISIONS, check_choice, check_flag, check_number
+from ..nn import CenterLossCriterion, check_network_parameters, make_augmentation
+from ..sequences import BatchIterator
+from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, OneCycle
+
+# Parameters of the classifier that are the network's own, under the same names.
+_OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
+
+
+# Parameters of the net that the classifier sets, and what sets them.
+_SET_BY = {
+    "batch_size": "batch_size",
+    "callbacks": "callbacks",
+    "classes": "y",
+    "device": "device",
+    "lr": "lr",
+    "max_epochs": "max_epochs",
+    "module": "channels, rnn, rnn_units, pooling, dropout, embedding_dim and augmentation",
+    "precision": "precision",
+    "train_split": "early_stopping and validation",
+    "verbose": "verbose",
+}
+
+
+def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the parameters of a classifier can be used."""
+    # What depends on the data or on the machine (`class_weight`, `random_state`, `device`) is checked where
+    # it is used.
+    check_number("center_lambda", parameters["center_lambda"], low=0)
+    check_number("center_alpha", parameters["center_alpha"], low=0, high=1)
+    _check_center_ramp(parameters["center_ramp"])
+    check_network_parameters(*(parameters[name] for name in _OF_NETWORK))
+    make_augmentation(parameters["augmentation"])
+    check_number("max_epochs", parameters["max_epochs"], integer=True, low=1)
+    check_number("batch_size", parameters["batch_size"], integer=True, low=1)
+    check_number("lr", parameters["lr"], low=0, closed="neither")
+    check_choice("schedule", parameters["schedule"], SCHEDULES)
+    check_number("weight_decay", parameters["weight_decay"], low=0)
+    check_choice("validation", parameters["validation"], ("auto", "groups", "random"))
+    check_number("validation_fraction", parameters["validation_fraction"], low=0, high=1, closed="neither")
+    check_number("patience", parameters["patience"], integer=True, low=1)
+    check_flag("early_stopping", parameters["early_stopping"])
+    check_flag("warm_start", parameters["warm_start"])
+    check_choice("precision", parameters["precision"], PRECISIONS)
+    callbacks = parameters["callbacks"]
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
+    _check_net_params(parameters["net_params"])
+
+
+def net_settings(
+    parameters: Mapping[str, Any],
+    n_bins: int,
+    n_classes: int,
+    class_weight: torch.Tensor | None,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Make the settings of a net, but for its module, its callbacks and those in `net_params`."""
+    of_network = {f"module__{name}": parameters[name] for name in (*_OF_NETWORK, "augmentation")}
+    return {
+        **of_network,
+        "module__n_bins": n_bins,
+        "module__n_classes": n_classes,
+        "criterion": CenterLossCriterion,
+        "criterion__n_classes": n_classes,
+        "criterion__embedding_dim": parameters["embedding_dim"],
+        "criterion__center_lambda": parameters["center_lambda"],
+        "criterion__center_alpha": parameters["center_alpha"],
+        "criterion__class_weight": class_weight,
+        "optimizer": torch.optim.AdamW,
+        "optimizer__weight_decay": parameters["weight_decay"],
+        **_fused(parameters["net_params"] or {}, device),
+        "lr": parameters["lr"],
+        "batch_size": parameters["batch_size"],
+        "iterator_train": BatchIterator,
+        "iterator_train__shuffle": True,
+        "iterator_valid": BatchIterator,
+        "classes": list(range(n_classes)),
+        "device": device,
+        "precision": parameters["precision"],
+        "predict_nonlinearity": partial(torch.softmax, dim=-1),
+        "verbose": parameters["verbose"],
+    }
+
+
+def _fused(net_params: Mapping[str, Any], device: torch.device) -> dict[str, bool]:
+    """Let AdamW change all weights by one kernel on a GPU, unless the net has an optimizer of its own."""
+    chosen = {"optimizer", *(f"optimizer__{name}" for name in IMPLEMENTATIONS)}
+    return {} if device.type != "cuda" or chosen & net_params.keys() else {"optimizer__fused": True}
+
+
+def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]) -> torch.Tensor | None:
+    """Give the weight of each class, 0 for classes that do not occur."""
+    if class_weight is None:
+        return None
+    present = np.unique(y)
+    weights = np.zeros(len(classes))
+    weights[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[y])
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"class_weight must be finite and at least 0, got {class_weight!r}.")
+    return torch.as_tensor(weights, dtype=torch.float32)
+
+
+def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:
+    """Make the callbacks that change lambda and the learning rate with the epochs."""
+    callbacks: list[tuple[str, Callback]] = []
+    if parameters["center_ramp"] is not None:
+        first, last = parameters["center_ramp"]
+        ramp = CenterRamp(parameters["center_lambda"], first, last, parameters["max_epochs"], first_epoch)
+        callbacks.append(("center_ramp", ramp))
+    if parameters["schedule"] == "one-cycle":
+        callbacks.append(("schedule", OneCycle(parameters["lr"], parameters["max_epochs"], first_epoch)))
+    return callbacks
+
+
+def _check_center_ramp(center_ramp: Any) -> None:
+    """Raise unless the ramp of lambda is None or two shares in order."""
+    if center_ramp is None:
+        return
+    if isinstance(center_ramp, str) or not isinstance(center_ramp, Sequence) or len(center_ramp) != 2:
+        raise TypeError(f"center_ramp must be a pair of numbers or None, got {center_ramp!r}.")
+    first, last = center_ramp
+    check_number("center_ramp[0]", first, low=0, high=1)
+    check_number("center_ramp[1]", last, low=0, high=1)
+    if first > last:
+        raise ValueError(f"center_ramp must rise: its first share lies behind its last in {center_ramp!r}.")
+
+
+def _check_net_params(net_params: Any) -> None:
+    """Raise unless further parameters of the net are a mapping that overrides nothing of the classifier's."""
+    if net_params is None:
+        return
+    if not isinstance(net_params, Mapping):
+        raise TypeError(f"net_params must be a dict or None, got {net_params!r}.")
+    for name in net_params:
+        if name in _SET_BY:
+            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[name]} instead.")

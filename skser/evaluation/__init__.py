@@ -1,0 +1,9 @@
+"""Cross-validation with speakers kept apart."""
+
+from ._evaluate import evaluate
+from ._evaluation import Evaluation
+
+__all__ = [
+    "Evaluation",
+    "evaluate",
+]

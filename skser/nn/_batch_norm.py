@@ -1,0 +1,126 @@
+"""Batch normalisation that leaves padding out of its statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+Padding = tuple[Tensor, Tensor]  # items and frames
+
+
+class MaskedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation over the valid frames of padded items; the padding comes out as zero."""
+
+    # With torch's own, padding is counted like data while training, so that what is learned depends on which
+    # items share a batch. Without padding both agree; unlike torch's, this one also trains on a single value
+    # per channel, which it maps to the bias.
+    # Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    # covariate shift", ICML 2015.
+
+    # Always there, unlike in torch's own, where they can be turned off.
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum)
+
+    def forward(self, input: Tensor, padding: Padding | None = None) -> Tensor:
+        """Normalise."""
+        if not self.training:
+            y = functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+            return y if padding is None else _clear(y, padding)
+        n_frames = input.shape[0] * input.shape[2] - (0 if padding is None else len(padding[0]))
+        # A plain float serves as the count: it enters products with tensors alone.
+        n_valid = float(input.shape[3] * n_frames)
+        y, mean, var = _MaskedNormalisation.apply(
+            input, self.weight, self.bias, *(padding or (None, None)), n_valid, self.eps
+        )
+        self._track(mean, var * (n_valid / max(n_valid - 1, 1)))
+        return y
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, var: Tensor) -> None:
+        """Move the running statistics towards those of a batch."""
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(var.to(self.running_var.dtype), self.momentum)
+
+
+class _MaskedNormalisation(torch.autograd.Function):
+    """Normalise by mean and variance of the valid values, in as many passes as torch's own takes."""
+
+    # Of the padding no more is touched than itself: a pass over everything for a mask takes as long as one of
+    # the normalisation.
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        items: Tensor | None,
+        frames: Tensor | None,
+        n_valid: float,
+        eps: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        padding = None if items is None or frames is None else (items, frames)
+        x = x.detach()  # the same numbers, which a hook may have made a view that forbids writing to it
+        if padding is not None:
+            _clear(x, padding)
+        # The pass that torch's own layer makes; var_mean is several times slower on channels-last tensors.
+        # Of half precision the statistics are taken in the type of the weights.
+        mean, var = torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0)
+        if padding is not None:
+            # Padding is zero by now: sums over everything are sums over the valid values.
+            share = x.numel() / x.shape[1] / n_valid
+            square = (var + mean.square()) * share
+            mean = mean * share
+            var = (square - mean.square()).clamp_min(0)
+        y = functional.batch_norm(x, mean, var, weight, bias, eps=eps)
+        ctx.save_for_backward(x, weight, mean, var, items, frames)
+        ctx.n_valid, ctx.eps = n_valid, eps
+        ctx.mark_non_differentiable(mean, var)
+        return (y if padding is None else _clear(y, padding)), mean, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, var, items, frames = ctx.saved_tensors
+        padding = None if items is None else (items, frames)
+        dy = grad_outputs[0]
+        r = (var + ctx.eps).rsqrt()
+        # dw = sum(dy x^), db = sum(dy), where x^ = (x - mean) r and r = 1 / std. A GPU wants mean and r
+        # beside the statistics that they come from.
+        _, dw, db = torch.ops.aten.native_batch_norm_backward(
+            dy, x, weight, mean, var, mean, r, False, ctx.eps, [False, True, True]
+        )
+        if padding is not None:  # where x is zero, and gradients do not count
+            outside = dy.transpose(1, 2)[padding].sum((0, 2), dtype=weight.dtype)
+            dw, db = dw + outside * mean * r, db - outside
+        # dx = w r (dy - (db + x^ dw) / n): two passes, of which the first holds all but dy.
+        scale = -weight * r / ctx.n_valid
+        slope = scale * dw * r
+        dx = torch.addcmul(
+            _per_channel(scale * db - slope * mean), x, _per_channel(slope), out=torch.empty_like(x)
+        )
+        dx.addcmul_(dy, _per_channel(weight * r))
+        return (dx if padding is None else _clear(dx, padding)), dw, db, None, None, None, None
+
+
+def _clear(x: Tensor, padding: Padding) -> Tensor:
+    """Set the padding of (B, C, T, F) to zero in place."""
+    x.transpose(1, 2).index_put_(padding, x.new_zeros(()))  # a plain 0 would have to be copied to a GPU
+    return x
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    """Give (C,) the shape (1, C, 1, 1)."""
+    return values[None, :, None, None]

@@ -1,0 +1,274 @@
+"""The network: masked convolutions, a bidirectional recurrent layer, an embedding and class scores.
+
+Shapes in comments: B items in a batch, T frames, F frequency bins, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+
+from .._utils import check_choice, check_number, to_device
+from ._augmentation import SpectrogramAugmentation, make_augmentation
+from ._batch_norm import MaskedBatchNorm2d, Padding
+
+_RNN = {"gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class SpectrogramNetwork(nn.Module):
+    """Convolutions and a bidirectional recurrent layer from spectrograms to embeddings and logits.
+
+    The shape is that of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3 with
+    max-pooling behind each, one bidirectional recurrent layer, a fully connected embedding and the
+    class scores. The first convolution has strides of 2 in frequency and 4 in time and the last
+    pooling acts on frequency alone, which is cheaper than strides (2, 2) and
+    pooling over both. An item's output depends neither on the padding behind its end nor on the
+    other items of its batch (in evaluation mode).
+
+    Parameters
+    ----------
+    n_bins : int
+        Frequency bins of the spectrograms, 1 or more.
+    n_classes : int
+        Number of classes, 2 or more.
+    channels : sequence of int, default=(24, 32, 48, 64)
+        Channels of each convolution.
+    rnn : {"gru", "lstm"}, default="gru"
+        Recurrent cell.
+    rnn_units : int, default=64
+        Units of the recurrent layer in each direction.
+    pooling : {"last", "attention"}, default="last"
+        How the recurrent outputs become one vector: the last output of each direction, or their
+        mean weighted by attention over the frames.
+    dropout : float, default=0.0
+        Probability, in [0, 1), with which inputs of the recurrent layer, the embedding and the
+        class scores are dropped while training.
+    embedding_dim : int, default=64
+        Size of the embedding.
+    augmentation : "moderate", dict or None, default=None
+        Random changes while training, by `SpectrogramAugmentation`: moderate ones (see
+        `CenterLossClassifier`), those with the parameters in the dictionary, or none.
+
+    Attributes
+    ----------
+    bin_mean, bin_std : Tensor of shape (n_bins,)
+        Mean and standard deviation of each bin, with which spectrograms are standardised.
+
+    References
+    ----------
+    .. [1] Dai, Wu, Li, Wu, Jia and Meng, "Learning discriminative features from spectrograms using
+       center loss for speech emotion recognition", ICASSP 2019.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skser import SpectrogramNetwork
+    >>> network = SpectrogramNetwork(n_bins=40, n_classes=4).eval()
+    >>> logits, embedding = network(torch.zeros(2, 40, 300), torch.tensor([300, 120]))
+    >>> logits.shape, embedding.shape
+    (torch.Size([2, 4]), torch.Size([2, 64]))
+    """
+
+    bin_mean: Tensor
+    bin_std: Tensor
+    augmentation: SpectrogramAugmentation | None
+
+    def __init__(
+        self,
+        n_bins: int,
+        n_classes: int,
+        *,
+        channels: Sequence[int] = (24, 32, 48, 64),
+        rnn: str = "gru",
+        rnn_units: int = 64,
+        pooling: str = "last",
+        dropout: float = 0.0,
+        embedding_dim: int = 64,
+        augmentation: str | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        check_number("n_bins", n_bins, integer=True, low=1)
+        check_number("n_classes", n_classes, integer=True, low=2)
+        check_network_parameters(channels, rnn, rnn_units, pooling, dropout, embedding_dim)
+        self.register_buffer("bin_mean", torch.zeros(n_bins))
+        self.register_buffer("bin_std", torch.ones(n_bins))
+        self.augmentation = make_augmentation(augmentation)
+        blocks = _convolution_blocks(channels)
+        self.convolutions = nn.ModuleList(blocks)
+        # torch's recurrent layers take no integers of NumPy, which a grid may hold.
+        n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
+        self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
+        self.attention = Attention(2 * rnn_units) if pooling == "attention" else None
+        self.dropout = nn.Dropout(dropout)
+        self.embedding = nn.Linear(2 * rnn_units, embedding_dim)
+        self.classes = nn.Linear(embedding_dim, n_classes)
+        for block in blocks:
+            block.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+
+    def standardise_with(self, mean: ArrayLike, std: ArrayLike) -> None:
+        """Set the mean and the standard deviation of each bin.
+
+        Parameters
+        ----------
+        mean, std : array-like of shape (n_bins,)
+            Statistics of the training frames; `std` above zero.
+        """
+        self.bin_mean.copy_(torch.as_tensor(np.asarray(mean)))
+        self.bin_std.copy_(torch.as_tensor(np.asarray(std)))
+
+    def forward(self, spectrogram: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute class scores and embeddings.
+
+        Parameters
+        ----------
+        spectrogram : Tensor of shape (batch, n_bins, n_frames)
+            Padded spectrograms; what stands behind an item's end does not matter.
+        lengths : Tensor of shape (batch,)
+            Frames of each item, from 1 to n_frames; best on the CPU, wherever the spectrograms are, since a
+            GPU must be waited for.
+
+        Returns
+        -------
+        logits : Tensor of shape (batch, n_classes)
+            Class scores before the softmax.
+        embedding : Tensor of shape (batch, embedding_dim)
+            Embeddings.
+        """
+        if self.augmentation is not None and self.training:
+            spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
+        lengths = lengths.cpu()  # known without waiting for what the device computes
+        x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
+        if bool((lengths < x.shape[2]).any()):
+            # where, not a product: 0 * NaN is NaN.
+            x = torch.where(_mask(to_device(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
+        for block in cast("Iterable[ConvolutionBlock]", self.convolutions):
+            x, lengths = block(x, lengths)
+        # All that follows takes little of the time, and is computed in the type of the weights.
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
+            z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
+            return self.classes(self.dropout(z)), z
+
+    def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
+        packed, back = _pack(x, lengths)
+        outputs, state = self.rnn(packed)
+        if self.attention is not None:
+            by_length, _ = nn.utils.rnn.pad_packed_sequence(
+                PackedSequence(outputs.data, outputs.batch_sizes), batch_first=True
+            )
+            return self.attention(by_length.index_select(0, back), to_device(lengths, x))
+        last = state[0] if isinstance(state, tuple) else state  # (2, B, rnn_units)
+        return torch.cat([last[0], last[1]], dim=1)
+
+
+class ConvolutionBlock(nn.Module):
+    """Convolution, batch normalisation, pooling, activation, in this order."""
+
+    # The activation follows the pooling: both are monotonic, so the result is the same at less cost. Padding
+    # is zero before the pooling, which the activation makes no difference to either.
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        kernel_size: int,
+        stride: tuple[int, int],
+        pool: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(n_in, n_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
+        self.norm = MaskedBatchNorm2d(n_out)
+        self.pool = pool
+        self.conv_stride = stride
+        self.stride = (stride[0] * pool[0], stride[1] * pool[1])  # of the whole block, in time and frequency
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, C, T, F) and the lengths, which are on the CPU, to those behind the block."""
+        x = self.conv(x)
+        lengths = _shorten(lengths, self.conv_stride[0])
+        x = self.norm(x, _padding(lengths, x))
+        if self.pool != (1, 1):
+            # A window that hangs over the end pools what is there, so that one frame or bin is enough.
+            x = functional.max_pool2d(x, self.pool, ceil_mode=True)
+        return functional.relu(x), _shorten(lengths, self.pool[0])
+
+
+class Attention(nn.Module):
+    """Mean of the outputs of a recurrent layer, weighted by a learned score of each."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(nn.Linear(n_features, n_features), nn.Tanh(), nn.Linear(n_features, 1))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Reduce (B, T, n_features) to (B, n_features)."""
+        score = self.score(x).squeeze(2).masked_fill(~_mask(lengths, x.shape[1]), -torch.inf)
+        return torch.einsum("bt,btf->bf", score.softmax(dim=1), x)
+
+
+def check_network_parameters(
+    channels: Sequence[int], rnn: str, rnn_units: int, pooling: str, dropout: float, embedding_dim: int
+) -> None:
+    """Raise unless the parameters of the network can be used."""
+    if isinstance(channels, str) or not isinstance(channels, Sequence) or not channels:
+        raise TypeError(f"channels must be a sequence of one or more integers, got {channels!r}.")
+    for index, width in enumerate(channels):
+        check_number(f"channels[{index}]", width, integer=True, low=1)
+    check_choice("rnn", rnn, _RNN)
+    check_number("rnn_units", rnn_units, integer=True, low=1)
+    check_choice("pooling", pooling, ("last", "attention"))
+    check_number("dropout", dropout, low=0, high=1, closed="left")
+    check_number("embedding_dim", embedding_dim, integer=True, low=1)
+
+
+def _convolution_blocks(channels: Sequence[int]) -> list[ConvolutionBlock]:
+    """Make the stem and the further blocks; strides and pools are in (time, frequency)."""
+    blocks = [ConvolutionBlock(1, channels[0], 7, stride=(4, 2), pool=(1, 1))]
+    for number, (n_in, n_out) in enumerate(pairwise(channels), start=2):
+        pool = (1, 2) if number == len(channels) else (2, 2)
+        blocks.append(ConvolutionBlock(n_in, n_out, 3, stride=(1, 1), pool=pool))
+    return blocks
+
+
+def _bins_left(n_bins: int, blocks: Sequence[ConvolutionBlock]) -> int:
+    """Count the bins behind the blocks."""
+    for block in blocks:
+        n_bins = -(-n_bins // block.stride[1])
+    return n_bins
+
+
+def _mask(lengths: Tensor, n_frames: int) -> Tensor:
+    """Mark the frames before each item's end: (B,) -> (B, T)."""
+    return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
+
+
+def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
+    """Give items and frames of the padding of (B, C, T, F), where that is; None if there is none."""
+    # They are found on the CPU: a GPU would have to be waited for.
+    items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
+    return (to_device(items, x), to_device(frames, x)) if len(items) else None
+
+
+def _shorten(lengths: Tensor, stride: int) -> Tensor:
+    """Give the frames left by a stride in time: every frame begun counts."""
+    return (lengths + stride - 1) // stride
+
+
+def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
+    """Pack (B, T, F) by lengths on the CPU as torch does it, but without waiting for the device."""
+    # The second result leads from items sorted by length back to their order.
+    by_length, order = lengths.sort(descending=True)
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order))
+    order, back = to_device(order, x), to_device(back, x)
+    data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)
+    return PackedSequence(data, batch_sizes, order, back), back

@@ -1,0 +1,109 @@
+"""Items of unequal length as padded batches: which items share a batch, and how they are padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .._utils import check_number
+from ._spectrograms import Spectrograms
+
+
+class SpectrogramDataset(torch.utils.data.Dataset):
+    """Spectrograms with their encoded labels and weights, as torch and skorch expect a dataset."""
+
+    def __init__(
+        self,
+        X: Spectrograms,
+        y: NDArray[np.int64] | None = None,
+        sample_weight: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.X = X
+        self.y = np.zeros(len(X), dtype=np.int64) if y is None else y
+        self.sample_weight = sample_weight
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        inputs, y = self.batch(np.array([index]))
+        return {name: value[0] for name, value in inputs.items()}, y[0]
+
+    def batch(self, indices: NDArray[Any]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Collate some items."""
+        padded = torch.from_numpy(self.X.pad_frames(indices, 0.0))
+        inputs = {
+            "spectrogram": padded.transpose(1, 2),
+            "lengths": torch.from_numpy(self.X.lengths[indices]),
+        }
+        if self.sample_weight is not None:
+            inputs["sample_weight"] = torch.from_numpy(self.sample_weight[indices])
+        return inputs, torch.from_numpy(self.y[indices])
+
+
+class BatchIterator:
+    """Batches of items of similar length, in the place of a torch DataLoader."""
+
+    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        return (self.dataset.batch(indices) for indices in self.batches())
+
+    def batches(self) -> list[NDArray[np.intp]]:
+        """Choose the items of each batch of one pass."""
+        lengths = self.dataset.X.lengths
+        if not self.shuffle:
+            return batches_by_length(lengths, self.batch_size)
+        seed = int(torch.randint(2**62, ()))
+        return shuffled_batches(lengths, self.batch_size, np.random.default_rng(seed))
+
+
+def shuffled_batches(
+    lengths: NDArray[Any], batch_size: int, rng: np.random.Generator, spread: float = 0.05
+) -> list[NDArray[np.intp]]:
+    """Draw batches of items of similar length in random order."""
+    # Items are sorted by their length times a random factor and cut into batches of nearly equal size, none
+    # of which holds a single item unless there is only one: batch statistics and distances to a center mean
+    # little for one item.
+    order = np.argsort(lengths * rng.uniform(1 - spread, 1 + spread, len(lengths)))
+    batches = _cut(order, batch_size)
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def batches_by_length(
+    lengths: NDArray[Any], batch_size: int, max_frames: int | None = None
+) -> list[NDArray[np.intp]]:
+    """Cut items, sorted by length, into batches."""
+    batches = _cut(np.argsort(lengths, kind="stable"), batch_size)
+    if max_frames is None:
+        return batches
+    return [part for batch in batches for part in _cut_frames(lengths, batch, max_frames)]
+
+
+def _cut(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
+    """Cut into batches of nearly equal size, none of one item where that can be."""
+    check_number("batch_size", batch_size, integer=True, low=1)
+    if not len(order):
+        return []
+    n_batches = -(-len(order) // batch_size)
+    if batch_size > 1:
+        n_batches = max(1, min(n_batches, len(order) // 2))
+    return np.array_split(order, n_batches)
+
+
+def _cut_frames(
+    lengths: NDArray[Any], batch: NDArray[np.intp], max_frames: int
+) -> Iterator[NDArray[np.intp]]:
+    """Cut a batch, sorted by length, where its padded frames would pass the limit."""
+    first = 0
+    for position in range(1, len(batch) + 1):
+        if position == len(batch) or (position + 1 - first) * lengths[batch[position]] > max_frames:
+            yield batch[first:position]
+            first = position

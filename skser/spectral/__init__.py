@@ -1,0 +1,25 @@
+"""Spectrograms as pure functions of waveforms."""
+
+from ._filters import check_parameters, frequencies, plain_window
+from ._spectrogram import (
+    check_db_parameters,
+    checked_spectrogram,
+    mel_spectrogram,
+    power_spectrogram,
+    power_to_db,
+    spectrogram,
+    spectrograms_in_rows,
+)
+
+__all__ = [
+    "check_db_parameters",
+    "check_parameters",
+    "checked_spectrogram",
+    "frequencies",
+    "mel_spectrogram",
+    "plain_window",
+    "power_spectrogram",
+    "power_to_db",
+    "spectrogram",
+    "spectrograms_in_rows",
+]

@@ -1,0 +1,218 @@
+"""Callbacks of the training loop: centers, seeds, schedules, guards, early stopping."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from ..metrics import unweighted_accuracy
+from ._generators import seed_generators
+from ._net import CenterLossNet
+
+SCHEDULES = ("constant", "one-cycle")
+
+
+class CenterUpdate(Callback):
+    """Move the centers after each training step, by the embeddings from before the step."""
+
+    def on_batch_end(
+        self, net: CenterLossNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Update the centers of the net's criterion."""
+        if training:
+            net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device, non_blocking=True))
+
+
+def _position(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
+    """Where the middle of the present epoch lies among those from `first_epoch` on, which end at 1."""
+    return (len(net.history) - 1 - first_epoch + 0.5) / max_epochs
+
+
+class CenterRamp(Callback):
+    """Raise the weight of the center loss from zero to lambda while a training goes on."""
+
+    # Until the centers have something to stand for, pulling the embeddings to them holds the network back: it
+    # learns the classes first. The centers follow the embeddings all the while. The weight rises linearly,
+    # one step an epoch.
+
+    def __init__(
+        self, center_lambda: float, first: float, last: float, max_epochs: int, first_epoch: int = 0
+    ) -> None:
+        self.center_lambda = center_lambda
+        self.first = first
+        self.last = last
+        self.max_epochs = max_epochs
+        self.first_epoch = first_epoch
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Set the weight of the epoch."""
+        position = _position(net, self.max_epochs, self.first_epoch)
+        net.criterion_.center_lambda = self.center_lambda * self.share(position)
+
+    def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Leave the criterion as it is described by its parameters."""
+        net.criterion_.center_lambda = self.center_lambda
+
+    def share(self, position: float) -> float:
+        """Give the share of lambda."""
+        if position >= self.last:
+            return 1.0
+        if position <= self.first:
+            return 0.0
+        return (position - self.first) / (self.last - self.first)
+
+
+class EpochSeed(Callback):
+    """Seed torch's generators at the start of each epoch, by the seed and the number of the epoch."""
+
+    # Shuffling and dropout of an epoch then do not depend on what ran before it, so that training in several
+    # parts ends where training in one would.
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Seed the generator."""
+        self.seed_epoch(len(net.history), torch.device(net.device))
+
+    def seed_epoch(self, number: int, device: torch.device) -> None:
+        """Seed the generators for an epoch."""
+        state = np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)
+        seed_generators(int(state[0]), device)
+
+
+class OneCycle(Callback):
+    """Raise the learning rate to its value and let it fall again, once over a training."""
+
+    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, one step
+    # an epoch. Epochs behind the end of the cycle go on at a tenth of the highest rate.
+    # Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
+    # SPIE Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications, 2019.
+
+    _RISE = 0.3
+    _AFTER = 0.1
+
+    def __init__(self, lr: float, max_epochs: int, first_epoch: int = 0) -> None:
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.first_epoch = first_epoch
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Set the learning rate of the epoch."""
+        share = self.share(_position(net, self.max_epochs, self.first_epoch))
+        for group in net.optimizer_.param_groups:
+            group["lr"] = self.lr * share
+
+    def share(self, position: float) -> float:
+        """Give the share of the highest rate."""
+        if position > 1:
+            return self._AFTER
+        if position < self._RISE:
+            return position / self._RISE
+        return (1 + math.cos(math.pi * (position - self._RISE) / (1 - self._RISE))) / 2
+
+
+class FiniteLoss(Callback):
+    """Raise as soon as the loss, a weight or a center is not finite; on a GPU, at the end of the epoch."""
+
+    def on_batch_end(
+        self, net: CenterLossNet, training: bool = False, loss: Any = None, **kwargs: Any
+    ) -> None:
+        """Check the loss of a training step."""
+        if training and loss.device.type == "cpu":  # a GPU would have to be waited for
+            self._check_loss(net, loss.item())
+
+    def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Check the losses, and weights and centers, which the last step of an epoch may have spoiled."""
+        for loss in net.history[-1, "batches", :, "train_loss"]:
+            self._check_loss(net, loss)
+        state = [*net.module_.state_dict().values(), net.criterion_.center_loss.centers]
+        if not bool(torch.stack([torch.isfinite(value).all() for value in state]).all()):
+            self._fail(net, "The weights or centers became NaN or infinite")
+
+    def _check_loss(self, net: CenterLossNet, loss: float) -> None:
+        if not np.isfinite(loss):
+            self._fail(net, f"The loss became {loss}")
+
+    @staticmethod
+    def _fail(net: CenterLossNet, what: str) -> None:
+        raise ValueError(
+            f"{what} in epoch {len(net.history)}: lower lr (now {net.lr}) or center_lambda (now "
+            f"{net.criterion_.center_lambda}), or clip gradients with "
+            "callbacks=[skorch.callbacks.GradientNormClipping(1.0)]."
+        )
+
+
+class EarlyStopping(Callback):
+    """Stop when the validation part's unweighted accuracy no longer rises; go back to the best epoch."""
+
+    # Equal accuracies are told apart by the validation loss. Network and centers are restored together.
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_train_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Forget the best epoch of an earlier training."""
+        self.best_score_ = (-np.inf, -np.inf)
+        self.best_epoch_ = 0
+        self.stopped_ = False
+        self.best_state_: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
+
+    def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Start to collect the predictions of an epoch."""
+        self.y_true_: list[Tensor] = []
+        self.y_pred_: list[Tensor] = []
+
+    def on_batch_end(
+        self, net: CenterLossNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Collect the predictions of a validation batch."""
+        if not training:
+            self.y_true_.append(batch[1])
+            self.y_pred_.append(y_pred[0].argmax(dim=1))
+
+    def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Score the epoch, keep the state if it is the best, stop if the patience is over."""
+        # An epoch without a validation part passes.
+        if not self.y_true_:
+            return
+        y_true, y_pred = (torch.cat(numbers).cpu().numpy() for numbers in (self.y_true_, self.y_pred_))
+        accuracy = unweighted_accuracy(y_true, y_pred)
+        score = (accuracy, -net.history[-1, "valid_loss"])
+        better = score > self.best_score_
+        net.history.record("valid_unweighted_accuracy", accuracy)
+        net.history.record("valid_unweighted_accuracy_best", better)
+        if better:
+            self.best_score_, self.best_epoch_ = score, len(net.history)
+            self.best_state_ = copy.deepcopy((net.module_.state_dict(), net.criterion_.state_dict()))
+        elif len(net.history) - self.best_epoch_ >= self.patience:
+            self.stopped_ = True
+            raise KeyboardInterrupt
+
+    def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Restore network and centers of the best epoch."""
+        if self.best_state_ is not None:
+            net.module_.load_state_dict(self.best_state_[0])
+            net.criterion_.load_state_dict(self.best_state_[1])
+            self.best_state_ = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what it remembers of the epochs so far."""
+        parts = zip(("network", "criterion"), self.best_state_ or (), strict=False)
+        best = {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
+        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.best_score_, self.best_epoch_ = state["best_score"], state["best_epoch"]
+        network, criterion = (
+            {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}
+            for part in ("network.", "criterion.")
+        )
+        self.best_state_ = (network, criterion) if network else None

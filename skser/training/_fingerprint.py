@@ -1,0 +1,109 @@
+"""What a training depends on, as a checkpoint says it, and which trainings can have one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._utils import encode, is_path
+from ._data import TrainingData
+
+# Raise it when the same parameters come to mean another training, or a checkpoint to hold other things.
+FORMAT_VERSION = 1
+
+# They say where and how fast training happens and what is printed, and not what comes out but for rounding.
+_NO_MATTER = ("callbacks", "checkpoint_dir", "device", "verbose")
+_SHOWN = 3  # differences that a message names
+
+
+def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
+    """Raise unless a training with these parameters can be begun again."""
+    if not is_path(checkpoint_dir):
+        raise TypeError(
+            f"checkpoint_dir must be None or the path of a folder, got {type(checkpoint_dir).__name__}."
+        )
+    if not os.fspath(checkpoint_dir):
+        raise ValueError("checkpoint_dir is an empty path: name a folder, or give None to keep nothing.")
+    if not isinstance(random_state, Integral):
+        raise ValueError(
+            f"checkpoint_dir needs an integer as random_state, got {random_state!r}: a training with another "
+            "seed is another training. Set random_state=0, or checkpoint_dir=None."
+        )
+    if warm_start:
+        raise ValueError(
+            "checkpoint_dir cannot be used with warm_start=True, whose result depends on the fits before: "
+            "set one of them to its default."
+        )
+
+
+def fingerprint(
+    parameters: Mapping[str, Any],
+    classes: NDArray[Any],
+    data: TrainingData,
+    groups: NDArray[Any] | None,
+) -> dict[str, Any]:
+    """Describe all that the result of a training depends on but the machine."""
+    from .._version import __version__
+
+    X, y, sample_weight = data
+    try:
+        own = {name: encode(parameters[name], name) for name in parameters if name not in _NO_MATTER}
+        callbacks = [describe_callback(callback) for callback in parameters.get("callbacks") or ()]
+        labels = encode(classes, "classes_")
+    except ValueError as error:
+        raise ValueError(f"checkpoint_dir cannot be used: {error}") from error
+    return {
+        "skser": __version__,
+        "format_version": FORMAT_VERSION,
+        **own,
+        "callbacks": callbacks,
+        "classes_": labels,
+        "X": _digest([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
+        "y": _digest([y]),
+        "sample_weight": None if sample_weight is None else _digest([sample_weight]),
+        # Splitting asks which items share a group and in which order the groups are, not for their names.
+        "groups": None if groups is None else _digest([np.unique(groups, return_inverse=True)[1]]),
+    }
+
+
+def describe_callback(callback: Any) -> Any:
+    """Describe a callback by its class and parameters."""
+    if isinstance(callback, (tuple, list)):
+        return [callback[0], describe_callback(callback[1])]
+    if isinstance(callback, type):
+        callback = callback()
+    kind = type(callback)
+    parameters = callback.get_params(deep=False)
+    encoded = {name: encode(value, f"{name} of {kind.__name__}") for name, value in parameters.items()}
+    return [f"{kind.__module__}.{kind.__qualname__}", encoded]
+
+
+def differences(mine: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Name the first entries in which two trainings differ."""
+    names = [name for name in {**mine, **found} if mine.get(name, ...) != found.get(name, ...)]
+    shown = [f"{name} {_short(found, name)} instead of {_short(mine, name)}" for name in names[:_SHOWN]]
+    more = [f"{len(names) - _SHOWN} more that differ"] if len(names) > _SHOWN else []
+    return ", ".join(shown + more)
+
+
+def _short(fingerprint: Mapping[str, Any], name: str) -> str:
+    """Write an entry as JSON, cut to a length that a message can hold."""
+    text = json.dumps(fingerprint[name]) if name in fingerprint else "missing"
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _digest(arrays: Sequence[NDArray[Any]]) -> str:
+    """SHA-256 of arrays with their shapes; numbers count, whatever the byte order of the machine."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+        digest.update(plain.data)
+    return digest.hexdigest()

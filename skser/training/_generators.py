@@ -1,0 +1,32 @@
+"""Torch's random number generators, lent to one training at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+# By process: in a forked one, the lock may be held by a thread that does not exist there.
+_LOCKS: dict[int, Any] = {}
+
+
+@contextmanager
+def isolated_generators(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators for a training run, and give them back as they were."""
+    # torch draws dropout from generators that all threads share, so that one run at a time can have them.
+    lock = _LOCKS.setdefault(os.getpid(), threading.RLock())
+    with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seed_generators(seed, device)
+        yield
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the generator of the CPU and that of one device, and no other."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
