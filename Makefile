@@ -57,6 +57,7 @@ lint: .venv/.stamp
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
+	.venv/bin/lint-imports --no-cache --no-logo
 	$(RUN) -m bandit --quiet --recursive skser
 	$(RUN) -m numpydoc lint $$(find skser -name '*.py')
 

@@ -1,6 +1,6 @@
 """Speech emotion recognition inside scikit-learn, with center loss."""
 
-from ._version import __version__
+from ._version import __version__ as __version__
 from .audio import load_audio
 from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
@@ -33,7 +33,6 @@ __all__ = [
     "SpectrogramTransformer",
     "Spectrograms",
     "TrainingHistoryDisplay",
-    "__version__",
     "clear_cache",
     "evaluate",
     "frequencies",

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of both estimators, every one of them run."""
+"""scikit-learn's own checks of both estimators with their defaults, every one of them run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from skser import CenterLossClassifier, SpectrogramTransformer
 
 TRANSFORMER = SpectrogramTransformer()
-# What the checks hand over are no spectrograms, to which alone the augmentation can be applied.
 CLASSIFIER = CenterLossClassifier(
     channels=(8, 16),
     rnn_units=8,
     embedding_dim=16,
-    augmentation=None,
     max_epochs=15,
     lr=1e-2,
     random_state=0,

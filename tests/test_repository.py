@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import skser
+import skser.nn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -70,6 +71,15 @@ def top_level_imports(path):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module.partition(".")[0]
+
+
+def crossing_imports():
+    """Imports of one room of the package from another: importing file, module and names."""
+    for path in sorted((REPOSITORY / "skser").rglob("*.py")):
+        parts = path.relative_to(REPOSITORY / "skser").parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == len(parts):
+                yield "/".join(parts), node.module, [alias.name for alias in node.names]
 
 
 def run_fresh(code):
@@ -153,6 +163,20 @@ def test_third_party_imports_are_declared():
     assert packages <= declared
 
 
+def test_rooms_import_only_what_other_rooms_hand_out():
+    crossings = list(crossing_imports())
+    assert len(crossings) > 50
+    assert [crossing for crossing in crossings if "." in crossing[1]] == []  # a private file of a room
+    private = [name for _, _, names in crossings for name in names if name.startswith("_")]
+    assert set(private) <= {"__version__"}
+
+
+def test_pytorch_side_is_part_of_the_package():
+    assert {getattr(skser.nn, name) for name in skser.nn.__all__} <= {
+        getattr(skser, name) for name in skser.__all__
+    }
+
+
 def test_version_is_the_same_everywhere():
     assert skser.__version__ == PROJECT["version"]
 
@@ -227,6 +251,11 @@ print(classifier.fit(X, ["calm", "angry"] * 4).transform(X).shape, "pandas" in s
 @pytest.mark.parametrize("thing", [*public(inspect.isclass), *public(inspect.isfunction)])
 def test_public_class_or_function_has_a_docstring_of_its_own(thing):
     assert thing.__doc__
+
+
+@pytest.mark.parametrize("thing", public(inspect.isfunction))
+def test_public_function_documents_its_parameters(thing):
+    assert not inspect.signature(thing).parameters or "Parameters\n----" in inspect.getdoc(thing)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

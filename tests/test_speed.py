@@ -418,7 +418,7 @@ def test_bare_loop_trains_on_the_batches_of_the_fit(parameters, monkeypatch):
     X, y = workloads.spectrograms(np.linspace(0.3, 0.8, 70))
     classifier = CenterLossClassifier(max_epochs=2, schedule="constant", random_state=0, **parameters)
     monkeypatch.setattr(SpectrogramNetwork, "forward", watched)
-    seeds = EpochSeed(classifier.fit(X, y)._seed)
+    seeds = EpochSeed(classifier.fit(X, y).seed_)
     fitted = seen.copy()
     seen.clear()
     training.bare_loop(X, y, 2, seeds, **parameters)

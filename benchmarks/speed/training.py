@@ -42,7 +42,7 @@ def against_bare_loop(n: int, epochs: int, **parameters: Any) -> Callable[[Setti
         classifier = CenterLossClassifier(
             max_epochs=epochs, lr=LR, schedule="constant", device="cpu", random_state=0, **parameters
         )
-        seeds = EpochSeed(classifier.fit(X, y)._seed)
+        seeds = EpochSeed(classifier.fit(X, y).seed_)
         return compare(
             lambda: classifier.fit(X, y), lambda: bare_loop(X, y, epochs, seeds, **parameters), settings
         )

@@ -1,12 +1,11 @@
-"""The estimator: a network trained with cross-entropy and center loss, in scikit-learn's manners."""
+"""The estimator: a network trained with cross-entropy and center loss, by scikit-learn's conventions."""
 
 from __future__ import annotations
 
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,30 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
-from skorch.helper import predefined_split
 
 from .._utils import check_acceleration, resolve_device, torch_settings, warn_caller
-from ..nn import SpectrogramNetwork
 from ..sequences import SpectrogramDataset, batches_by_length
 from ..training import (
     CenterLossNet,
-    CenterUpdate,
+    Checkpoint,
     EarlyStopping,
-    EpochSeed,
-    FiniteLoss,
     TrainingData,
-    continue_from,
     hold_out,
-    isolated_generators,
-    losses_by_epoch,
+    make_checkpoint,
+    train_net,
 )
 from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
-from ._parameters import check_classifier_parameters, class_weights, make_schedules, net_settings
-
-if TYPE_CHECKING:
-    from ..training import Checkpoint
-
+from ._net import fitted_attributes, make_net
+from ._parameters import check_classifier_parameters, class_weights, make_schedules
 
 # Padded frames a batch of inference may hold, which bounds the memory of its activations.
 _MAX_FRAMES = 20_000
@@ -146,6 +136,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Frequency bins of the spectrograms.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` got a table with names.
+    seed_ : int
+        The seed of the training, drawn from `random_state`.
     net_ : skorch.NeuralNetClassifier
         The trained net, on integer labels.
 
@@ -189,6 +181,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     classes_: NDArray[Any]
     net_: CenterLossNet
+    n_iter_: int
 
     # Metadata routing hands groups to fit without the user's asking for it.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
@@ -283,9 +276,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         OSError
             If a checkpoint cannot be written or read.
         """
-        # Work goes on in a copy: what fails or is refused leaves this estimator untouched.
-        work = copy.copy(self)
-        work._fit(X, y, sample_weight, groups)
+        work = copy.copy(self)  # a fit that fails leaves this estimator as it was
+        previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
+        data, speakers = work._check(X, y, sample_weight, groups, reset=previous is None)
+        train, valid = work._split(data, speakers)
+        checkpoint = work._checkpoint(data, speakers)
+        work._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
         self.__dict__ = work.__dict__
         return self
 
@@ -317,39 +313,23 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             NaN. The estimator is then as it was before.
         """
         work = copy.copy(self)
-        first = not hasattr(self, "net_")
-        data = work._check_training_data(X, y, sample_weight, classes=classes, reset=first)
-        work._train(data.dataset(slice(None)), None, epochs=1, new=first)
+        previous = getattr(self, "net_", None)
+        data, _ = work._check(X, y, sample_weight, None, classes=classes, reset=previous is None)
+        work._train(data.dataset(slice(None)), None, previous, max_epochs=1, first_epoch=0)
         self.__dict__ = work.__dict__
         return self
 
-    def _fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None) -> None:
-        """Check, split and train."""
-        new = not (self.warm_start and hasattr(self, "net_"))
-        data = self._check_training_data(X, y, sample_weight, classes=None, reset=new)
-        speakers = check_groups(groups, len(data.y))
-        checkpoint = self._checkpoint(data, speakers)
-        if new:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train, valid = data.dataset(slice(None)), None
-        if self.early_stopping:
-            indices = hold_out(
-                data.y,
-                speakers,
-                validation=self.validation,
-                fraction=self.validation_fraction,
-                random_state=self._seed,
-            )
-            train, valid = (data.dataset(part) for part in indices)
-        first_epoch = 0 if new else self.n_iter_
-        self._train(
-            train, valid, epochs=self.max_epochs, new=new, first_epoch=first_epoch, checkpoint=checkpoint
-        )
-
-    def _check_training_data(
-        self, X: Any, y: Any, sample_weight: Any, *, classes: ArrayLike | None, reset: bool
-    ) -> TrainingData:
-        """Check parameters and input; set the classes where `reset` says that training begins anew."""
+    def _check(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        groups: Any,
+        *,
+        classes: ArrayLike | None = None,
+        reset: bool,
+    ) -> tuple[TrainingData, NDArray[Any] | None]:
+        """Check parameters and input; where `reset`, set the attributes of a new training."""
         check_classifier_parameters(self.get_params(deep=False))
         spectrograms = check_spectrograms(self, X, reset=reset)
         known = None if classes is None else np.unique(np.asarray(classes))
@@ -357,83 +337,81 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             if known is not None and not np.array_equal(known, self.classes_):
                 raise ValueError(
                     f"classes={known.tolist()} are not those of the first call, {self.classes_.tolist()}: "
-                    "leave classes out, or begin anew with fit."
+                    "leave classes out, or start again with fit."
                 )
             known = self.classes_
         self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
-        return TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
+        data = TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
+        speakers = check_groups(groups, len(encoded))
+        if reset:
+            self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return data, speakers
+
+    def _split(
+        self, data: TrainingData, speakers: NDArray[Any] | None
+    ) -> tuple[SpectrogramDataset, SpectrogramDataset | None]:
+        """Split into a training part and, with early stopping, a validation part."""
+        if not self.early_stopping:
+            return data.dataset(slice(None)), None
+        train, valid = hold_out(
+            data.y,
+            speakers,
+            validation=self.validation,
+            fraction=self.validation_fraction,
+            random_state=self.seed_,
+        )
+        return data.dataset(train), data.dataset(valid)
+
+    def _checkpoint(self, data: TrainingData, speakers: NDArray[Any] | None) -> Checkpoint | None:
+        """Make the callback that keeps checkpoints, if there is one."""
+        if self.checkpoint_dir is None:
+            return None
+        return make_checkpoint(self.get_params(deep=False), self.classes_, data, speakers)
 
     def _train(
         self,
         train: SpectrogramDataset,
         valid: SpectrogramDataset | None,
+        previous: CenterLossNet | None,
         *,
-        epochs: int,
-        new: bool,
-        first_epoch: int = 0,
+        max_epochs: int,
+        first_epoch: int | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        """Train a new net, or a copy of the present one, and read the results off it."""
-        # The schedules of lambda and of the learning rate count epochs from `first_epoch` on.
-        if not hasattr(self, "_seed"):
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        device = resolve_device(self.device)
+        """Train a net and set the fitted attributes; warn if training was interrupted."""
+        parameters, device = self.get_params(deep=False), resolve_device(self.device)
         check_acceleration(device, self.precision)
-        stopping = [] if valid is None else [("early_stopping", EarlyStopping(self.patience))]
-        with isolated_generators(self._seed, device), torch_settings(device):
-            further = [*make_schedules(self.get_params(deep=False), first_epoch), *stopping]
-            net = self._make_net(
-                train.X.n_bins, class_weights(self.class_weight, self.classes_, train.y), device, further
-            )
-            net.initialize()
-            net.module_.standardise_with(*train.X.mean_and_std())
-            if not new:
-                continue_from(self.net_, net)
-            net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=epochs)
-            with nullcontext() if checkpoint is None else checkpoint.attached(net):
-                net.partial_fit(train, None)
-            # The split holds the validation part, which a fitted model should not carry along.
-            net.set_params(train_split=None)
-        self.net_ = net
-        self._read_results(stopping)
-
-    def _checkpoint(self, data: TrainingData, groups: NDArray[Any] | None) -> Checkpoint | None:
-        """Make the callback that keeps checkpoints, if there is one."""
-        if self.checkpoint_dir is None:
-            return None
-        from ..training import checkpoint_of
-
-        return checkpoint_of(self.get_params(deep=False), self.classes_, data, groups)
-
-    def _make_net(
-        self,
-        n_bins: int,
-        class_weight: torch.Tensor | None,
-        device: torch.device,
-        further: Sequence[tuple[str, Callback]] = (),
-    ) -> CenterLossNet:
-        """Make a net with the present parameters, not yet initialised."""
-        callbacks = [
-            ("epoch_seed", EpochSeed(self._seed)),
-            ("finite_loss", FiniteLoss()),
-            ("center_update", CenterUpdate()),
-            *copy.deepcopy(list(self.callbacks or [])),
-            *further,
-        ]
-        settings = net_settings(self.get_params(deep=False), n_bins, len(self.classes_), class_weight, device)
-        return CenterLossNet(
-            SpectrogramNetwork, callbacks=callbacks, **{**settings, **(self.net_params or {})}
+        if first_epoch is None:  # schedules of a warm start begin where the previous training ended
+            first_epoch = 0 if previous is None else self.n_iter_
+        if (train.X.lengths == 1).all():  # single frames, for which augmentation has no meaning
+            parameters["augmentation"] = None
+        stopping = None if valid is None else EarlyStopping(self.patience)
+        net = make_net(
+            parameters,
+            seed=self.seed_,
+            n_bins=train.X.n_bins,
+            n_classes=len(self.classes_),
+            class_weight=class_weights(self.class_weight, self.classes_, train.y),
+            device=device,
+            callbacks=[
+                *make_schedules(parameters, first_epoch),
+                *([] if stopping is None else [("early_stopping", stopping)]),
+            ],
         )
-
-    def _read_results(self, stopping: list[tuple[str, Callback]]) -> None:
-        """Set the attributes that come out of training; warn if it was interrupted."""
-        self.history_ = losses_by_epoch(self.net_.history)
-        self.n_iter_ = len(self.history_)
-        self.centers_ = self.net_.criterion_.center_loss.centers.cpu().numpy().copy()
+        train_net(
+            net,
+            train,
+            valid,
+            seed=self.seed_,
+            max_epochs=max_epochs,
+            previous=previous,
+            checkpoint=checkpoint,
+        )
         self.__dict__.pop("best_epoch_", None)
-        if stopping:
-            self.best_epoch_ = stopping[0][1].best_epoch_
-        if self.n_iter_ < len(self.net_.history):
+        self.__dict__.update(fitted_attributes(net))
+        if stopping is not None:
+            self.best_epoch_ = stopping.best_epoch_
+        if self.n_iter_ < len(net.history):
             warn_caller(
                 f"training was interrupted in epoch {self.n_iter_ + 1}; the estimator is fitted with what it "
                 "had learned until then."

@@ -24,7 +24,7 @@ from .._utils import (
     encode,
     resolve_device,
 )
-from ..classifier import CenterLossClassifier, check_classifier_parameters
+from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
 from ..features import SpectrogramTransformer
 from ..training import CLASS_WEIGHT, learnt_tensors, optimizer_memory, restore_net
 
@@ -36,7 +36,14 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
 # Parameters that belong to the machine, on which a file has no say: a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
-_FITTED = ("n_features_in_", "feature_names_in_", "classes_", "best_epoch_", "_seed")
+# Fitted attributes that a file holds, by their names there.
+_FITTED = {
+    "n_features_in_": "n_features_in_",
+    "feature_names_in_": "feature_names_in_",
+    "classes_": "classes_",
+    "best_epoch_": "best_epoch_",
+    "_seed": "seed_",
+}
 _SPELT = {"history": "net_.history"}
 _ROUTED = ("fit", "partial_fit", "score")
 
@@ -76,7 +83,8 @@ def _describe_step(
     """Describe one estimator and add its tensors to those of the model."""
     if type(estimator) not in _CLASSES.values():
         raise ValueError(_explain_foreign(estimator, where))
-    fitted = {name: value for name, value in vars(estimator).items() if name in _FITTED}
+    found = vars(estimator)
+    fitted = {name: found[attribute] for name, attribute in _FITTED.items() if attribute in found}
     if isinstance(estimator, CenterLossClassifier):
         check_is_fitted(estimator)
         net = estimator.net_
@@ -228,17 +236,23 @@ def _restore_classifier(
     _restore_features(classifier, fitted)
     _check_classes(fitted["classes_"])
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
-    classifier.classes_, classifier._seed = fitted["classes_"], fitted["_seed"]
+    classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
     history = _get(fitted, "history", list)
     if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
         raise ValueError("its history is none of training.")
     device = resolve_device(classifier.device)
-    net = classifier._make_net(classifier.n_features_in_, tensors.get(CLASS_WEIGHT), device)
+    net = make_net(
+        classifier.get_params(deep=False),
+        seed=classifier.seed_,
+        n_bins=classifier.n_features_in_,
+        n_classes=len(classifier.classes_),
+        class_weight=tensors.get(CLASS_WEIGHT),
+        device=device,
+    )
     restore_net(net, tensors, fitted.get("optimizer"))
     net.set_params(max_epochs=classifier.max_epochs)
-    classifier.net_ = net
-    classifier.net_.history = History({"batches": [], **row} for row in history)
-    classifier._read_results([])
+    net.history = History({"batches": [], **row} for row in history)
+    classifier.__dict__.update(fitted_attributes(net))
     if "best_epoch_" in fitted:
         check_number("best_epoch_", fitted["best_epoch_"], integer=True, low=0, high=len(history))
         classifier.best_epoch_ = fitted["best_epoch_"]

@@ -1,7 +1,7 @@
 """One training of a network: net, callbacks, split, state and checkpoint."""
 
 from ._callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
-from ._checkpoint import Checkpoint, checkpoint_of
+from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
 from ._generators import isolated_generators
 from ._net import CenterLossNet, losses_by_epoch
@@ -14,6 +14,7 @@ from ._state import (
     optimizer_memory,
     restore_net,
 )
+from ._train import train_net
 
 __all__ = [
     "CLASS_WEIGHT",
@@ -28,12 +29,13 @@ __all__ = [
     "FiniteLoss",
     "OneCycle",
     "TrainingData",
-    "checkpoint_of",
     "continue_from",
     "hold_out",
     "isolated_generators",
     "learnt_tensors",
     "losses_by_epoch",
+    "make_checkpoint",
     "optimizer_memory",
     "restore_net",
+    "train_net",
 ]

@@ -133,7 +133,7 @@ class Checkpoint(Callback):
             )
 
 
-def checkpoint_of(
+def make_checkpoint(
     parameters: Mapping[str, Any], classes: NDArray[Any], data: TrainingData, groups: NDArray[Any] | None
 ) -> Checkpoint:
     """Make the callback that keeps the checkpoints of a training."""

@@ -1,0 +1,44 @@
+"""From the parameters of a classifier to its net, and from a trained net to the fitted attributes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback
+
+from ..nn import SpectrogramNetwork
+from ..training import CenterLossNet, CenterUpdate, EpochSeed, FiniteLoss, losses_by_epoch
+from ._parameters import net_settings
+
+
+def make_net(
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    n_bins: int,
+    n_classes: int,
+    class_weight: torch.Tensor | None,
+    device: torch.device,
+    callbacks: Sequence[tuple[str, Callback]] = (),
+) -> CenterLossNet:
+    """Make a net with the parameters of a classifier, not yet initialised."""
+    all_callbacks = [
+        ("epoch_seed", EpochSeed(seed)),
+        ("finite_loss", FiniteLoss()),
+        ("center_update", CenterUpdate()),
+        *copy.deepcopy(list(parameters["callbacks"] or [])),
+        *callbacks,
+    ]
+    settings = net_settings(parameters, n_bins, n_classes, class_weight, device)
+    net_params = parameters["net_params"] or {}
+    return CenterLossNet(SpectrogramNetwork, callbacks=all_callbacks, **{**settings, **net_params})
+
+
+def fitted_attributes(net: CenterLossNet) -> dict[str, Any]:
+    """Read the fitted attributes of a classifier off its trained net."""
+    history = losses_by_epoch(net.history)
+    centers = net.criterion_.center_loss.centers.cpu().numpy().copy()
+    return {"net_": net, "history_": history, "n_iter_": len(history), "centers_": centers}
