@@ -20,10 +20,10 @@ PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constr
 PIP_LOWEST = .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints-lowest.txt
 
-.PHONY: help venv demo test test-lowest reliability lint audit format docs bench bench-growth clean
+.PHONY: help venv demo test test-lowest reliability lint audit format docs dist bench bench-growth clean
 
 help:
-	@echo "make demo | test | test-lowest | lint | docs | reliability | bench | bench-growth | audit | format | venv | clean"
+	@echo "make demo | test | test-lowest | lint | docs | dist | reliability | bench | bench-growth | audit | format | venv | clean"
 	@echo "(options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
@@ -99,6 +99,16 @@ docs: .venv/.stamp-docs
 	$(RUN) -m sphinx -W --keep-going --fresh-env -b html docs docs/_build/html
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
 
+# Builds sdist and wheel, installs the wheel into an empty environment, and runs the README's example there.
+dist: .venv/.stamp
+	@rm -rf dist build .venv-dist
+	$(RUN) -c "from setuptools import build_meta; build_meta.build_sdist('dist'); build_meta.build_wheel('dist')"
+	@$(PYTHON) -m venv .venv-dist
+	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	@awk '/^```python/ {inside = 1; next} /^```/ {exit} inside' README.md > dist/example.py
+	cd dist && ../.venv-dist/bin/python example.py
+	@rm -rf build .venv-dist dist/example.py
+
 # Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
 BENCH_ARGS ?=
 bench: .venv/.stamp-bench
@@ -109,6 +119,6 @@ bench-growth: .venv/.stamp
 	$(RUN) benchmarks/speed/growth.py $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .venv-audit .venv-lowest build dist docs/_build docs/generated *.egg-info
+	rm -rf .venv .venv-audit .venv-dist .venv-lowest build dist docs/_build docs/generated *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
