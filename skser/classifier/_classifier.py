@@ -29,27 +29,27 @@ from ._inputs import check_groups, check_labels, check_sample_weight, check_spec
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters, class_weights, make_schedules
 
-# Padded frames a batch of inference may hold, which bounds the memory of its activations.
+# Most padded frames per batch of inference, which bounds the memory of the activations.
 _MAX_FRAMES = 20_000
 
 
 class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, BaseEstimator):
-    r"""Classify spectrograms of speech by a network trained with softmax and center loss.
+    r"""Classify spectrograms of speech with a network trained by softmax and center loss.
 
     After Dai et al. [1]_: convolutions, a bidirectional recurrent layer and a fully connected layer
-    turn a spectrogram of any length into an embedding. Cross-entropy keeps the classes apart while
-    center loss [2]_ pulls each embedding to the center of its class:
-    :math:`L = L_S + \lambda L_C`. `transform` gives the embeddings to other estimators.
+    turn a spectrogram of any length into an embedding. Cross-entropy separates the classes while
+    center loss [2]_ pulls each embedding towards the center of its class:
+    :math:`L = L_S + \lambda L_C`. `transform` returns the embeddings, for other estimators.
 
     Parameters
     ----------
     center_lambda : float, default=0.3
-        Weight of the center loss, at least 0. At 0 the network is trained by softmax alone.
+        Weight of the center loss, at least 0. At 0 the network is trained with softmax only.
     center_alpha : float, default=0.5
         Rate, in [0, 1], at which the centers follow the embeddings.
     center_ramp : (float, float) or None, default=None
-        Shares of `max_epochs` between which the weight of the center loss rises linearly from zero to
-        `center_lambda`. None gives it its whole weight from the start.
+        Fractions of `max_epochs` between which the weight of the center loss rises linearly from zero to
+        `center_lambda`. None uses the full weight from the start.
     channels : sequence of int, default=(24, 32, 48, 64)
         Channels of each convolution.
     rnn : {"gru", "lstm"}, default="gru"
@@ -57,65 +57,66 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     rnn_units : int, default=64
         Units of the recurrent layer in each direction.
     pooling : {"last", "attention"}, default="last"
-        How the recurrent outputs become one vector, see `SpectrogramNetwork`.
+        How the recurrent outputs are reduced to one vector, see `SpectrogramNetwork`.
     dropout : float, default=0.0
         Probability of dropout, in [0, 1).
     embedding_dim : int, default=64
         Size of the embedding.
     augmentation : "moderate", dict or None, default="moderate"
-        Random changes of the spectrograms while training, by `SpectrogramAugmentation`: "moderate" is
+        Random changes of the training spectrograms, by `SpectrogramAugmentation`: "moderate" is
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
-        a dictionary gives parameters of one's own, None changes nothing.
+        a dictionary sets other parameters, None changes nothing. Single frames (two-dimensional `X`) are
+        never augmented.
     class_weight : dict or "balanced", default=None
-        Weights of the classes, by label; "balanced" weighs a class by the inverse of its frequency in
+        Weight of each class, by label; "balanced" weights a class by the inverse of its frequency in
         the training part. Both losses are weighted.
     max_epochs : int, default=60
-        Epochs of training, at most; 1 or more.
+        Largest number of epochs, 1 or more.
     batch_size : int, default=32
-        Items a batch, 1 or more; one more where a single item would remain.
+        Items per batch, 1 or more; one more if a single item would remain.
     lr : float, default=2e-3
-        Learning rate of AdamW, above 0; with a schedule the highest.
+        Learning rate of AdamW, above 0; with a schedule, the highest one.
     schedule : {"constant", "one-cycle"}, default="one-cycle"
         How the learning rate changes with the epochs: not at all, or up over the first 30 % of
-        `max_epochs` and down to zero over the others. `partial_fit` takes one step of it a call, and goes on
-        at a tenth of `lr` behind the last.
+        `max_epochs` and down to zero over the rest. `partial_fit` takes one step of the schedule per call,
+        and continues at a tenth of `lr` after the last step.
     weight_decay : float, default=1e-2
         Weight decay of AdamW, at least 0.
     early_stopping : bool, default=False
-        Whether to hold a validation part out, to stop when its unweighted accuracy no longer rises,
-        and to keep the best epoch's network and centers.
+        Whether to hold out a validation part, to stop when its unweighted accuracy no longer rises,
+        and to keep the network and the centers of the best epoch.
     validation : {"auto", "groups", "random"}, default="auto"
-        What early stopping holds out: "groups" holds whole groups (speakers, sessions) out and raises
-        where `fit` gets none, "random" a stratified random part, "auto" groups where there are any
-        and otherwise a random part, with a warning.
+        The part that early stopping holds out: whole groups (speakers, sessions), with an error if `fit`
+        gets no groups; a stratified random part; or, with "auto", groups if `fit` gets them and otherwise a
+        random part, with a warning.
     validation_fraction : float, default=0.2
-        Share, in (0, 1), of the groups or items that early stopping holds out.
+        Fraction of the groups or items that early stopping holds out, in (0, 1).
     patience : int, default=20
-        Epochs without improvement after which early stopping ends, 1 or more.
+        Number of epochs without improvement after which training stops, 1 or more.
     warm_start : bool, default=False
-        Whether `fit` continues from the network of the call before.
+        Whether `fit` continues from the network of the previous call.
     device : str or torch.device, default="auto"
         Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
-        In worker processes that no CUDA_VISIBLE_DEVICES tells apart it warns.
+        It warns in worker processes without CUDA_VISIBLE_DEVICES, which would share one GPU.
     precision : {"float32", "bfloat16"}, default="float32"
-        Type of the numbers in the convolutions. "bfloat16" needs a GPU, where it takes less time and memory
-        on large networks and batches; weights, centers, losses, statistics of the normalisation, the
-        recurrent layer and what comes out are float32 all the same. A model that is loaded on a CPU
-        answers in float32.
+        Data type of the convolutions. "bfloat16" needs a GPU, where it takes less time and memory for
+        large networks and batches; weights, centers, losses, statistics of the normalisation, the
+        recurrent layer and the outputs remain float32. A model that is loaded on a CPU computes in
+        float32.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, dropout, batches and validation part. With an integer, two fits on one
-        device with as many threads agree bit for bit. torch's generators are left as they were.
+        Seed of the weights, dropout, batches and validation part. With an integer, two fits on the same
+        device and number of threads agree bit for bit. torch's global generators do not change.
     verbose : int, default=0
-        Whether to print a line an epoch.
+        Whether to print a line per epoch.
     callbacks : list of skorch callbacks, default=None
-        Further callbacks, as (name, callback) or callback. They are copied.
+        Additional callbacks, as (name, callback) or callback. They are copied.
     net_params : dict, default=None
-        Further parameters of `skorch.NeuralNetClassifier`, such as ``{"optimizer__betas": (0.9, 0.99)}``.
-        What has a parameter above is set there.
+        Additional parameters of `skorch.NeuralNetClassifier`, such as
+        ``{"optimizer__betas": (0.9, 0.99)}``. Settings that have their own parameter must be set through it.
     checkpoint_dir : str or path-like, default=None
-        Folder in which `fit` keeps, after each epoch, what it needs to go on, so that a killed one can be
-        called again; each combination of parameters and data has a folder of its own there. Needs an
-        integer as `random_state`, and no `warm_start`. `partial_fit` keeps nothing. See
+        Folder in which `fit` saves its state after each epoch, so that a killed fit continues when it is
+        called again. Each combination of parameters and data has its own subfolder. Needs an integer
+        `random_state`, and no `warm_start`. `partial_fit` saves nothing. See
         :doc:`/user_guide/training`.
 
     Attributes
@@ -125,17 +126,17 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     centers_ : ndarray of shape (n_classes, embedding_dim)
         The centers, in the order of `classes_`.
     history_ : list of dict
-        One dictionary an epoch: "epoch", "train_loss", "train_cross_entropy" and "train_center_loss" (not
+        One dictionary per epoch: "epoch", "train_loss", "train_cross_entropy" and "train_center_loss" (not
         yet multiplied by `center_lambda`); with early stopping also "valid_loss",
         "valid_cross_entropy", "valid_center_loss" and "valid_unweighted_accuracy".
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     best_epoch_ : int
         With early stopping, the epoch whose network was kept, counted from 1.
     n_features_in_ : int
         Frequency bins of the spectrograms.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `fit` got a table with names.
+        Names of the columns, if `X` was a table with names.
     seed_ : int
         The seed of the training, drawn from `random_state`.
     net_ : skorch.NeuralNetClassifier
@@ -148,12 +149,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     Notes
     -----
     `X` can be `Spectrograms`; a list or object array of arrays (n_bins, n_frames); a dense array
-    (n_samples, n_bins, n_frames) in which trailing frames of NaN alone are padding; or a
-    two-dimensional array (n_samples, n_bins) of single frames. Each bin is standardised by mean and
-    standard deviation of the training frames. Answers do not depend on padding or on the other items.
+    (n_samples, n_bins, n_frames) whose trailing frames of NaN are padding; or a two-dimensional array
+    (n_samples, n_bins) of single frames. Each bin is standardised by the mean and standard deviation of
+    the training frames. Predictions depend neither on the padding nor on the other items.
 
-    Weights of classes and of samples weigh both losses, and not the move of the centers. An item of
-    weight 0 is left out. Since batches are drawn at random, a weight of 2 is not the same as an item
+    Class and sample weights apply to both losses but not to the update of the centers. An item of
+    weight 0 is left out. Since batches are random, an item of weight 2 is not equivalent to the item
     given twice.
 
     References
@@ -183,7 +184,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     net_: CenterLossNet
     n_iter_: int
 
-    # Metadata routing hands groups to fit without the user's asking for it.
+    # With metadata routing, groups reach fit without a request by the user.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
 
     def __init__(
@@ -257,7 +258,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         X : Spectrograms, list of array-like, or array-like
             Spectrograms, see Notes of the class.
         y : array-like of shape (n_samples,)
-            Labels: strings, integers or booleans, of two classes or more.
+            Labels: strings, integers or booleans, of two or more classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items, at least 0.
         groups : array-like of shape (n_samples,), default=None
@@ -271,8 +272,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Raises
         ------
         ValueError, TypeError
-            If the input or a parameter cannot be used, the loss becomes NaN, or the checkpoint is of another
-            training or damaged. The estimator is then as it was before.
+            If the input or a parameter is invalid, the loss becomes NaN, or the checkpoint is damaged or
+            belongs to another training. The estimator does not change then.
         OSError
             If a checkpoint cannot be written or read.
         """
@@ -288,7 +289,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> CenterLossClassifier:
-        """Train one epoch more, or the first one, without early stopping.
+        """Train one more epoch, or the first one, without early stopping.
 
         Parameters
         ----------
@@ -297,7 +298,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will occur, for the first call; if None, those in `y`.
+            All labels that will occur, needed in the first call only; None means the labels in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items, at least 0.
 
@@ -309,8 +310,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Raises
         ------
         ValueError, TypeError
-            If the input or a parameter cannot be used, `y` holds an unknown label, or the loss becomes
-            NaN. The estimator is then as it was before.
+            If the input or a parameter is invalid, `y` holds an unknown label, or the loss becomes NaN. The
+            estimator does not change then.
         """
         work = copy.copy(self)
         previous = getattr(self, "net_", None)
@@ -413,8 +414,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             self.best_epoch_ = stopping.best_epoch_
         if self.n_iter_ < len(net.history):
             warn_caller(
-                f"training was interrupted in epoch {self.n_iter_ + 1}; the estimator is fitted with what it "
-                "had learned until then."
+                f"training was interrupted in epoch {self.n_iter_ + 1}: the estimator keeps what it learned "
+                "before that."
             )
 
     def _forward(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -436,7 +437,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples,)
-            Scores before the softmax; with two classes the second's lead over the first.
+            Scores before the softmax; with two classes, the score of the second minus that of the first.
         """
         logits = self._forward(X)[0].numpy()
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
@@ -467,7 +468,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels as they were given to `fit`.
+            Labels, as they were passed to `fit`.
         """
         number = self._forward(X)[0].argmax(dim=1).numpy()
         return self.classes_[number]
@@ -483,7 +484,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Returns
         -------
         ndarray of shape (n_samples, embedding_dim)
-            Embeddings; a table where `set_output` asks for one.
+            Embeddings; a data frame if `set_output` requests one.
         """
         return self._forward(X)[1].numpy()
 

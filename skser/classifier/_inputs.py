@@ -1,4 +1,4 @@
-"""What estimators accept, brought into one form: spectrograms, labels, weights and groups."""
+"""Input of the classifier in one form: spectrograms, labels, weights and groups."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spec
         if "features, but" not in str(error):
             raise
         raise ValueError(
-            f"{error} Features are frequency bins: compute spectrograms with the parameters "
+            f"{error} Features are frequency bins: compute the spectrograms with the parameters "
             "that were used for fit."
         ) from error
     return Spectrograms.from_frames(table, np.ones(len(table), dtype=np.int64))
 
 
 def _as_spectrograms(X: Any) -> Spectrograms | None:
-    """Give spectrograms of several frames as a container, and None for anything else."""
+    """Convert spectrograms of several frames to a container; None for anything else."""
     if isinstance(X, Spectrograms):
         return X
     if getattr(X, "ndim", None) == 3:
@@ -51,8 +51,7 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
         if isinstance(item, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
-                "SpectrogramTransformer before "
-                "the classifier."
+                "SpectrogramTransformer before the classifier."
             )
     dimensions = {np.ndim(item) for item in X}
     lengths = {len(item) for item in X if np.ndim(item) == 1}
@@ -74,7 +73,7 @@ def check_labels(
         raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
     labels = column_or_1d(y, warn=True)
     if len(labels) != n_samples:
-        raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label an item.")
+        raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label per item.")
     _check_present("y", _as_given(y, labels))
     check_classification_targets(labels)
     found = np.unique(labels)
@@ -84,22 +83,22 @@ def check_labels(
         unknown = found[~np.isin(found, classes)].tolist()
         raise ValueError(
             f"y holds labels that are not among the classes {classes.tolist()}: {unknown}; name all labels "
-            "in the first partial_fit(..., classes=...), or begin anew with fit and warm_start=False."
+            "in the first partial_fit(..., classes=...), or start again with fit and warm_start=False."
         )
     if len(classes) < 2:
-        raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
+        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.tolist()}.")
     return classes, np.searchsorted(classes, labels).astype(np.int64)
 
 
 def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
-    """Entries of an array as they were in a list of which NumPy made text: NaN, and not "nan"."""
+    """Return the entries of a list before NumPy converted them to text, so that NaN is not "nan"."""
     if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
         return np.asarray(values, dtype=object).ravel()
     return array
 
 
 def _check_present(name: str, values: NDArray[Any]) -> None:
-    """Raise where an entry of an object array is missing, or of another kind than the first."""
+    """Raise if an entry of an object array is missing, or not of the same kind as the first."""
     if values.dtype != object:
         return
     for index, value in enumerate(values):
@@ -115,7 +114,7 @@ def _check_present(name: str, values: NDArray[Any]) -> None:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a value is None, NaN, or pandas' NA, of which no comparison is true or false."""
+    """Whether a value is None, NaN, or pandas' NA, whose comparisons are neither true nor false."""
     try:
         return value is None or bool(value != value)
     except TypeError:
@@ -129,10 +128,10 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDAr
     try:
         weight = np.asarray(sample_weight, dtype=np.float32)
     except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight must hold numbers, one an item ({error}).") from error
+        raise ValueError(f"sample_weight must hold one number per item ({error}).") from error
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight must be of shape ({n_samples},), one weight an item, got {weight.shape}."
+            f"sample_weight must be of shape ({n_samples},), one weight per item, got {weight.shape}."
         )
     wrong = ~(np.isfinite(weight) & (weight >= 0))
     if wrong.any():
@@ -151,6 +150,6 @@ def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | Non
         return None
     array = column_or_1d(groups)
     if len(array) != n_samples:
-        raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one an item.")
+        raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one per item.")
     _check_present("groups", _as_given(groups, array))
     return array

@@ -69,7 +69,7 @@ def net_settings(
     class_weight: torch.Tensor | None,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Make the settings of a net, but for its module, its callbacks and those in `net_params`."""
+    """Convert parameters of a classifier to skorch's settings, without module, callbacks and `net_params`."""
     of_network = {f"module__{name}": parameters[name] for name in (*_OF_NETWORK, "augmentation")}
     return {
         **of_network,
@@ -98,13 +98,13 @@ def net_settings(
 
 
 def _fused(net_params: Mapping[str, Any], device: torch.device) -> dict[str, bool]:
-    """Let AdamW change all weights by one kernel on a GPU, unless the net has an optimizer of its own."""
+    """Let AdamW update all weights in one kernel on a GPU, unless `net_params` chooses an optimizer."""
     chosen = {"optimizer", *(f"optimizer__{name}" for name in IMPLEMENTATIONS)}
     return {} if device.type != "cuda" or chosen & net_params.keys() else {"optimizer__fused": True}
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]) -> torch.Tensor | None:
-    """Give the weight of each class, 0 for classes that do not occur."""
+    """Compute the weight of each class, 0 for classes that do not occur."""
     if class_weight is None:
         return None
     present = np.unique(y)
@@ -116,7 +116,7 @@ def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:
-    """Make the callbacks that change lambda and the learning rate with the epochs."""
+    """Make the callbacks that change lambda and the learning rate from epoch to epoch."""
     callbacks: list[tuple[str, Callback]] = []
     if parameters["center_ramp"] is not None:
         first, last = parameters["center_ramp"]
@@ -128,7 +128,7 @@ def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tupl
 
 
 def _check_center_ramp(center_ramp: Any) -> None:
-    """Raise unless the ramp of lambda is None or two shares in order."""
+    """Raise unless the ramp of lambda is None or two fractions in order."""
     if center_ramp is None:
         return
     if isinstance(center_ramp, str) or not isinstance(center_ramp, Sequence) or len(center_ramp) != 2:
@@ -137,11 +137,11 @@ def _check_center_ramp(center_ramp: Any) -> None:
     check_number("center_ramp[0]", first, low=0, high=1)
     check_number("center_ramp[1]", last, low=0, high=1)
     if first > last:
-        raise ValueError(f"center_ramp must rise: its first share lies behind its last in {center_ramp!r}.")
+        raise ValueError(f"center_ramp must rise: its first fraction is above its last in {center_ramp!r}.")
 
 
 def _check_net_params(net_params: Any) -> None:
-    """Raise unless further parameters of the net are a mapping that overrides nothing of the classifier's."""
+    """Raise unless `net_params` is a mapping that sets no parameter of the classifier."""
     if net_params is None:
         return
     if not isinstance(net_params, Mapping):
