@@ -345,7 +345,7 @@ def test_example_of_the_gallery_names_its_command_line(script):
     path = REPOSITORY / "examples" / f"{script}.py"
     title, underline, *_ = module_of(path).__doc__.splitlines()
     assert underline == "=" * len(title)
-    assert f"This page shows what ``python examples/{script}.py" in path.read_text(encoding="utf-8")
+    assert f"This page shows the output of ``python examples/{script}.py" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", gallery().SCRIPTS)
@@ -367,7 +367,7 @@ def test_example_of_the_gallery_prints_and_leaves_a_figure_to_show(script, reade
 def test_gallery_runs_an_example_with_the_arguments_on_its_page(tmp_path):
     script = tmp_path / "a.py"
     script.write_text(
-        '"""Title\n=====\n\nThis page shows what ``python examples/a.py --folds 2`` prints.\n"""\n'
+        '"""Title\n=====\n\nThis page shows the output of ``python examples/a.py --folds 2`` prints.\n"""\n'
     )
     assert gallery().arguments({}, {"src_file": str(script)}) == ["--folds", "2"]
 
