@@ -8,7 +8,7 @@ Without ``--folds``, each fold is one speaker or session.
 .. code-block:: console
 
    $ python examples/evaluate_corpus.py
-   $ python examples/evaluate_corpus.py --corpus files:my/folder --folds 5
+   $ python examples/evaluate_corpus.py --corpus files:path/to/folder --folds 5
 
 This page shows the output of ``python examples/evaluate_corpus.py --folds 4 --max-epochs 6``. These are
 too few epochs for a good result.

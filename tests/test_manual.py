@@ -1,7 +1,7 @@
 """Every Python block of the README and of the manual runs, and every command line that they show is valid.
 
 A block runs unchanged, after the earlier blocks of its page, in a folder that holds the recordings which the
-pages name: corpora in path/to, a user's recordings in my/folder, and single files. Only the training is
+pages name: corpora in path/to, a user's folder of recordings, and single files. Only the training is
 smaller, by smaller defaults of the estimator and of the synthetic corpus.
 """
 
@@ -146,10 +146,10 @@ def recordings(tmp_path_factory) -> Path:
         for label in ("angry", "neutral", "sad"):
             for take in range(3):
                 file = f"{label}/{speaker}_{take:02}.wav"
-                write_recording(work / "my" / "folder" / file, len(rows))
+                write_recording(work / "recordings" / file, len(rows))
                 rows.append(f"{file},{speaker}")
-    (work / "my" / "folder" / "speakers.csv").write_text("\n".join(rows))
-    for name in ("one.wav", "another.flac"):
+    (work / "recordings" / "speakers.csv").write_text("\n".join(rows))
+    for name in ("new.wav", "one.wav", "another.flac"):
         write_recording(work / name, 0)
     return work
 
@@ -160,8 +160,12 @@ def reader(recordings, tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
     work = tmp_path / "work"
     shutil.copytree(recordings, work)
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "corpora").symlink_to(work / "path" / "to")  # README.md names ../shared/corpora
+    for link, folder in (
+        (tmp_path / "shared" / "corpora", "path/to"),
+        (work / "my" / "folder", "recordings"),
+    ):
+        link.parent.mkdir()
+        link.symlink_to(work / folder)  # names of README.md
     monkeypatch.chdir(work)
     monkeypatch.setenv("SKSER_DATA", str(work / "path" / "to"))  # nothing is downloaded
     for name, value in {"max_epochs": 1, "channels": (4, 4, 4, 4), "rnn_units": 4}.items():
