@@ -1,21 +1,21 @@
-"""What center loss does to embeddings
-===================================
+"""The effect of center loss on embeddings
+=======================================
 
-A network with an embedding of two dimensions is trained with several weights of the center loss, so that
-its embeddings can be drawn as they are. The upper row shows the speakers of the training part, the lower
-row speakers whom the network has never heard. Large marks are the centers.
+A network with two-dimensional embeddings is trained with several weights of the center loss, and its
+embeddings are drawn directly. The upper row shows the speakers of the training part. The lower row shows
+speakers that the network has never heard. Large marks are the centers.
 
-Without center loss (lambda = 0) softmax only asks that the classes can be told apart. With it, each class
-gathers around its center, and the more so the larger lambda is; where lambda is too large, the classes are
-drawn together before they have been told apart, and the embeddings shrink into one place. What is gathered
-for known voices need not be so for others, which is why the lower row is the one to judge a model by.
+Without center loss (lambda = 0), softmax only separates the classes. Center loss draws each class towards
+its center, and a larger lambda draws it closer. If lambda is too large, the classes are drawn together
+before they are separated, and all embeddings shrink to one point. Classes that are compact for known
+voices need not be compact for other voices, so judge a model by the lower row.
 
 .. code-block:: console
 
    $ python examples/center_loss.py
    $ python examples/center_loss.py --lambdas 0 0.3 --seed 1
 
-This page shows what ``python examples/center_loss.py`` prints and draws.
+This page shows the output of ``python examples/center_loss.py``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train one network for each lambda, and draw what becomes of the embeddings."""
+    """Train one network for each lambda, and draw its embeddings."""
     import matplotlib.pyplot as plt
 
     arguments = parse_arguments()

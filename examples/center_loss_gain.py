@@ -1,12 +1,12 @@
-"""Measure what center loss adds to softmax on Mel and STFT spectrograms, with speakers kept apart.
+"""Compare softmax with and without center loss on Mel and STFT spectrograms, with speakers kept apart.
 
 python examples/center_loss_gain.py
-python examples/center_loss_gain.py --corpus ravdess:../shared/corpora/ravdess --folds 6 --only 4 5 6
-python examples/center_loss_gain.py --corpus ravdess:../shared/corpora/ravdess --device cuda
+python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --folds 6 --only 4 5 6
+python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --device cuda
 
-The two arms of a pair share folds, seeds, initial weights and batches. Each fit ends as a row of
-OUTPUT/fits.csv, so that a run that was stopped goes on where it was. ``--baselines`` adds what is done
-without a network, ``--embedding-dims`` other sizes of the embedding.
+The two fits of a pair share fold, seed, initial weights and batches. Each fit is written as a row of
+OUTPUT/fits.csv, so a run that was stopped continues where it stopped. ``--baselines`` adds methods without a
+network, and ``--embedding-dims`` adds other sizes of the embedding.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from skser import (
 )
 from skser.datasets import load_corpus
 
-# Without the silence around the speech, which costs time alone. Of the STFT the half of the bins that
-# lies below 4 kHz, at half the cost of all.
+# Silence around the speech is trimmed, since it only costs time. Of the STFT, only the bins below 4 kHz are
+# used, at half the cost.
 TRANSFORMERS = {
     "mel": SpectrogramTransformer(kind="mel", trim_db=40),
     "stft": SpectrogramTransformer(kind="stft", fmax=4000, trim_db=40),
@@ -64,7 +64,7 @@ TRADITIONAL = {
 
 
 class Fit(NamedTuple):
-    """One line of the experiment: what is fitted on which part of the corpus."""
+    """One fit of the experiment."""
 
     features: str
     method: str
@@ -84,25 +84,25 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--embedding-dims", type=int, nargs="+", default=[default.embedding_dim])
     parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
     parser.add_argument("--folds", type=int, default=3, help="folds of neighbouring speakers (default: 3)")
-    parser.add_argument("--only", type=int, nargs="+", help="numbers of the folds to test on (default: all)")
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of the test folds (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--baselines", action="store_true", help="add SVCs on MFCC and openSMILE features")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--n-jobs", type=int, default=1, help="fits at a time, one thread each (default: 1)")
+    parser.add_argument("--n-jobs", type=int, default=1, help="parallel fits, one thread each (default: 1)")
     parser.add_argument("--output", type=Path, default=Path("center_loss_gain"))
     return parser.parse_args()
 
 
 def speaker_folds(speakers: np.ndarray, n_folds: int) -> list[np.ndarray]:
-    """Give each speaker to one test fold: the first few to the first, and so on."""
+    """Assign each speaker to one test fold: the first few speakers to the first fold, and so on."""
     names = np.unique(speakers)
     if not 2 <= n_folds <= len(names):
-        raise SystemExit(f"--folds must lie between 2 and the number of speakers, {len(names)}.")
+        raise SystemExit(f"--folds must be between 2 and the number of speakers, {len(names)}.")
     return [np.isin(speakers, members) for members in np.array_split(names, n_folds)]
 
 
 def planned(arguments: argparse.Namespace) -> list[Fit]:
-    """List the fits, pairs side by side, so that a run that is stopped leaves whole pairs."""
+    """List the fits; the two of a pair are neighbours, so that a stopped run leaves complete pairs."""
     folds = arguments.only or range(1, arguments.folds + 1)
     fits = [
         Fit(features, method, size, fold, seed)
@@ -118,7 +118,7 @@ def planned(arguments: argparse.Namespace) -> list[Fit]:
 
 
 def classifier_for(fit: Fit, arguments: argparse.Namespace) -> CenterLossClassifier:
-    """Make the classifier of an arm: both have every parameter but lambda in common."""
+    """Make the classifier of a fit; the two of a pair differ only in lambda."""
     return CenterLossClassifier(
         center_lambda=arguments.center_lambda if fit.method == "center" else 0.0,
         center_alpha=arguments.center_alpha,
@@ -130,7 +130,7 @@ def classifier_for(fit: Fit, arguments: argparse.Namespace) -> CenterLossClassif
 
 
 def parameters_of(fit: Fit, arguments: argparse.Namespace) -> str:
-    """Write down what a row depends on, beside its fold and seed."""
+    """Write the parameters that determine a row, except its fold and seed."""
     if fit.method == "traditional":
         return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds})
     own = classifier_for(fit, arguments).get_params() | TRANSFORMERS[fit.features].get_params()
@@ -141,7 +141,7 @@ def parameters_of(fit: Fit, arguments: argparse.Namespace) -> str:
 
 
 def train_network(fit: Fit, classifier: CenterLossClassifier, X: Any, y: np.ndarray, test: np.ndarray):
-    """Fit an arm on the other speakers; give what it predicts and what its embeddings are worth."""
+    """Fit the network on the other speakers; score its predictions and its embeddings."""
     start = time.perf_counter()
     classifier.fit(X[~test], y[~test])
     seconds = time.perf_counter() - start
@@ -164,7 +164,7 @@ def train_traditional(fit: Fit, X: np.ndarray, y: np.ndarray, test: np.ndarray):
 
 
 def row_of(y: np.ndarray, y_pred: np.ndarray, seconds: float) -> dict[str, Any]:
-    """Score predictions, and keep them, so that any table can be made from the rows."""
+    """Score predictions, and keep them, so that other tables can be made from the rows."""
     return {
         "UA": unweighted_accuracy(y, y_pred),
         "WA": weighted_accuracy(y, y_pred),
@@ -175,16 +175,16 @@ def row_of(y: np.ndarray, y_pred: np.ndarray, seconds: float) -> dict[str, Any]:
 
 
 def run(fit: Fit, arguments: argparse.Namespace, X: Any, y: np.ndarray, test: np.ndarray):
-    """Run one fit in whichever process, on one thread."""
+    """Run one fit on one thread."""
     if arguments.device == "cpu" or not torch.cuda.is_available():
-        torch.set_num_threads(1)  # the same count everywhere, so that the number of jobs changes nothing
+        torch.set_num_threads(1)  # so that the results do not depend on --n-jobs
     if fit.method == "traditional":
         return fit, *train_traditional(fit, X, y, test)
     return fit, *train_network(fit, classifier_for(fit, arguments), X, y, test)
 
 
 def features_for(name: str, corpus: Any) -> Spectrograms | np.ndarray:
-    """Compute the features of a kind for the whole corpus; none of them learns from the data."""
+    """Compute one kind of features for the whole corpus; they learn nothing from the data."""
     if name in TRANSFORMERS:
         return TRANSFORMERS[name].fit_transform(corpus.data)
     if name == "majority class":
@@ -194,7 +194,7 @@ def features_for(name: str, corpus: Any) -> Spectrograms | np.ndarray:
 
 
 def mfcc_statistics(waveforms: list[np.ndarray]) -> np.ndarray:
-    """Mean, deviation and extremes of MFCC, their slopes, pitch and loudness: the traditional features."""
+    """Mean, deviation and extremes of MFCC, their slopes, pitch and loudness."""
     import librosa
 
     rows = []
@@ -209,7 +209,7 @@ def mfcc_statistics(waveforms: list[np.ndarray]) -> np.ndarray:
 
 
 def compare_functionals(waveforms: list[np.ndarray]) -> np.ndarray:
-    """Compute the 6,373 functionals of ComParE_2016 by openSMILE."""
+    """Compute the 6,373 functionals of ComParE_2016 with openSMILE."""
     try:
         import opensmile
     except ImportError as error:
@@ -219,7 +219,7 @@ def compare_functionals(waveforms: list[np.ndarray]) -> np.ndarray:
 
 
 def code_version() -> str:
-    """Name the code by its version and a digest of its modules."""
+    """Version of the package, with a digest of its modules."""
     digest = hashlib.sha256()
     for path in sorted(Path(skser.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
@@ -227,12 +227,12 @@ def code_version() -> str:
 
 
 def results(arguments: argparse.Namespace, todo: list[Fit]) -> Iterator[tuple[Fit, dict, dict | None]]:
-    """Run the fits that are missing and hand each over as it ends."""
+    """Run the missing fits, and yield each as it ends."""
     if not todo:
         return
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+        raise SystemExit("The corpus has no speakers: add a table speakers.csv or a column to the manifest.")
     y = np.asarray(corpus.target).astype(str)
     folds = speaker_folds(np.asarray(corpus.groups), arguments.folds)
     for features in dict.fromkeys(fit.features for fit in todo):
@@ -246,7 +246,7 @@ def results(arguments: argparse.Namespace, todo: list[Fit]) -> Iterator[tuple[Fi
 
 
 def main() -> None:
-    """Run what is missing, then print the tables and draw the pictures."""
+    """Run the missing fits, then print the tables and draw the pictures."""
     arguments = parse_arguments()
     fits = planned(arguments)
     keys = {fit: hashlib.sha256(parameters_of(fit, arguments).encode()).hexdigest()[:12] for fit in fits}

@@ -28,7 +28,7 @@ N_RESAMPLES = 10_000
 
 
 def append(table: Path, row: dict[str, object]) -> None:
-    """Add a row to a table; the first one brings the names of the columns."""
+    """Add a row to a table; write the header first if the table is empty."""
     with table.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if not file.tell():
@@ -37,7 +37,7 @@ def append(table: Path, row: dict[str, object]) -> None:
 
 
 def read_rows(table: Path) -> set[tuple[str, ...]]:
-    """Name the fits that a table holds: their five fields and the key of their parameters."""
+    """Read which fits a table contains: their five fields and the key of their parameters."""
     if not table.exists():
         return set()
     with table.open(newline="") as file:
@@ -45,7 +45,7 @@ def read_rows(table: Path) -> set[tuple[str, ...]]:
 
 
 def paired_differences(rows: pd.DataFrame, score: str) -> np.ndarray:
-    """Center loss minus softmax in points, (n_folds, n_seeds); pairs of which one is missing are left out."""
+    """Center loss minus softmax in points, (n_folds, n_seeds), without seeds that lack a fit."""
     table = rows.pivot_table(index="fold", columns=["method", "seed"], values=score)
     difference = 100 * (table["center"] - table["softmax"])
     return difference.dropna(axis=1).to_numpy()
@@ -54,7 +54,7 @@ def paired_differences(rows: pd.DataFrame, score: str) -> np.ndarray:
 def bootstrap_interval(
     differences: np.ndarray, confidence: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of the mean difference: folds are drawn with replacement, and seeds within each."""
+    """Percentile interval of the mean difference; draws folds with replacement, then seeds within each."""
     rng = np.random.default_rng(seed)
     n_folds, n_seeds = differences.shape
     folds = rng.integers(n_folds, size=(N_RESAMPLES, n_folds, 1))
@@ -65,7 +65,7 @@ def bootstrap_interval(
 
 
 def tables(rows: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Make all tables, each with a line that says what it holds; accuracies in %, differences in points."""
+    """Make all tables with their titles; accuracies in %, differences in points."""
     made = {
         "accuracy": (
             f"UA and WA in %, mean and deviation over {rows.fold.nunique()} folds and their seeds",
@@ -81,7 +81,7 @@ def tables(rows: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
 
 
 def write_tables(rows: pd.DataFrame, folder: Path) -> None:
-    """Print all tables, and write each as CSV."""
+    """Print all tables, and write each to a CSV file."""
     for name, (title, table) in tables(rows).items():
         digits = 2 if name == "embeddings" else 1
         print(f"\n{title}\n{table.to_string(index=False, float_format=f'%.{digits}f')}")
@@ -89,7 +89,7 @@ def write_tables(rows: pd.DataFrame, folder: Path) -> None:
 
 
 def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
-    """UA and WA of each arm and each baseline."""
+    """UA and WA of each method."""
     groups = rows.groupby(ARM, sort=False)
     table = groups[["UA", "WA"]].agg(["mean", "std"]).mul(100)
     table.columns = ["UA", "UA_std", "WA", "WA_std"]
@@ -98,7 +98,7 @@ def accuracies(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean paired difference of each kind of spectrogram and size of embedding, with its interval."""
+    """Mean paired difference per kind of spectrogram and size of embedding, with its interval."""
     lines = []
     for (features, size), part in rows.groupby(["features", "embedding_dim"], sort=False):
         if set(part.method) != set(METHODS):
@@ -112,7 +112,7 @@ def gains(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def worth(rows: pd.DataFrame) -> pd.DataFrame:
-    """UA of other classifiers on the embeddings of each arm, beside that of the network's own head."""
+    """UA of the network's own head and of other classifiers on its embeddings, per method."""
     groups = rows.groupby(ARM, sort=False)
     columns = ["UA", *(f"{name}_UA" for name in ON_EMBEDDINGS)]
     table = groups[columns].mean().mul(100).rename(columns=lambda name: name.removesuffix("_UA"))
@@ -121,7 +121,7 @@ def worth(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def recalls(rows: pd.DataFrame) -> pd.DataFrame:
-    """Recall of each class over all folds and seeds of an arm."""
+    """Recall of each class over all folds and seeds of a method."""
     lines = []
     for name, part in rows.groupby(ARM, sort=False):
         y, y_pred = pooled(part)
@@ -132,12 +132,12 @@ def recalls(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def pooled(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted labels of all rows, one behind the other."""
+    """True and predicted labels of all rows, concatenated."""
     return tuple(np.concatenate([json.loads(cell) for cell in rows[name]]) for name in ("y", "y_pred"))
 
 
 def draw(rows: pd.DataFrame, folder: Path) -> None:
-    """Draw embeddings, confusion matrices and learning curves of both arms of each kind of spectrogram."""
+    """Draw embeddings, confusion matrices and learning curves of both methods per kind of spectrogram."""
     import matplotlib.pyplot as plt
 
     networks = rows[rows.method.isin(METHODS) & (rows.embedding_dim == rows.embedding_dim.max())]
@@ -159,7 +159,7 @@ def draw(rows: pd.DataFrame, folder: Path) -> None:
 
 
 def _arrays(rows: pd.DataFrame, folder: Path) -> dict[str, np.ndarray]:
-    """What was kept of the first fit: the lowest seed's first fold, whatever it looks like."""
+    """Arrays of the first fit: the lowest seed and its first fold."""
     first = rows.sort_values(["seed", "fold"]).iloc[0]
     name = "-".join(str(first[column]) for column in rows.columns[:6])
     with np.load(folder / f"{name}.npz") as file:

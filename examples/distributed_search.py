@@ -1,18 +1,19 @@
 r"""A grid search on a cluster
 ==========================
 
-The search of ``grid_search.py`` on the workers of `dask.distributed <https://distributed.dask.org>`_. Nothing
-in the search knows of the cluster: joblib hands the same tasks to whatever ``parallel_config`` names, and the
-results are the same to the bit. By default the workers are two processes of this machine:
+This script runs the search of ``grid_search.py`` on the workers of `dask.distributed
+<https://distributed.dask.org>`_. The search itself does not change: joblib sends its tasks to the back end
+that ``parallel_config`` names, and the results agree bit for bit. By default the workers are two processes
+of this machine:
 
 .. code-block:: console
 
    $ pip install "dask[distributed]"
    $ python examples/distributed_search.py
-   $ python examples/distributed_search.py --corpus ravdess:../shared/corpora/ravdess --jobs 4
+   $ python examples/distributed_search.py --corpus ravdess:path/to/ravdess --jobs 4
 
-On a real cluster, each machine needs the same versions of Python, skser and PyTorch, and a folder that all of
-them share. Start a scheduler on one machine and workers on each, and name the scheduler:
+On a cluster, all machines need the same versions of Python, skser and PyTorch, and a shared folder. Start a
+scheduler on one machine and workers on each machine, then pass the scheduler's address:
 
 .. code-block:: console
 
@@ -21,11 +22,11 @@ them share. Start a scheduler on one machine and workers on each, and name the s
    $ python examples/distributed_search.py --scheduler tcp://host:8786 \
    >     --corpus ravdess:/shared/ravdess --memory /shared/cache
 
-The workers open the recordings and the cache, so that paths have to be absolute. Keep one thread a worker:
-sums of floats depend on how threads share them. For PyTorch and BLAS the nanny of each worker sees to that by
-``OMP_NUM_THREADS=1``; where ``--no-nanny`` starts workers without one, set it yourself.
+Use absolute paths, because the workers open the recordings and the cache. Use one thread per worker,
+because sums of floats depend on the number of threads. The nanny of each worker sets ``OMP_NUM_THREADS=1``
+for PyTorch and BLAS; with ``--no-nanny``, set it yourself.
 
-On `ray <https://docs.ray.io>`_, what surrounds the search differs and the search stays as it is:
+On `ray <https://docs.ray.io>`_, only the code around the search changes:
 
 .. code-block:: python
 
@@ -33,7 +34,7 @@ On `ray <https://docs.ray.io>`_, what surrounds the search differs and the searc
    from joblib import parallel_config
    from ray.util.joblib import register_ray
 
-   ray.init(num_cpus=2)  # or ray.init(address="auto") on a machine of a running cluster
+   ray.init(num_cpus=2)  # or ray.init(address="auto") on a running cluster
    register_ray()
    with parallel_config(backend="ray", n_jobs=2):
        search.fit(corpus.data, corpus.target, groups=corpus.groups)
@@ -75,14 +76,14 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--memory",
-        help="folder, shared by all workers, that keeps the spectrograms "
-        "(default: a temporary one; none with --scheduler)",
+        help="folder, shared by all workers, that caches the spectrograms "
+        "(default: temporary; no cache with --scheduler)",
     )
     return parser.parse_args()
 
 
 def grid(lambdas: list[float], alphas: list[float]) -> list[dict[str, list[float]]]:
-    """Cross lambda with alpha; at lambda 0 alpha makes no difference and is tried once."""
+    """Combine lambda and alpha; with lambda 0 alpha makes no difference, so only one is tried."""
     crossed = [value for value in lambdas if value > 0]
     grids = (
         [{"classifier__center_lambda": [0], "classifier__center_alpha": alphas[:1]}] if 0 in lambdas else []
@@ -93,7 +94,7 @@ def grid(lambdas: list[float], alphas: list[float]) -> list[dict[str, list[float
 
 
 def connect(arguments: argparse.Namespace) -> Client:
-    """Reach the scheduler, or start one with worker processes on this machine."""
+    """Connect to the scheduler, or start one with worker processes on this machine."""
     if arguments.scheduler:
         return Client(arguments.scheduler)
     return Client(n_workers=arguments.jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0")
@@ -102,15 +103,15 @@ def connect(arguments: argparse.Namespace) -> Client:
 def main() -> None:
     """Search, and print the table of candidates."""
     arguments = parse_arguments()
-    torch.set_num_threads(1)  # as in each worker: the best candidate is fitted again here
+    torch.set_num_threads(1)  # as in each worker: the best candidate is trained again here
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+        raise SystemExit("The corpus has no speakers: add a table speakers.csv or a column to the manifest.")
     with tempfile.TemporaryDirectory() as temporary, connect(arguments) as client:
         memory = arguments.memory or (None if arguments.scheduler else temporary)
         pipeline = Pipeline(
             [
-                # n_jobs=1: each task makes its own spectrograms, rather than a task of each recording.
+                # n_jobs=1: with None, dask would make a task of each recording.
                 ("spectrogram", SpectrogramTransformer(memory=memory, n_jobs=1)),
                 ("classifier", CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)),
             ]
@@ -122,7 +123,7 @@ def main() -> None:
             refit="UA",
             cv=GroupKFold(arguments.folds),
         )
-        # scatter: the recordings go to each worker once, and not with each task.
+        # scatter sends the recordings to each worker once instead of with each task.
         with parallel_config(backend="dask", scatter=[corpus.data]):
             search.fit(corpus.data, corpus.target, groups=corpus.groups)
         print(f"{len(client.ncores())} workers")

@@ -1,15 +1,15 @@
-"""Embeddings to other classifiers
+"""Embeddings in other classifiers
 ===============================
 
-Feed the embeddings to an SVC, a k-NN and an LDA, and compare them with the network's own classes.
+Train an SVC, a k-NN and an LDA on the embeddings, and compare them with the network's own predictions.
 
 .. code-block:: console
 
    $ python examples/embeddings_to_svm.py
-   $ python examples/embeddings_to_svm.py --corpus ravdess:../shared/corpora/ravdess
+   $ python examples/embeddings_to_svm.py --corpus ravdess:path/to/ravdess
 
-This page shows what ``python examples/embeddings_to_svm.py --max-epochs 8 --output demo`` prints and draws:
-confusion matrices whose rows are the true labels, in per cent of each.
+This page shows the output of ``python examples/embeddings_to_svm.py --max-epochs 8 --output demo``. The
+rows of the confusion matrices are the true labels, in per cent of each label.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="folder for a picture (default: none is drawn)")
+    parser.add_argument("--output", type=Path, help="folder of a picture (default: not drawn)")
     return parser.parse_args()
 
 
 def draw_confusion(y: np.ndarray, y_pred: dict[str, np.ndarray], path: Path) -> None:
-    """Draw a confusion matrix for each classifier."""
+    """Draw one confusion matrix per classifier."""
     import matplotlib.pyplot as plt
     from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -65,9 +65,9 @@ def main() -> None:
     arguments = parse_arguments()
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+        raise SystemExit("The corpus has no speakers: add a table speakers.csv or a column to the manifest.")
     y = corpus.target
-    # What needs no training is computed once for all folds.
+    # The spectrograms need no training, so they are computed once for all folds.
     X = SpectrogramTransformer().fit_transform(corpus.data)
     y_pred = {name: np.empty_like(y) for name in ("network", *BACK_ENDS)}
     for train, test in GroupKFold(arguments.folds).split(X, y, corpus.groups):
@@ -78,7 +78,7 @@ def main() -> None:
             back_end.fit(network.transform(X[train]), y[train])
             y_pred[name][test] = back_end.predict(network.transform(X[test]))
 
-    print(f"{len(np.unique(corpus.groups))} speakers in {arguments.folds} folds; every item predicted once")
+    print(f"{len(np.unique(corpus.groups))} speakers in {arguments.folds} folds; each item is predicted once")
     for name, predicted in y_pred.items():
         ua, wa = unweighted_accuracy(y, predicted), weighted_accuracy(y, predicted)
         print(f"{name:<8} UA {100 * ua:5.1f} %   WA {100 * wa:5.1f} %")

@@ -1,16 +1,16 @@
-"""Evaluate a corpus, and look at what was learnt
-==============================================
+"""Evaluate a corpus and draw the results
+======================================
 
-From a corpus to a table with speakers kept apart, a confusion matrix, the course of a training and a
-spectrogram. ``evaluate`` warns of what the figures cannot bear. Without ``--folds`` each fold is one
-speaker or session.
+Evaluate a corpus with speakers kept apart. The script prints a table and draws a confusion matrix, the
+course of a training and a spectrogram. ``evaluate`` warns if the corpus is too small for the claim.
+Without ``--folds``, each fold is one speaker or session.
 
 .. code-block:: console
 
    $ python examples/evaluate_corpus.py
-   $ python examples/evaluate_corpus.py --corpus files:my/folder --folds 5
+   $ python examples/evaluate_corpus.py --corpus files:path/to/folder --folds 5
 
-This page shows what ``python examples/evaluate_corpus.py --folds 4 --max-epochs 6`` prints and draws, after
+This page shows the output of ``python examples/evaluate_corpus.py --folds 4 --max-epochs 6``. These are
 too few epochs for a good result.
 """
 
@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
-    parser.add_argument("--folds", type=int, help="folds of whole speakers (default: one speaker a fold)")
+    parser.add_argument("--folds", type=int, help="folds of whole speakers (default: one speaker per fold)")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder of the pictures")
@@ -44,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Evaluate, print the table, and draw."""
+    """Evaluate, print the table, and draw the pictures."""
     arguments = parse_arguments()
     corpus = load_corpus(arguments.corpus)
     pipe = Pipeline(

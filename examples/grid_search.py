@@ -1,17 +1,17 @@
 """Choose lambda and alpha by a grid search
 ========================================
 
-Search the weight of the center loss and the rate of the centers with speakers kept apart: no speaker is in
-both the training and the test part of a fold.
+Search the weight of the center loss and the rate of the centers. Speakers are kept apart: each speaker is
+in the training part or in the test part of a fold, never in both.
 
 .. code-block:: console
 
    $ python examples/grid_search.py
-   $ python examples/grid_search.py --corpus ravdess:../shared/corpora/ravdess --jobs 2
+   $ python examples/grid_search.py --corpus ravdess:path/to/ravdess --jobs 2
 
-This page shows what ``python examples/grid_search.py --max-epochs 4 --jobs 1 --output demo`` prints and
-draws. Bars are standard deviations over the folds: over two folds and four epochs they say little, and a
-choice needs more of both, and more speakers.
+This page shows the output of ``python examples/grid_search.py --max-epochs 4 --jobs 1 --output demo``. The
+bars are standard deviations over the folds. A real choice needs more folds, more epochs and more speakers
+than this.
 """
 
 from __future__ import annotations
@@ -46,16 +46,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument(
-        "--speakers", type=int, metavar="N", help="search on the first N alone (default: all)"
+        "--speakers", type=int, metavar="N", help="search on the first N speakers (default: all)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
-    parser.add_argument("--memory", help="folder that keeps the spectrograms (default: a temporary one)")
-    parser.add_argument("--output", type=Path, help="folder for the table and a picture (default: none)")
+    parser.add_argument("--memory", help="folder that caches the spectrograms (default: temporary)")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the table and a picture (default: not written)"
+    )
     return parser.parse_args()
 
 
 def grid(lambdas: list[float], alphas: list[float]) -> list[dict[str, list[float]]]:
-    """Cross lambda with alpha; at lambda 0 alpha makes no difference and is tried once."""
+    """Combine lambda and alpha; with lambda 0 alpha makes no difference, so only one is tried."""
     crossed = [value for value in lambdas if value > 0]
     grids = (
         [{"classifier__center_lambda": [0], "classifier__center_alpha": alphas[:1]}] if 0 in lambdas else []
@@ -66,14 +68,14 @@ def grid(lambdas: list[float], alphas: list[float]) -> list[dict[str, list[float
 
 
 def draw_search(table: pd.DataFrame, path: Path) -> None:
-    """Draw UA over lambda, a line for each alpha."""
+    """Draw UA over lambda, one line per alpha."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     lambdas = np.unique(table[LAMBDA].astype(float))
     places = dict(zip(lambdas, range(len(lambdas)), strict=True))
     for shift, (alpha, rows) in enumerate(table.sort_values(LAMBDA).groupby(ALPHA)):
-        x = rows[LAMBDA].astype(float).map(places) + 0.05 * shift  # apart, so that no bar hides another
+        x = rows[LAMBDA].astype(float).map(places) + 0.05 * shift  # shifted so that the bars do not overlap
         axes.errorbar(
             x,
             rows["mean_test_UA"],
@@ -92,16 +94,16 @@ def draw_search(table: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     """Search, and print the table of candidates."""
     arguments = parse_arguments()
-    torch.set_num_threads(1)  # as in each worker, so that the number of workers changes no result
+    torch.set_num_threads(1)  # as in each worker: the results do not depend on the number of workers
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+        raise SystemExit("The corpus has no speakers: add a table speakers.csv or a column to the manifest.")
     speakers = np.unique(corpus.groups)[: arguments.speakers]
     chosen = np.flatnonzero(np.isin(corpus.groups, speakers))
     X = [corpus.data[index] for index in chosen]
     y, groups = np.asarray(corpus.target)[chosen], np.asarray(corpus.groups)[chosen]
     with tempfile.TemporaryDirectory() as temporary:
-        # The cache computes each spectrogram once, however many candidates and folds use it.
+        # The cache computes each spectrogram once for all candidates and folds.
         pipeline = Pipeline(
             [
                 ("spectrogram", SpectrogramTransformer(trim_db=40, memory=arguments.memory or temporary)),

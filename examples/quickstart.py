@@ -1,16 +1,16 @@
 """With and without center loss
 ============================
 
-Train with softmax alone and with center loss, evaluate with speakers kept apart, and draw the embeddings of
+Train with softmax only and with center loss, evaluate with speakers kept apart, and draw the embeddings of
 the first test fold on their first two principal components. ``make demo`` runs this script.
 
 .. code-block:: console
 
    $ python examples/quickstart.py
-   $ python examples/quickstart.py --corpus ravdess:../shared/corpora/ravdess --folds 6
+   $ python examples/quickstart.py --corpus ravdess:path/to/ravdess --folds 6
 
-This page shows what ``python examples/quickstart.py --folds 2 --max-epochs 8`` prints and draws: fewer epochs
-than it takes to learn the corpus, and too few speakers to tell the two losses apart.
+This page shows the output of ``python examples/quickstart.py --folds 2 --max-epochs 8``. These are fewer
+epochs than the network needs to learn the corpus, and too few speakers to compare the two losses.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def speaker_folds(speakers: np.ndarray, n_folds: int) -> PredefinedSplit:
-    """Give each speaker to one test fold: the first few to the first, and so on."""
+    """Assign each speaker to one test fold: the first few speakers to the first fold, and so on."""
     fold_of = {}
     for fold, members in enumerate(np.array_split(np.unique(speakers), n_folds)):
         fold_of.update(dict.fromkeys(members.tolist(), fold))
@@ -55,7 +55,7 @@ def speaker_folds(speakers: np.ndarray, n_folds: int) -> PredefinedSplit:
 
 
 def cross_validate(classifier, X, y, cv):
-    """Predict each item, and embed it, by a classifier that has not heard its speaker."""
+    """Predict each item with a classifier that has not heard its speaker; embed the first test fold."""
     y_pred, embeddings, folds = np.empty_like(y), None, cv.get_n_splits()
     for fold, (train, test) in enumerate(cv.split(), start=1):
         classifier.fit(X[train], y[train])
@@ -81,7 +81,7 @@ def draw_embeddings(embeddings: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Run the stages one after the other, and say how long each took."""
+    """Run the stages one after the other, and print the seconds of each."""
     arguments = parse_arguments()
     start = time.perf_counter()
 
@@ -92,9 +92,9 @@ def main() -> None:
 
     corpus = load_corpus(arguments.corpus)
     if corpus.groups is None:
-        raise SystemExit("The speakers are not known: add a table speakers.csv, or a column to the manifest.")
+        raise SystemExit("The corpus has no speakers: add a table speakers.csv or a column to the manifest.")
     if not 2 <= arguments.folds <= len(np.unique(corpus.groups)):
-        raise SystemExit("--folds must be 2 or more, and no more than there are speakers.")
+        raise SystemExit("--folds must be between 2 and the number of speakers.")
     y, speakers = corpus.target, corpus.groups
     report(f"corpus: {len(y)} utterances, {len(np.unique(speakers))} speakers")
 

@@ -1,4 +1,4 @@
-"""The examples run, as scripts, and print what they promise."""
+"""The examples run as scripts and print their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(script: str, *arguments: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-LITTLE = ("--max-epochs", 1, "--folds", 2)
+SMALL = ("--max-epochs", 1, "--folds", 2)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_example_runs_on_the_synthetic_corpus_and_on_a_folder(script, options, f
     if script == "quickstart.py":
         options = ("--output", tmp_path)
     for corpus in ("synthetic", f"files:{folder_of_speech}"):
-        output = run(script, "--corpus", corpus, *LITTLE, *options)
+        output = run(script, "--corpus", corpus, *SMALL, *options)
         assert "UA" in output
         assert "WA" in output
 
 
-def test_quickstart_reports_both_arms_stages_and_picture(folder_of_speech, tmp_path):
-    output = run("quickstart.py", "--corpus", f"files:{folder_of_speech}", *LITTLE, "--output", tmp_path)
+def test_quickstart_prints_both_losses_and_stages_and_draws_a_picture(folder_of_speech, tmp_path):
+    output = run("quickstart.py", "--corpus", f"files:{folder_of_speech}", *SMALL, "--output", tmp_path)
     assert len(re.findall(r"^softmax.* UA +\d+\.\d %   WA +\d+\.\d %$", output, flags=re.MULTILINE)) == 2
     for stage in ("corpus", "spectrograms", "training and evaluation: softmax", "picture"):
         assert re.search(rf"^{stage}.* \d+\.\d s$", output, flags=re.MULTILINE), stage
@@ -48,14 +48,14 @@ def test_quickstart_reports_both_arms_stages_and_picture(folder_of_speech, tmp_p
 
 @pytest.mark.corpus
 def test_quickstart_runs_on_real_recordings(ravdess_root, tmp_path):
-    output = run("quickstart.py", "--corpus", f"ravdess:{ravdess_root}", *LITTLE, "--output", tmp_path)
+    output = run("quickstart.py", "--corpus", f"ravdess:{ravdess_root}", *SMALL, "--output", tmp_path)
     assert "720 utterances, 12 speakers" in output
-    assert "chance is 12.5 % UA" in output  # of eight emotions
+    assert "chance is 12.5 % UA" in output  # eight emotions
 
 
 @pytest.fixture
 def gain(folder_of_speech, tmp_path):
-    """Run the comparison with center loss on a folder, and again."""
+    """Run the comparison with center loss on a folder of recordings."""
 
     def run_gain(*options: object) -> str:
         return run(
@@ -68,7 +68,7 @@ def gain(folder_of_speech, tmp_path):
 
 
 def results(table: Path) -> list[dict[str, str]]:
-    """Rows of a table of fits, without what differs between two runs of one fit."""
+    """Rows of a table of fits, without the columns that differ between two runs of one fit."""
     with table.open(newline="") as file:
         return [
             {name: value for name, value in row.items() if name not in ("seconds", "version")}
@@ -76,7 +76,7 @@ def results(table: Path) -> list[dict[str, str]]:
         ]
 
 
-def test_center_loss_gain_goes_on_where_it_was_stopped(gain, tmp_path):
+def test_center_loss_gain_continues_where_it_was_stopped(gain, tmp_path):
     table = tmp_path / "fits.csv"
     output = gain()
     first = results(table)
@@ -86,9 +86,9 @@ def test_center_loss_gain_goes_on_where_it_was_stopped(gain, tmp_path):
     assert {path.name for path in tmp_path.glob("*.csv")} == written
     pictures = {"embeddings.png", "confusion.png", "learning_curves.png"}
     assert {path.name for path in tmp_path.glob("*.png")} == pictures
-    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))  # names and the first fit
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))  # header and first fit
     again = gain()
     assert "2 fits, of which 1" in again
     assert again.count(" of 1: ") == 1
     assert results(table) == first
-    assert "2 fits, of which 1" in gain("--center-lambda", 0.7)  # another lambda leaves softmax as it is
+    assert "2 fits, of which 1" in gain("--center-lambda", 0.7)  # softmax does not depend on lambda

@@ -1,8 +1,8 @@
-"""README and manual keep their word: every Python block runs, in order, where a reader would run it.
+"""Every Python block of the README and of the manual runs, and every command line that they show is valid.
 
-A block runs as it stands on its page, with the blocks above it, in a folder that holds what the page speaks
-of: recordings under ../shared/corpora, a folder of one's own, single files. Only the size of what is trained
-is changed, by smaller defaults of the estimator and of the synthetic corpus.
+A block runs unchanged, after the earlier blocks of its page, in a folder that holds the recordings which the
+pages name: corpora in path/to, a user's folder of recordings, and single files. Only the training is
+smaller, by smaller defaults of the estimator and of the synthetic corpus.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import soundfile
@@ -36,7 +37,7 @@ PAGES = [
     *sorted(path for path in DOCS.rglob("*.rst") if not NOT_PAGES & set(path.relative_to(DOCS).parts)),
 ]
 
-# Blocks that no test can run, by page: a block that joins them must be entered here, with its reason.
+# Reasons of the blocks that no test can run, by page. A further skipped block must be entered here.
 SKIPPED: dict[str, list[str]] = {}
 
 
@@ -49,7 +50,7 @@ class Block(NamedTuple):
 
 
 class Syntax(NamedTuple):
-    """How a kind of page marks its blocks."""
+    """The markers of blocks in a kind of page."""
 
     begins: re.Pattern[str]
     skip: re.Pattern[str]
@@ -64,7 +65,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks_of(text: str, syntax: Syntax) -> list[Block]:
-    """Python blocks of a page, each with what a marker on the line above it says."""
+    """Python blocks of a page, each with the reason given by a skip marker on the line above it."""
     lines, blocks = text.splitlines(), []
     for number, line in enumerate(lines):
         if syntax.begins.match(line):
@@ -82,7 +83,7 @@ def fenced(lines: list[str], number: int) -> str:
 
 
 def indented(lines: list[str], number: int) -> str:
-    """Lines that are indented deeper than the directive, without its indentation."""
+    """Lines that are indented more than the directive, without the indentation."""
     margin = len(lines[number]) - len(lines[number].lstrip()) + 3
     body = []
     for line in lines[number + 1 :]:
@@ -106,7 +107,7 @@ def run_blocks(blocks: list[Block], name: str) -> dict[str, Any]:
     return namespace
 
 
-# One recording of each further corpus, which is enough for its loader, with a warning.
+# One recording of each further corpus is enough for its loader, which warns.
 OTHER_CORPORA = (
     "iemocap/Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav",
     "emodb/wav/03a01Wa.wav",
@@ -127,10 +128,10 @@ def write_recording(path: Path, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    """What a reader has: a corpus beside the working folder, recordings of one's own in it."""
-    root = tmp_path_factory.mktemp("world")
-    work, ravdess = root / "work", root / "shared" / "corpora" / "ravdess"
+def recordings(tmp_path_factory) -> Path:
+    """A working folder with corpora, a user's recordings and single files."""
+    work = tmp_path_factory.mktemp("work")
+    ravdess = work / "path" / "to" / "ravdess"
     for actor in range(1, 7):
         for emotion in range(1, 9):
             name = f"03-01-{emotion:02}-01-01-01-{actor:02}.wav"
@@ -145,30 +146,37 @@ def world(tmp_path_factory) -> Path:
         for label in ("angry", "neutral", "sad"):
             for take in range(3):
                 file = f"{label}/{speaker}_{take:02}.wav"
-                write_recording(work / "my" / "folder" / file, len(rows))
+                write_recording(work / "recordings" / file, len(rows))
                 rows.append(f"{file},{speaker}")
-    (work / "my" / "folder" / "speakers.csv").write_text("\n".join(rows))
-    for name in ("one.wav", "another.flac"):
+    (work / "recordings" / "speakers.csv").write_text("\n".join(rows))
+    for name in ("new.wav", "one.wav", "another.flac"):
         write_recording(work / name, 0)
-    return root
+    return work
 
 
 @pytest.fixture
-def reader(world, tmp_path, monkeypatch):
-    """Stand in the working folder of a world of one's own, with small defaults, and leave no trace."""
+def reader(recordings, tmp_path, monkeypatch):
+    """Work in a copy of the recordings, with small defaults, and restore every setting afterwards."""
     plt = pytest.importorskip("matplotlib.pyplot")
-    shutil.copytree(world, tmp_path / "world")
-    monkeypatch.chdir(tmp_path / "world" / "work")
-    monkeypatch.setenv("SKSER_DATA", str(tmp_path / "world" / "shared" / "corpora"))  # nothing is downloaded
+    work = tmp_path / "work"
+    shutil.copytree(recordings, work)
+    for link, folder in (
+        (tmp_path / "shared" / "corpora", "path/to"),
+        (work / "my" / "folder", "recordings"),
+    ):
+        link.parent.mkdir()
+        link.symlink_to(work / folder)  # names of README.md
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("SKSER_DATA", str(work / "path" / "to"))  # nothing is downloaded
     for name, value in {"max_epochs": 1, "channels": (4, 4, 4, 4), "rnn_units": 4}.items():
         monkeypatch.setitem(CenterLossClassifier.__init__.__kwdefaults__, name, value)
     monkeypatch.setattr(make_emotional_speech, "__defaults__", (8, 2))
     monkeypatch.setitem(make_emotional_speech.__kwdefaults__, "duration", 0.5)
     backend, n_threads = plt.get_backend(), torch.get_num_threads()
     plt.switch_backend("agg")
-    # Threads instead of processes, which would each import torch anew.
+    # Threads instead of processes, each of which would import torch again.
     with sklearn.config_context(), parallel_config(backend="threading"):
-        yield tmp_path / "world" / "work"
+        yield work
     plt.close("all")
     plt.switch_backend(backend)
     torch.set_num_threads(n_threads)
@@ -180,7 +188,7 @@ def test_every_block_of_the_page_runs_without_a_warning(page, reader):
         warnings.simplefilter("always")
         run_blocks(blocks_of_page(page), name_of(page))
     messages = [str(warning.message) for warning in caught if warning.filename == name_of(page)]
-    # The world above holds one recording of corpora whose loaders count thousands.
+    # The corpora above are incomplete, and their loaders warn about that.
     assert [message for message in messages if "is not as published" not in message] == []
 
 
@@ -220,7 +228,7 @@ def test_traceback_names_page_and_line():
     assert (last.filename, last.lineno) == ("docs/page.rst", 6)
 
 
-def test_block_within_a_list_is_found_and_ends_with_its_indentation():
+def test_block_in_a_list_is_found_and_ends_with_its_indentation():
     text = "- item\n\n  .. code-block:: python\n\n     if True:\n         a = 1\n\n  more text\n"
     assert [(block.line, block.code.strip()) for block in blocks_of(text, RST)] == [
         (4, "if True:\n    a = 1")
@@ -242,7 +250,7 @@ def test_skipped_blocks_are_the_known_ones():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_no_code_hides_from_the_test(page):
+def test_page_shows_code_only_in_forms_that_are_tested(page):
     text = page.read_text(encoding="utf-8")
     mentions = len(re.findall(r"```python|code-block:: python", text))
     assert mentions == len(blocks_of_page(page))
@@ -256,10 +264,47 @@ def test_no_code_hides_from_the_test(page):
         assert set(re.findall(r"^```(.*)$", text, flags=re.MULTILINE)) <= {"python", ""}
 
 
-def test_pages_show_a_good_deal_of_code():
+def test_pages_with_blocks_are_found():
     counts = Counter({name_of(page): len(blocks_of_page(page)) for page in PAGES})
-    assert counts["README.md"] >= 4
+    assert counts["README.md"] >= 1
     assert counts.total() >= 25
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_imports_only_documented_modules_of_the_package(page):
+    code = "\n".join(block.code for block in blocks_of_page(page))
+    modules = {name for name in re.findall(r"\b(?:from|import) (\S+)", code) if name.startswith("skser")}
+    assert modules <= {"skser", "skser.datasets", "skser.metrics", "skser.nn"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".rst"], ids=name_of)
+def test_only_the_page_for_developers_names_the_folder_of_the_tests_corpora(page):
+    assert ("../shared" in page.read_text(encoding="utf-8")) == (page.stem == "developers")
+
+
+def test_figures_at_the_top_of_a_page_are_those_of_its_tables():
+    results = REPOSITORY / "benchmarks" / "results"
+    opening = {page.stem: page.read_text(encoding="utf-8").split("\n\n")[1] for page in PAGES[1:]}
+    speed = pd.read_csv(results / "speed.csv", index_col="row").ratio
+    assert {f"{speed[row]:.2f}" for row in ("features-librosa", "fit-default")} <= figures(opening["speed"])
+    recipe = pd.read_csv(results / "recipe_summary.csv", index_col=["trial", "device"]).UA
+    assert {f"{recipe[row, 'CPU']:.1f}" for row in ("augmented", "plain")} <= figures(opening["recipe"])
+    gains = pd.read_csv(results / "center_loss_gain" / "gain.csv")
+    for row in gains[gains.score == "UA"].itertuples():
+        assert {f"{row.gain:.1f}", f"{row.low:.1f}", f"{row.high:+.1f}"} <= figures(opening["gain"])
+
+
+def test_page_on_the_gain_has_the_accuracies_that_are_kept():
+    text = (DOCS / "user_guide" / "gain.rst").read_text(encoding="utf-8")
+    accuracy = pd.read_csv(REPOSITORY / "benchmarks" / "results" / "center_loss_gain" / "accuracy.csv")
+    shown = re.findall(r'^   "\S.*", (\d+\.\d), (\d+\.\d)$', text, flags=re.MULTILINE)
+    kept = accuracy[accuracy.features != "majority class"][["UA", "WA"]]
+    assert [[float(value) for value in row] for row in shown] == kept.to_numpy().tolist()
+
+
+def figures(text: str) -> set[str]:
+    """Decimal numbers of a text, with their signs."""
+    return set(re.findall(r"[+-]?\d+\.\d+", text))
 
 
 def gallery() -> Any:
@@ -281,13 +326,13 @@ def texts() -> list[str]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Pairs of script and arguments wherever a text shows the call of an example."""
+    """Pairs of script and arguments of every example call that a text shows."""
     found = re.findall(r"python (?:-m )?examples/(\w+)\.py([^`\n|]*)", "\n".join(texts()))
     return sorted(set(found))
 
 
 @pytest.mark.parametrize(("script", "arguments"), commands())
-def test_shown_command_line_is_one_that_the_script_takes(script, arguments, monkeypatch):
+def test_shown_command_line_is_accepted_by_its_script(script, arguments, monkeypatch):
     path = REPOSITORY / "examples" / f"{script}.py"
     assert path.is_file()
     if script in gallery().SCRIPTS:
@@ -300,11 +345,11 @@ def test_shown_command_lines_are_found():
 
 
 @pytest.mark.parametrize("script", gallery().SCRIPTS)
-def test_example_of_the_gallery_says_how_it_was_run(script):
+def test_example_of_the_gallery_names_its_command_line(script):
     path = REPOSITORY / "examples" / f"{script}.py"
     title, underline, *_ = module_of(path).__doc__.splitlines()
     assert underline == "=" * len(title)
-    assert f"This page shows what ``python examples/{script}.py" in path.read_text(encoding="utf-8")
+    assert f"This page shows the output of ``python examples/{script}.py" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", gallery().SCRIPTS)
@@ -317,16 +362,16 @@ def test_example_of_the_gallery_prints_and_leaves_a_figure_to_show(script, reade
     module_of(path).main()
     output = capsys.readouterr().out
     assert output
-    if script != "center_loss":  # which prints distances
+    if script != "center_loss":  # it prints distances
         assert "UA" in output
         assert "WA" in output
     assert plt.get_fignums()
 
 
-def test_gallery_runs_an_example_as_its_page_says(tmp_path):
+def test_gallery_runs_an_example_with_the_arguments_on_its_page(tmp_path):
     script = tmp_path / "a.py"
     script.write_text(
-        '"""Title\n=====\n\nThis page shows what ``python examples/a.py --folds 2`` prints.\n"""\n'
+        '"""Title\n=====\n\nThis page shows the output of ``python examples/a.py --folds 2`` prints.\n"""\n'
     )
     assert gallery().arguments({}, {"src_file": str(script)}) == ["--folds", "2"]
 

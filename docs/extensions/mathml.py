@@ -1,4 +1,4 @@
-"""Write formulas as MathML, which browsers show by themselves: no script, and nothing to fetch."""
+"""Write formulas as MathML, which browsers display without a script and without downloads."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sphinx.writers.html5 import HTML5Translator
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
-    """Write a formula within a line."""
+    """Write a formula inside a line."""
     translator.body.append(convert(node.astext(), display="inline"))
     raise nodes.SkipNode
 
 
 def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """Write a formula of its own line."""
+    """Write a formula on a separate line."""
     translator.body.append(translator.starttag(node, "div", CLASS="math-block"))
     translator.body.append(convert(node.astext(), display="block") + "</div>\n")
     raise nodes.SkipNode
