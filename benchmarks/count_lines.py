@@ -9,7 +9,7 @@ import tokenize
 from pathlib import Path
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
 def docstring_lines(source: str) -> set[int]:
@@ -22,7 +22,7 @@ def docstring_lines(source: str) -> set[int]:
 def code_lines(source: str) -> set[int]:
     """Numbers of the lines that hold more than comments and white space."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    parts = [token for token in tokens if token.type not in LAYOUT]
+    parts = [token for token in tokens if token.string and token.type not in LAYOUT]
     return {line for token in parts for line in range(token.start[0], token.end[0] + 1)}
 
 

@@ -676,7 +676,7 @@ class TestInterruptedByHand:
     def test_the_estimator_is_fitted_and_a_warning_names_the_epoch(self, X, y, in_epoch, tmp_path, keep, n):
         in_epoch(n)
         with pytest.warns(
-            UserWarning, match=f"training was interrupted in epoch {n}; the estimator is fitted"
+            UserWarning, match=f"training was interrupted in epoch {n}: the estimator keeps"
         ):
             classifier = make(tmp_path if keep else None).fit(X, y)
         assert classifier.n_iter_ == n - 1

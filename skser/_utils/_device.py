@@ -1,4 +1,4 @@
-"""Where to compute: devices as parameters name them, and arithmetic that a GPU repeats bit for bit."""
+"""Devices that parameters name, and torch's settings while the package computes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 
 from ._validation import warn_caller
 
-# Types of numbers in which the convolutions can compute.
+# Data types of the convolutions.
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Find the torch device that is meant, and check that it is there."""
+    """Convert the parameter `device` to a torch device that is available."""
     if device == "auto":
         return _find_device()
     try:
@@ -29,9 +29,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f'device must be "auto" or a device that torch knows, such as "cpu" or "cuda:0", got {device!r}.'
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f'device={device!r} needs a GPU, which torch does not see: set device="auto" or "cpu".'
-        )
+        raise ValueError(f'device={device!r} needs a GPU, and torch finds none: set device="auto" or "cpu".')
     try:
         torch.empty(1, device=found).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -42,33 +40,31 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def _find_device() -> torch.device:
-    """Take a GPU if there is one; what torch asks the driver here takes no memory of it."""
+    """Choose a GPU if there is one. Querying the driver here allocates no GPU memory."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     if multiprocessing.parent_process() is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
         warn_caller(
-            'device="auto" takes the same GPU in each worker process, with memory for each: set "cuda" if it '
+            'device="auto" takes the same GPU in each worker process, and memory for each: set "cuda" if it '
             'has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
         )
     return torch.device("cuda")
 
 
 def check_acceleration(device: torch.device, precision: str) -> None:
-    """Raise unless a device computes in a type of numbers, and is the faster for it."""
-    # On CPUs bfloat16 was measured to make a training slower, so that asking for it is an error there: most
-    # often the GPU that was meant is not seen.
+    """Raise unless a device computes in this data type, and faster than in float32."""
+    # bfloat16 makes training on a CPU slower (measured). Requesting it there is an error, since most often
+    # torch does not find the GPU that the user expects.
     if precision == "float32":
         return
     if device.type != "cuda":
         raise ValueError(
-            f'precision="{precision}" needs a GPU and the device is {str(device)!r}, where it would make '
-            'training slower: set precision="float32", or run where torch sees a GPU.'
+            f'precision="{precision}" needs a GPU, and on the device {str(device)!r} it would make '
+            'training slower: set precision="float32", or run where torch finds a GPU.'
         )
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         name = torch.cuda.get_device_name(device)
-        raise ValueError(
-            f'precision="{precision}" is nothing that {name} computes in: set precision="float32".'
-        )
+        raise ValueError(f'precision="{precision}" is not supported by {name}: set precision="float32".')
 
 
 class _SharedSettings:
@@ -125,7 +121,7 @@ _IMPORTED_IN = os.getpid()
 
 
 def to_device(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
-    """Bring numbers from the CPU to where a batch is, without waiting for it."""
+    """Copy numbers from the CPU to the device of a batch, without waiting for the device."""
     if batch.is_cuda and not values.is_cuda:
         values = values.pin_memory()  # for a copy from any other memory the host may have to wait
     return values.to(batch.device, non_blocking=True)

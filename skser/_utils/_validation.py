@@ -1,4 +1,4 @@
-"""Checks of parameter values, worded alike throughout the package."""
+"""Checks of parameters, and the building blocks of messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_number(
 
 
 def _short(value: Any) -> str:
-    """Write a number; Python itself refuses to write the longest integers."""
+    """Format a number; Python refuses to convert the longest integers to text."""
     if isinstance(value, Integral) and abs(int(value)) >= 10**99:
         return "one of 100 digits or more"
     return repr(value)
@@ -66,7 +66,7 @@ def to_bytes(name: str, value: int | str | None) -> float:
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
-    """Raise unless a parameter is one of the names it can take."""
+    """Raise unless a parameter is one of the allowed names."""
     if not isinstance(value, str) or value not in choices:
         expected = ", ".join(repr(choice) for choice in sorted(choices))
         raise ValueError(f"{name} must be one of {expected}, got {value!r}.")
@@ -94,20 +94,20 @@ def warn_caller(message: str) -> None:
 
 
 def listed(values: Iterable[Any], most: int = 5) -> str:
-    """Name the first few values for a message, and say how many more there are: "1, 2 and 4 more"."""
+    """Join the first few values and the number of the others: "1, 2 and 4 more"."""
     texts = [str(value) for value in values]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
 
 
 def counted(n: int, noun: str, plural: str | None = None) -> str:
-    """Number with its noun in the right form."""
+    """Join a number and its noun in the singular or plural: "1 fold", "2 folds"."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 @contextmanager
 def prefix_errors(label: str) -> Iterator[None]:
-    """Put the name of an item before the message of an error that it causes."""
+    """Prefix the messages of errors in this block with the name of an item."""
     try:
         yield
     except _RERAISED as error:
@@ -115,6 +115,6 @@ def prefix_errors(label: str) -> Iterator[None]:
 
 
 def plain_error(error: Exception, message: str) -> Exception:
-    """Error of the built-in kind nearest to another one, with a message of its own and no traceback."""
+    """Make an error of the built-in type closest to another error, with a new message and no traceback."""
     kind = next(kind for kind in _RERAISED if isinstance(error, kind))
     return kind(message)

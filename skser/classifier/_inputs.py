@@ -86,7 +86,7 @@ def check_labels(
             "in the first partial_fit(..., classes=...), or start again with fit and warm_start=False."
         )
     if len(classes) < 2:
-        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.tolist()}.")
+        raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
     return classes, np.searchsorted(classes, labels).astype(np.int64)
 
 

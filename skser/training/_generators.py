@@ -16,7 +16,7 @@ _LOCKS: dict[int, Any] = {}
 
 @contextmanager
 def isolated_generators(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators for a training run, and give them back as they were."""
+    """Seed torch's generators for a training run, and restore them afterwards."""
     # torch draws dropout from generators that all threads share, so that one run at a time can have them.
     lock = _LOCKS.setdefault(os.getpid(), threading.RLock())
     with lock, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
