@@ -210,6 +210,12 @@ class TestInputs:
         as_frames = classifier.predict_proba(table[:, :, None])
         np.testing.assert_allclose(as_frames, classifier.predict_proba(table), atol=1e-6)
 
+    def test_single_frames_are_not_augmented(self, X, y):
+        table = np.stack([item[:, 0] for item in X])
+        assert_same_state(make(augmentation="moderate").fit(table, y), make().fit(table, y))
+        augmented, plain = make(augmentation="moderate").fit(X, y), make().fit(X, y)
+        assert not np.array_equal(augmented.transform(X), plain.transform(X))
+
     def test_two_items_of_one_frame_train(self):
         classifier = make().fit([np.zeros((3, 1)), np.ones((3, 1))], ["a", "b"])
         assert np.isfinite(classifier.predict_proba([np.zeros((3, 1))])).all()
