@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from math import ceil
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._utils import check_choice
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Okabe and Ito, "Color universal design", 2008: can be told apart with any kind of colour vision. Yellow,
 # which is weak on white paper, comes last.
@@ -26,7 +22,7 @@ _LEGEND_PLACES: dict[str, dict[str, Any]] = {
 _WIDE = 3.5  # inches of width from which a legend fits beside the axes
 
 
-def import_pyplot() -> ModuleType:
+def import_pyplot() -> Any:
     """Import matplotlib.pyplot, or say how to install it."""
     try:
         import matplotlib.pyplot as plt
@@ -51,10 +47,9 @@ def check_drawing(ax: Any, legend: Any = None) -> None:
         check_choice("legend", legend, ("auto", *_LEGEND_PLACES))
 
 
-def new_axes() -> Axes:
+def new_axes() -> Any:
     """Make a figure with one axes; its layout engine makes room for labels and legends."""
-    ax: Axes = import_pyplot().subplots(layout="constrained")[1]
-    return ax
+    return import_pyplot().subplots(layout="constrained")[1]
 
 
 def class_style(index: int) -> dict[str, str]:
@@ -71,12 +66,12 @@ def plain(text: Any) -> str:
     return re.sub(special, r"\\\g<0>", str(text))
 
 
-def draw_legend(axes: list[Any], entries: dict[str, Any], where: str) -> Any:
-    """Draw the legend of a column of axes, which has the artists of `entries` by their labels."""
-    # Not `figure.legend`, whose places are the same for all panels of a figure.
+def draw_legend(axes: list[Any], handles: list[Any], labels: list[str], where: str) -> Any:
+    """Draw the legend of a column of axes, in as many columns as fit."""
+    # Not `figure.legend`: legends of several displays in one figure would have the same place.
     if where == "auto":
         where = _automatic_place(axes[0])
-    ax, place = axes[0], {"handles": [*entries.values()], "labels": [*entries], **_LEGEND_PLACES[where]}
+    ax, place = axes[0], {"handles": handles, "labels": labels, **_LEGEND_PLACES[where]}
     if where == "below":
         ax = axes[-1]
         place["bbox_transform"] = _bottom_of_labels(ax)
@@ -85,7 +80,7 @@ def draw_legend(axes: list[Any], entries: dict[str, Any], where: str) -> Any:
         return legend
     size = legend.get_window_extent()
     columns = ceil(size.height / box.height) if where == "right" else int(1.1 * box.width / size.width)
-    return ax.legend(**place, ncols=min(max(columns, 1), len(entries)))
+    return ax.legend(**place, ncols=min(max(columns, 1), len(labels)))
 
 
 def _automatic_place(ax: Any) -> str:

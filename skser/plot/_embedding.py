@@ -327,7 +327,8 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
     def _label_axes(self, dim: int, title: str | None) -> None:
         """Scale and label the axes."""
         ax = self.ax_
-        ax.set(**dict(zip(("xlabel", "ylabel"), self.axis_labels or [], strict=False)))
+        if self.axis_labels is not None:
+            ax.set(**dict(zip(("xlabel", "ylabel"), self.axis_labels, strict=False)))
         if title is not None:
             ax.set_title(title)
         if dim == 1:
@@ -339,14 +340,15 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
 
     def _draw_legend(self, dim: int, where: str) -> Any:
         """Draw the legend; the classes of a single dimension have their names at the axis instead."""
-        names = [plain(label) for label in self.classes_] if dim == 2 else []
-        entries = dict(zip(names, self.points_, strict=False))
+        handles = [*self.points_] if dim == 2 else []
+        labels = [plain(label) for label in self.classes_[: len(handles)]]
         if self.centers_:
-            entries["center"] = self.ax_.scatter([], [], color="none", **_CENTER_LOOK)
-        if not entries:
+            handles.append(self.ax_.scatter([], [], color="none", **_CENTER_LOOK))
+            labels.append("center")
+        if not handles:
             return None
-        legend = draw_legend([self.ax_], entries, where)
-        for handle in legend.legend_handles[: len(names)]:
+        legend = draw_legend([self.ax_], handles, labels, where)
+        for handle in legend.legend_handles[: len(self.points_) if dim == 2 else 0]:
             handle.set(sizes=[20], alpha=1)  # visible even if the items are small and pale
         return legend
 

@@ -127,7 +127,8 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         if self.best_epoch is not None:
             self.best_epoch_lines_ = [each.axvline(self.best_epoch, color="0.35", ls=":") for each in axes]
         _label_axes(axes, title)
-        self.legend_ = None if legend is None else draw_legend(axes, self._legend_entries(), legend)
+        entries = self._legend_entries()
+        self.legend_ = legend and draw_legend(axes, [*entries.values()], [*entries], legend)
         return self
 
     @classmethod
@@ -244,7 +245,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
             look = {**_PARTS[part], **_CURVES[name]}
             if name == "center_loss" and factor != 1:
                 look["label"] = f"{factor:g} × center loss"
-            (self.lines_[key],) = ax.plot(epochs, factor * curve, markevery=markers, **look)
+            (self.lines_[key],) = ax.plot(epochs, factor * curve, ms=5, markevery=markers, **look)
 
     def _legend_entries(self) -> dict[str, Any]:
         """Artists of the legend by label: losses by colour and marker, parts by line."""
