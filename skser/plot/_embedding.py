@@ -300,8 +300,9 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         check_drawing(ax, legend)
         check_method(method)
         embeddings, y = check_labelled(embeddings, y, "embeddings")
+        known, _ = known_classes(y, classes)
         if centers is not None:
-            centers = check_centers(centers, known_classes(y, classes)[0], embeddings.shape[1])
+            centers = check_centers(centers, known, embeddings.shape[1])
         display = cls(y=y, classes=classes, **project(embeddings, y, centers, method))
         return display.plot(ax, legend=legend, title=title, scatter_kw=scatter_kw, center_kw=center_kw)
 

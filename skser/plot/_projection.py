@@ -19,9 +19,10 @@ _COMPONENTS = {"PCA": "principal component", "LinearDiscriminantAnalysis": "disc
 
 def check_method(method: Any) -> None:
     """Raise unless a method is a known name, a transformer, or None."""
+    is_transformer = hasattr(method, "fit_transform") or hasattr(method, "transform")
     if isinstance(method, str):
         check_choice("method", method, ("pca", "lda"))
-    elif method is not None and (isinstance(method, type) or not hasattr(method, "fit_transform")):
+    elif method is not None and (isinstance(method, type) or not is_transformer):
         raise TypeError(
             'method must be "pca", "lda", None or a transformer such as TSNE(), '
             f"got {method!r} of type {type(method).__name__}."
@@ -44,7 +45,7 @@ def project(embeddings: NDArray[np.float64], y: NDArray[Any], centers: Any, meth
     if centers is not None:  # t-SNE cannot place them
         centers = transformer.transform(centers) if hasattr(transformer, "transform") else None
     last_step = transformer[-1] if hasattr(transformer, "steps") else transformer
-    # The shares of variance are those of the items that it was fitted on.
+    # The shares of variance are those of the items that the transformer was fitted to.
     shares = None if fitted_before else getattr(last_step, "explained_variance_ratio_", None)
     name = type(last_step).__name__
     labels = _axis_labels(_COMPONENTS.get(name, f"{name} dimension"), np.shape(points)[-1], shares)
@@ -88,7 +89,7 @@ def _fit_transform(transformer: Any, embeddings: NDArray[np.float64], y: NDArray
 
 
 def _axis_labels(name: str, dim: int, shares: NDArray[np.float64] | None = None) -> list[str]:
-    """Number the dimensions, each with its share of the variance where it is known."""
+    """Number the dimensions, each with its share of the variance if it is known."""
     labels = [f"{name} {number}" for number in range(1, dim + 1)]
     if shares is None or not np.isfinite(shares).all():
         return labels
