@@ -47,9 +47,13 @@ def check_drawing(ax: Any, legend: Any = None) -> None:
         check_choice("legend", legend, ("auto", *_LEGEND_PLACES))
 
 
-def new_axes() -> Any:
-    """Make a figure with one axes; its layout engine makes room for labels and legends."""
-    return import_pyplot().subplots(layout="constrained")[1]
+def open_axes(ax: Any, title: str | None) -> Any:
+    """Return the axes passed in, or those of a new figure, with the title."""
+    if ax is None:
+        _, ax = import_pyplot().subplots(layout="constrained")  # makes room for labels and legends
+    if title is not None:
+        ax.set_title(title)
+    return ax
 
 
 def class_style(index: int) -> dict[str, str]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifier import CenterLossClassifier
-from ._drawing import check_drawing, class_style, draw_legend, new_axes, plain
+from ._drawing import check_drawing, class_style, draw_legend, open_axes, plain
 from ._estimators import find_step
-from ._labels import check_centers, check_labelled, known_classes
+from ._labels import check_classes, check_labelled
 from ._projection import check_method, project
 
 if TYPE_CHECKING:
@@ -145,18 +145,16 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
                 f"points must have 1 or 2 dimensions, got {dim}: project them by from_predictions, with a "
                 'method such as "pca" or PCA(n_components=2).'
             )
-        known, others = known_classes(y, self.classes)
-        centers = None if self.centers is None else check_centers(self.centers, known, dim)
-        self.classes_ = np.concatenate([known, others])
-        self.ax_ = new_axes() if ax is None else ax
+        self.classes_, centers = check_classes(y, self.classes, self.centers, dim)
+        self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         if dim == 1:
             rows = (y[:, np.newaxis] == self.classes_).argmax(axis=1)
             points = np.column_stack([points, rows + np.random.default_rng(0).uniform(-0.3, 0.3, len(y))])
-            centers = None if centers is None else np.column_stack([centers, range(len(known))])
+            centers = None if centers is None else np.column_stack([centers, range(len(centers))])
         self._draw_items(points, y, scatter_kw or {})
         self._draw_centers(centers, center_kw or {})
-        self._label_axes(dim, title)
+        self._label_axes(dim)
         self.legend_ = None if legend is None else self._draw_legend(dim, legend)
         return self
 
@@ -300,9 +298,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         check_drawing(ax, legend)
         check_method(method)
         embeddings, y = check_labelled(embeddings, y, "embeddings")
-        known, _ = known_classes(y, classes)
-        if centers is not None:
-            centers = check_centers(centers, known, embeddings.shape[1])
+        _, centers = check_classes(y, classes, centers, embeddings.shape[1])
         display = cls(y=y, classes=classes, **project(embeddings, y, centers, method))
         return display.plot(ax, legend=legend, title=title, scatter_kw=scatter_kw, center_kw=center_kw)
 
@@ -325,13 +321,11 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
             for index, center in enumerate([] if centers is None else centers)
         ]
 
-    def _label_axes(self, dim: int, title: str | None) -> None:
+    def _label_axes(self, dim: int) -> None:
         """Scale and label the axes."""
         ax = self.ax_
         if self.axis_labels is not None:
             ax.set(**dict(zip(("xlabel", "ylabel"), self.axis_labels, strict=False)))
-        if title is not None:
-            ax.set_title(title)
         if dim == 1:
             ax.set_yticks(range(len(self.classes_)), [plain(label) for label in self.classes_])
             ax.set_ylim(len(self.classes_) - 0.5, -0.5)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_number
 from ..classifier import CenterLossClassifier
-from ._drawing import COLOURS, check_drawing, draw_legend, new_axes, plain
+from ._drawing import COLOURS, check_drawing, draw_legend, open_axes, plain
 from ._estimators import find_step
 
 _PARTS: dict[str, dict[str, Any]] = {
@@ -117,7 +117,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         for each in given:
             check_drawing(each, legend)
         epochs, curves = self._check_curves()
-        axes = [given[0] or new_axes()]
+        axes = [open_axes(given[0], title)]
         if _ACCURACY in curves:
             axes.append(given[1] if len(given) == 2 else _split(axes[0]))
         self.ax_, self.figure_ = axes[0], axes[0].figure
@@ -126,7 +126,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         self.best_epoch_lines_ = []
         if self.best_epoch is not None:
             self.best_epoch_lines_ = [each.axvline(self.best_epoch, color="0.35", ls=":") for each in axes]
-        _label_axes(axes, title)
+        _label_axes(axes)
         entries = self._legend_entries()
         self.legend_ = legend and draw_legend(axes, [*entries.values()], [*entries], legend)
         return self
@@ -262,12 +262,10 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         return entries
 
 
-def _label_axes(axes: list[Any], title: str | None) -> None:
+def _label_axes(axes: list[Any]) -> None:
     """Label the axes of the losses, and those of the accuracy below them."""
     from matplotlib.ticker import MaxNLocator
 
-    if title is not None:
-        axes[0].set_title(title)
     axes[0].set_ylabel("loss")
     for accuracy_ax in axes[1:]:
         accuracy_ax.set_ylabel(plain("validation UA (%)"))

@@ -17,8 +17,10 @@ def check_labelled(vectors: Any, y: Any, name: str) -> tuple[NDArray[np.float64]
     return vectors, y
 
 
-def known_classes(y: NDArray[Any], classes: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """List the classes in their order, and the labels of `y` that are not among them."""
+def check_classes(
+    y: NDArray[Any], classes: Any, centers: Any, dim: int
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """List the classes, followed by the other labels in `y`, and convert the centers of the classes."""
     try:
         found = unique_labels(y)
     except TypeError as error:
@@ -32,15 +34,11 @@ def known_classes(y: NDArray[Any], classes: Any) -> tuple[NDArray[Any], NDArray[
             f"none of the labels in y, {found.tolist()}, is one of the classes, {known.tolist()}: pass "
             "the labels that the classifier was fitted with."
         )
-    return known, others
-
-
-def check_centers(centers: Any, classes: NDArray[Any], dim: int) -> NDArray[np.float64]:
-    """Convert the centers of classes to an array (n_classes, dim)."""
-    checked: NDArray[np.float64] = check_array(centers, dtype=np.float64, input_name="centers")
-    if checked.shape != (len(classes), dim):
-        raise ValueError(
-            f"centers must have shape {(len(classes), dim)}, a row for each of the classes "
-            f"{classes.tolist()} in the dimensions of the points, got {checked.shape}."
-        )
-    return checked
+    if centers is not None:
+        centers = check_array(centers, dtype=np.float64, input_name="centers")
+        if centers.shape != (len(known), dim):
+            raise ValueError(
+                f"centers must have shape {(len(known), dim)}, a row for each of the classes "
+                f"{known.tolist()} in the dimensions of the points, got {centers.shape}."
+            )
+    return np.concatenate([known, others]), centers

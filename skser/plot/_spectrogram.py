@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 
 from .._utils import check_flag, check_number, is_path
 from ..features import SpectrogramTransformer
-from ._drawing import check_drawing, import_pyplot, new_axes
+from ._drawing import check_drawing, import_pyplot, open_axes
 from ._estimators import find_step
 from ._grid import as_spectrogram, bin_edges, colour_limits, frame_edges
 
@@ -140,12 +140,12 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         bins = bin_edges(len(S), kind=self.kind, sr=self.sr, n_fft=self.n_fft, fmin=self.fmin, fmax=self.fmax)
         check_number("hop_length", self.hop_length, integer=True, low=1)
         frames = frame_edges(S.shape[1], self.sr, self.hop_length)
-        self.ax_ = new_axes() if ax is None else ax
+        self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         self.mesh_ = self.ax_.pcolormesh(
             frames, bins, S, cmap=colours, vmin=lowest, vmax=highest, rasterized=True
         )
-        self._label_axes(bins, title)
+        self._label_axes(bins)
         self.colorbar_ = None
         if colorbar:
             below, above = S.min() < lowest, S.max() > highest
@@ -286,11 +286,9 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
             ax, cmap=cmap, dynamic_range=dynamic_range, vmin=vmin, vmax=vmax, colorbar=colorbar, title=title
         )
 
-    def _label_axes(self, bins: NDArray[np.float64], title: str | None) -> None:
+    def _label_axes(self, bins: NDArray[np.float64]) -> None:
         """Scale and label the axes."""
         self.ax_.set(xlabel="time (s)", ylabel="frequency (Hz)")
-        if title is not None:
-            self.ax_.set_title(title)
         if self.kind == "mel":
             from librosa import hz_to_mel, mel_to_hz
 
