@@ -1,38 +1,26 @@
-"""The picture of embeddings and centers."""
+"""Picture of embeddings and centers."""
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimators import find_embedder
-from ._items import checked_classes, checked_items
-from ._legend import place_legend
+from ..classifier import CenterLossClassifier
+from ._drawing import check_drawing, class_style, draw_legend, open_axes, plain
+from ._estimators import find_step
+from ._labels import check_classes, check_labelled
 from ._projection import check_method, project
-from ._style import (
-    check_axes,
-    check_legend,
-    class_area,
-    class_style,
-    fitted,
-    height_in_inches,
-    import_pyplot,
-    is_wide,
-    new_axes,
-    per_cent,
-    plain,
-    width_in_inches,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
 
 
-class EmbeddingDisplay:
+@dataclass(eq=False, repr=False)
+class EmbeddingDisplay:  # numpydoc ignore=PR02
     """Picture of embeddings in one or two dimensions, with the centers of their classes.
 
     Make it with :meth:`from_estimator` or :meth:`from_predictions`, which project embeddings of any
@@ -41,49 +29,52 @@ class EmbeddingDisplay:
     Parameters
     ----------
     points : array-like of shape (n_samples, 1) or (n_samples, 2)
-        The embeddings as they are drawn.
+        The projected embeddings.
     y : array-like of shape (n_samples,)
         Labels: strings, integers or booleans.
     classes : array-like of shape (n_classes,), default=None
-        The labels in the order of colours, markers and legend; None takes those in `y`, sorted. Labels of
-        `y` that are not among them come after them.
+        The labels in the order of colours, markers and legend. None means those in `y`, sorted. Labels in
+        `y` that are not among `classes` follow after them.
     centers : array-like of shape (n_classes, 1) or (n_classes, 2), default=None
-        The centers of `classes`, on the plane of `points`. None draws none.
+        The centers of `classes`, projected like `points`. None draws no centers.
     axis_labels : sequence of str, default=None
-        A label for each dimension, in which matplotlib reads formulas. None draws none.
+        A label for each dimension, which may contain formulas for matplotlib. None draws no labels.
     projection : transformer, default=None
-        What made `points` from the embeddings, fitted; only stored.
+        The fitted transformer that made `points` from the embeddings. It is only stored.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
         Axes of the picture.
     figure_ : matplotlib.figure.Figure
-        Figure that holds it.
+        Figure of these axes.
     classes_ : ndarray of shape (n_drawn,)
-        The labels that are drawn, in order.
+        The labels in the order in which they are drawn.
     points_ : list of matplotlib.collections.PathCollection
         The items of each of `classes_`.
     centers_ : list of matplotlib.collections.PathCollection
-        The center of each of `classes`; empty without centers.
+        The center of each of `classes`, empty without centers.
     legend_ : matplotlib.legend.Legend or None
-        The legend.
+        The legend, None without one.
 
     See Also
     --------
     CenterLossClassifier : Learns the embeddings.
-    intra_inter_ratio : A number for what the picture shows.
+    intra_inter_ratio : Measures how well the classes are separated.
 
     Notes
     -----
-    Each class has a colour of Okabe and Ito's palette, which all kinds of colour vision tell apart, and
-    a marker, which print without colour keeps: 8 colours, 12 markers, 96 different pairs. Centers are
-    larger and framed.
+    Each class has a colour of Okabe and Ito's palette, which can be told apart with any kind of colour
+    vision, and a marker, which remains in print without colour: 8 colours and 12 markers make 96 different
+    pairs. Centers are larger and have a thicker edge.
 
-    Two dimensions are drawn to one scale, so that distances on the paper compare in all directions.
-    A single dimension is drawn with a row for each class, in which the height of an item has no meaning.
+    Two dimensions are drawn to the same scale, so that distances can be compared in all directions. A single
+    dimension is drawn with a row for each class, in which the height of an item has no meaning.
 
-    The plane is that of the items shown, unless `method` is a fitted transformer. Discriminants of few
+    The percentage in an axis label is the share of the variance in this direction: of the variance of all
+    items for principal components, and of the variance between the classes for discriminants.
+
+    The plane is fitted to the items shown, unless `method` is a fitted transformer. Discriminants of few
     items in many dimensions look separated whatever the labels; ``method=display.projection`` draws other
     items on the plane of an earlier display.
 
@@ -96,26 +87,17 @@ class EmbeddingDisplay:
     >>> embeddings = np.eye(3)[np.repeat([0, 1, 2], 20)] + rng.normal(scale=0.1, size=(60, 3))
     >>> display = EmbeddingDisplay.from_predictions(embeddings, y, centers=np.eye(3))
     >>> display.ax_.get_xlabel()
-    'first principal component (53 % of variance)'
+    'principal component 1 (53%)'
     >>> display.figure_.savefig("embeddings.png")  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        points: Any,
-        y: Any,
-        *,
-        classes: Any = None,
-        centers: Any = None,
-        axis_labels: Any = None,
-        projection: Any = None,
-    ) -> None:
-        self.points = points
-        self.y = y
-        self.classes = classes
-        self.centers = centers
-        self.axis_labels = axis_labels
-        self.projection = projection
+    points: Any
+    y: Any
+    _: KW_ONLY
+    classes: Any = None
+    centers: Any = None
+    axis_labels: Any = None
+    projection: Any = None
 
     def plot(
         self,
@@ -131,50 +113,49 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes to draw on. None makes a new figure, with constrained layout.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
-            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes
-            of 3.5 inches or more, and otherwise "below". None draws no legend.
+            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of 3.5 inches or
+            more, and otherwise "below"; in a figure without a layout engine, which makes no room for a legend
+            outside of the axes, it is "inside". None draws no legend.
         title : str, default=None
             Title of the axes.
         scatter_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the items, such as ``{"s": 9, "alpha": 0.5}``.
+            Arguments of `Axes.scatter` for the items, such as ``{"s": 9, "alpha": 0.5}``.
         center_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the centers.
+            Arguments of `Axes.scatter` for the centers.
 
         Returns
         -------
         EmbeddingDisplay
-            The display itself, with `ax_`, `figure_` and what they hold.
+            The display itself, with `ax_`, `figure_` and the artists on them.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or shapes do not go together.
+            If a parameter cannot be used, or shapes do not fit each other.
         ImportError
             If matplotlib cannot be imported.
         """
-        import_pyplot("EmbeddingDisplay.plot")
-        if ax is not None:
-            check_axes(ax)
-        check_legend(legend)
-        points, y = checked_items(self.points, self.y, "points")
-        if points.shape[1] > 2:
+        check_drawing(ax, legend)
+        points, y = check_labelled(self.points, self.y, "points")
+        dim = points.shape[1]
+        if dim > 2:
             raise ValueError(
-                f"points must have 1 or 2 dimensions, got {points.shape[1]}: from_predictions projects them."
+                f"points must have 1 or 2 dimensions, got {dim}: project them by from_predictions, with a "
+                'method such as "pca" or PCA(n_components=2).'
             )
-        if self.axis_labels is not None and len(self.axis_labels) != points.shape[1]:
-            raise ValueError(
-                f"axis_labels must be {points.shape[1]}, one for each dimension, got {len(self.axis_labels)}."
-            )
-        classes, centers = checked_classes(y, self.classes, self.centers, points.shape[1])
-        ax = new_axes(aspect=0.75, narrow_aspect=1.2) if ax is None else ax
-        self.classes_ = classes
-        self._draw_items(ax, points, y, scatter_kw or {})
-        self._draw_centers(ax, centers, center_kw or {})
-        self._decorate(ax, points.shape[1], title)
-        self.legend_ = None if legend is None else self._draw_legend(ax, points.shape[1], legend)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.classes_, centers = check_classes(y, self.classes, self.centers, dim)
+        self.ax_ = open_axes(ax, title)
+        self.figure_ = self.ax_.figure
+        if dim == 1:
+            rows = (y[:, np.newaxis] == self.classes_).argmax(axis=1)
+            points = np.column_stack([points, rows + np.random.default_rng(0).uniform(-0.3, 0.3, len(y))])
+            centers = None if centers is None else np.column_stack([centers, range(len(centers))])
+        self._draw_items(points, y, scatter_kw or {})
+        self._draw_centers(centers, center_kw or {})
+        self._label_axes(dim)
+        self.legend_ = None if legend is None else self._draw_legend(dim, legend)
         return self
 
     @classmethod
@@ -191,7 +172,7 @@ class EmbeddingDisplay:
         scatter_kw: dict[str, Any] | None = None,
         center_kw: dict[str, Any] | None = None,
     ) -> EmbeddingDisplay:
-        """Embed items by a classifier, project them and its centers to a plane, and draw both.
+        """Embed items with a classifier, project them and its centers to a plane, and draw both.
 
         Parameters
         ----------
@@ -199,7 +180,7 @@ class EmbeddingDisplay:
             The fitted classifier, a fitted Pipeline that holds one (at its end or before other
             steps), or a fitted search over them.
         X : Spectrograms, list, or array-like
-            Items as the estimator takes them: spectrograms, or recordings for a Pipeline that begins with
+            Input of the estimator: spectrograms, or recordings for a Pipeline that starts with
             `SpectrogramTransformer`.
         y : array-like of shape (n_samples,)
             Labels.
@@ -212,9 +193,9 @@ class EmbeddingDisplay:
         title : str, default=None
             Title of the axes.
         scatter_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the items.
+            Arguments of `Axes.scatter` for the items.
         center_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the centers.
+            Arguments of `Axes.scatter` for the centers.
 
         Returns
         -------
@@ -235,12 +216,12 @@ class EmbeddingDisplay:
         UserWarning
             With ``method="lda"``, if there are too few items for the dimension of the embedding.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        _check_options(ax, legend, method)
-        embedder, classifier = find_embedder(estimator)
+        check_drawing(ax, legend)
+        check_method(method)
+        embedder, classifier = find_step(estimator, CenterLossClassifier)
         check_is_fitted(classifier)
         return cls.from_predictions(
-            np.asarray(embedder.transform(X)),
+            embedder.transform(X),
             y,
             centers=classifier.centers_,
             classes=classifier.classes_,
@@ -267,25 +248,25 @@ class EmbeddingDisplay:
         scatter_kw: dict[str, Any] | None = None,
         center_kw: dict[str, Any] | None = None,
     ) -> EmbeddingDisplay:
-        """Project embeddings that have been computed already to a plane, and draw them.
+        """Project embeddings that are already computed to a plane, and draw them.
 
         Parameters
         ----------
         embeddings : array-like of shape (n_samples, embedding_dim)
-            What `CenterLossClassifier.transform` gave, or any other vectors.
+            Embeddings from `CenterLossClassifier.transform`, or any other vectors.
         y : array-like of shape (n_samples,)
             Labels.
         centers : array-like of shape (n_classes, embedding_dim), default=None
-            The centers, as `CenterLossClassifier.centers_`. None draws none.
+            The centers, such as `CenterLossClassifier.centers_`. None draws no centers.
         classes : array-like of shape (n_classes,), default=None
-            The labels in the order of `centers` and of the legend; None takes those in `y`, sorted.
+            The labels in the order of `centers` and of the legend. None means those in `y`, sorted.
         method : {"pca", "lda"}, transformer or None, default="pca"
-            How embeddings become points. "pca" draws the first two principal components, and embeddings of
-            1 or 2 dimensions as they are; "lda" the first two discriminants. Any other transformer that
-            gives 1 or 2 dimensions, such as ``TSNE()`` or ``make_pipeline(StandardScaler(), PCA(2))``, is
-            copied and fitted to the embeddings (and to `y` where it says that it needs labels), or taken as
-            it is where it is fitted already. Centers are left out where it has no `transform`, as
-            t-SNE. None draws embeddings of 1 or 2 dimensions as they are.
+            Projection to points. "pca" draws the first two principal components, "lda" the first two
+            discriminants. Embeddings of 1 or 2 dimensions are drawn unchanged with "pca" and with None. Any
+            other transformer to 1 or 2 dimensions, such as ``TSNE()`` or
+            ``make_pipeline(StandardScaler(), PCA(2))``, is used unchanged if it is fitted; otherwise a copy
+            is fitted to the embeddings, and to `y` if its tags say that it requires labels. Centers are left
+            out if it has no `transform`, such as t-SNE.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
@@ -293,9 +274,9 @@ class EmbeddingDisplay:
         title : str, default=None
             Title of the axes.
         scatter_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the items.
+            Arguments of `Axes.scatter` for the items.
         center_kw : dict, default=None
-            What to pass on to `Axes.scatter` for the centers.
+            Arguments of `Axes.scatter` for the centers.
 
         Returns
         -------
@@ -314,113 +295,57 @@ class EmbeddingDisplay:
         UserWarning
             With ``method="lda"``, if there are too few items for the dimension of the embedding.
         """
-        import_pyplot(f"{cls.__name__}.from_predictions")
-        _check_options(ax, legend, method)
-        embeddings, y = checked_items(embeddings, y, "embeddings")
-        _, centers = checked_classes(y, classes, centers, embeddings.shape[1])
-        projection = project(embeddings, y, method)
-        display = cls(
-            projection.points,
-            y,
-            classes=classes,
-            centers=None if centers is None else projection.of_centers(centers),
-            axis_labels=projection.axis_labels,
-            projection=projection.transformer,
-        )
+        check_drawing(ax, legend)
+        check_method(method)
+        embeddings, y = check_labelled(embeddings, y, "embeddings")
+        _, centers = check_classes(y, classes, centers, embeddings.shape[1])
+        display = cls(y=y, classes=classes, **project(embeddings, y, centers, method))
         return display.plot(ax, legend=legend, title=title, scatter_kw=scatter_kw, center_kw=center_kw)
 
-    def _draw_items(
-        self, ax: Axes, points: NDArray[np.float64], y: NDArray[Any], scatter_kw: dict[str, Any]
-    ) -> None:
-        """Draw the items of each class, smaller and paler where they are many."""
+    def _draw_items(self, points: NDArray[np.float64], y: NDArray[Any], scatter_kw: dict[str, Any]) -> None:
+        """Draw the items of each class, smaller and paler if they are many."""
         many = np.interp(np.log(len(points)), np.log([200, 5000]), [0, 1])
-        area = _scale(ax) * (26 - 18 * many)
-        style = {"alpha": 0.85 - 0.3 * many, "edgecolors": "black", "linewidths": 0.4 - 0.2 * many}
-        self.points_ = []
-        for index, label in enumerate(self.classes_):
-            x, height = _coordinates(points[y == label], index)
-            self.points_.append(
-                ax.scatter(
-                    x, height, **{"s": area * class_area(index), **style, **class_style(index), **scatter_kw}
-                )
-            )
+        look = {"s": 20 - 12 * many, "alpha": 0.85 - 0.3 * many, "edgecolors": "black", "linewidths": 0.3}
+        self.points_ = [
+            self.ax_.scatter(*points[y == label].T, **{**look, **class_style(index), **scatter_kw})
+            for index, label in enumerate(self.classes_)
+        ]
 
-    def _draw_centers(self, ax: Axes, centers: NDArray[np.float64] | None, center_kw: dict[str, Any]) -> None:
-        """Draw the centers above all items, with a white rim that parts them."""
+    def _draw_centers(self, centers: NDArray[np.float64] | None, center_kw: dict[str, Any]) -> None:
+        """Draw the centers above all items, with a white rim that separates them."""
         from matplotlib.patheffects import withStroke
 
-        area, linewidth = 130 * _scale(ax), 1.5 * _scale(ax) ** 0.5
-        rim = [withStroke(linewidth=linewidth + 2.5, foreground="white")]
-        style = {"edgecolors": "black", "linewidths": linewidth, "zorder": 5, "path_effects": rim}
-        self.centers_ = []
-        for index, center in enumerate([] if centers is None else centers):
-            x, height = center if len(center) == 2 else (center[0], index)
-            look = {"s": area * class_area(index), **style, **class_style(index), **center_kw}
-            self.centers_.append(ax.scatter([x], [height], **look))
+        look = {**_CENTER_LOOK, "zorder": 5, "path_effects": [withStroke(linewidth=4, foreground="white")]}
+        self.centers_ = [
+            self.ax_.scatter(*center, **{**look, **class_style(index), **center_kw})
+            for index, center in enumerate([] if centers is None else centers)
+        ]
 
-    def _draw_legend(self, ax: Axes, dim: int, where: str) -> Legend | None:
-        """Draw the legend; rows of a single dimension have their names at the axis."""
-        from matplotlib.lines import Line2D
-
-        entries: list[tuple[Any, str]] = []
-        if dim == 2:
-            entries = [
-                (items, plain(label)) for items, label in zip(self.points_, self.classes_, strict=True)
-            ]
-        if self.centers_:
-            entries.append((Line2D([], [], **_CENTER_IN_LEGEND), "center"))
-        if not entries:
-            return None
-        legend = place_legend([ax], entries, where)
-        for index, handle in enumerate(legend.legend_handles[: len(self.points_) if dim == 2 else 0]):
-            if handle is not None:  # to be seen, however small the items are
-                handle.set(sizes=[26 * class_area(index)], alpha=1)
-        return legend
-
-    def _decorate(self, ax: Axes, dim: int, title: str | None) -> None:
+    def _label_axes(self, dim: int) -> None:
         """Scale and label the axes."""
-        labels = [""] * dim if self.axis_labels is None else [per_cent(label) for label in self.axis_labels]
-        ax.set_xlabel(fitted(labels[0], width_in_inches(ax)))
-        if title is not None:
-            ax.set_title(title)
+        ax = self.ax_
+        if self.axis_labels is not None:
+            ax.set(**dict(zip(("xlabel", "ylabel"), self.axis_labels, strict=False)))
         if dim == 1:
             ax.set_yticks(range(len(self.classes_)), [plain(label) for label in self.classes_])
             ax.set_ylim(len(self.classes_) - 0.5, -0.5)
-            return
-        # A legend below takes away from the height.
-        ax.set_ylabel(fitted(labels[1], height_in_inches(ax) if is_wide(ax) else 0))
-        both_shared = all(
-            len(group.get_siblings(ax)) > 1 for group in (ax.get_shared_x_axes(), ax.get_shared_y_axes())
-        )
-        # matplotlib widens no limits that are shared both ways.
-        ax.set_aspect("equal", adjustable="box" if both_shared else "datalim")
+        else:  # matplotlib does not widen limits that both axes share
+            shared = len(ax.get_shared_x_axes().get_siblings(ax)) > 1
+            ax.set_aspect("equal", adjustable="box" if shared else "datalim")
+
+    def _draw_legend(self, dim: int, where: str) -> Any:
+        """Draw the legend; the classes of a single dimension have their names at the axis instead."""
+        handles = [*self.points_] if dim == 2 else []
+        labels = [plain(label) for label in self.classes_[: len(handles)]]
+        if self.centers_:
+            handles.append(self.ax_.scatter([], [], color="none", **_CENTER_LOOK))
+            labels.append("center")
+        if not handles:
+            return None
+        legend = draw_legend([self.ax_], handles, labels, where)
+        for handle in legend.legend_handles[: len(self.points_) if dim == 2 else 0]:
+            handle.set(sizes=[20], alpha=1)  # visible even if the items are small and pale
+        return legend
 
 
-_CENTER_IN_LEGEND: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "o",
-    "markersize": 8,
-    "markerfacecolor": "none",
-    "markeredgecolor": "black",
-    "markeredgewidth": 1.5,
-}
-
-
-def _scale(ax: Axes) -> float:
-    """Area of markers, relative to that on axes of 5 inches."""
-    return float(np.clip(width_in_inches(ax) / 5, 0.6, 1) ** 2)
-
-
-def _check_options(ax: Any, legend: Any, method: Any) -> None:
-    """Raise before anything is computed where it could not be drawn."""
-    if ax is not None:
-        check_axes(ax)
-    check_legend(legend)
-    check_method(method)
-
-
-def _coordinates(points: NDArray[np.float64], index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give x and y of the items of a class; those of a single dimension lie scattered in a row."""
-    if points.shape[1] == 2:
-        return points[:, 0], points[:, 1]
-    return points[:, 0], index + np.random.default_rng(index).uniform(-0.3, 0.3, len(points))
+_CENTER_LOOK: dict[str, Any] = {"s": 80, "edgecolors": "black", "linewidths": 1.5}

@@ -1,37 +1,21 @@
-"""The step of an estimator that a picture is about."""
+"""The step of an estimator that a picture shows."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-
-from ..classifier import CenterLossClassifier
-from ..features import SpectrogramTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
 
 
-def find_embedder(estimator: Any) -> tuple[Any, CenterLossClassifier]:
-    """Find the classifier, and what leads from the estimator's input to its embeddings by `transform`."""
+def find_step(estimator: Any, wanted: type, *, only_first: bool = False) -> tuple[Pipeline, Any]:
+    """Find a step by its class, and return the part of the estimator that ends with it, and the step."""
     estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
-    if isinstance(estimator, CenterLossClassifier):
-        return estimator, estimator
-    if isinstance(estimator, Pipeline):
-        for index, (_, step) in enumerate(estimator.steps):
-            if isinstance(step, CenterLossClassifier):
-                return estimator[: index + 1], step
+    pipeline = estimator if isinstance(estimator, Pipeline) else make_pipeline(estimator)
+    for index, (_, step) in enumerate(pipeline.steps[:1] if only_first else pipeline.steps):
+        if isinstance(step, wanted):
+            return pipeline[: index + 1], step
     raise TypeError(
-        "estimator must be a CenterLossClassifier, a Pipeline that holds one, or a fitted search over them, "
-        f"got {type(estimator).__name__}: for others, use from_predictions with what they gave."
-    )
-
-
-def find_spectrogram_transformer(estimator: Any) -> SpectrogramTransformer:
-    """Find the transformer that makes the spectrograms."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
-    if isinstance(first, SpectrogramTransformer):
-        return first
-    raise TypeError(
-        "estimator must be a SpectrogramTransformer, a Pipeline that starts with one, or a fitted search "
-        f"over them, got {type(estimator).__name__}: for others, use from_predictions with a spectrogram."
+        f"estimator must be a {wanted.__name__}, a Pipeline that {'starts with' if only_first else 'holds'} "
+        f"one, or a fitted search over them, got {type(estimator).__name__}: for other estimators use "
+        "from_predictions."
     )

@@ -1,43 +1,36 @@
-"""The picture of a training."""
+"""Picture of a training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_number
-from ._estimators import find_embedder
-from ._legend import place_legend
-from ._style import (
-    COLOURS,
-    check_axes,
-    check_legend,
-    fitted,
-    height_in_inches,
-    import_pyplot,
-    new_axes,
-    per_cent,
-)
+from ..classifier import CenterLossClassifier
+from ._drawing import COLOURS, check_drawing, draw_legend, open_axes, plain
+from ._estimators import find_step
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
-
-# What a curve is called, its colour, marker and width; the joint loss lies under its parts.
-_LOSSES = {
-    "loss": ("joint loss", "black", "o", 2.2),
-    "cross_entropy": ("cross-entropy", COLOURS[0], "s", 1.4),
-    "center_loss": ("center loss", COLOURS[1], "^", 1.4),
+_PARTS: dict[str, dict[str, Any]] = {
+    "train": {"label": "training", "linestyle": "-"},
+    "valid": {"label": "validation", "linestyle": "--", "markerfacecolor": "white"},
 }
-_PARTS: dict[str, tuple[str, Any]] = {"train": ("training", "-"), "valid": ("validation", "--")}
+_CURVES: dict[str, dict[str, Any]] = {
+    "loss": {"label": "joint loss", "color": "black", "marker": "o", "linewidth": 2.2},
+    "cross_entropy": {"label": "cross-entropy", "color": COLOURS[0], "marker": "s"},
+    "center_loss": {"label": "center loss", "color": COLOURS[1], "marker": "^"},
+    "unweighted_accuracy": {"label": "UA", "color": COLOURS[2], "marker": "D"},
+}
 _ACCURACY = "valid_unweighted_accuracy"
+_KEYS = [*(f"{part}_{loss}" for part in _PARTS for loss in list(_CURVES)[:3]), _ACCURACY]
 
 
-class TrainingHistoryDisplay:
+@dataclass(eq=False, repr=False)
+class TrainingHistoryDisplay:  # numpydoc ignore=PR02
     """Picture of a training: the losses and, with early stopping, validation and the best epoch.
 
     Make it with :meth:`from_estimator` or :meth:`from_predictions`. Parameters are stored as attributes.
@@ -45,11 +38,11 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     history : sequence of dict
-        One dictionary an epoch, as `CenterLossClassifier.history_`. What it lacks is not drawn.
+        One dictionary per epoch, such as `CenterLossClassifier.history_`. Missing curves are not drawn.
     best_epoch : int, default=None
-        The epoch whose network was kept, counted from 1. None marks none.
+        The epoch whose network was kept, counted from 1. None marks no epoch.
     center_lambda : float, default=None
-        Weight of the center loss, at least 0. Above 0 the center loss is drawn times it, so that the
+        Weight of the center loss, at least 0. Above 0 the center loss is multiplied by it, so that the
         curves add up to the joint loss. None or 0 draws the center loss unweighted.
 
     Attributes
@@ -59,13 +52,13 @@ class TrainingHistoryDisplay:
     accuracy_ax_ : matplotlib.axes.Axes or None
         Axes of the unweighted accuracy (UA) below them; None without validation.
     figure_ : matplotlib.figure.Figure
-        Figure that holds them.
+        Figure of these axes.
     lines_ : dict of str to matplotlib.lines.Line2D
         The curves, by their keys in `history`.
     best_epoch_lines_ : list of matplotlib.lines.Line2D
         The marks of the best epoch, one on each axes.
     legend_ : matplotlib.legend.Legend or None
-        The legend.
+        The legend, None without one.
 
     See Also
     --------
@@ -84,69 +77,63 @@ class TrainingHistoryDisplay:
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(
-        self, history: Any, *, best_epoch: int | None = None, center_lambda: float | None = None
-    ) -> None:
-        self.history = history
-        self.best_epoch = best_epoch
-        self.center_lambda = center_lambda
+    history: Any
+    _: KW_ONLY
+    best_epoch: int | None = None
+    center_lambda: float | None = None
 
     def plot(
-        self,
-        ax: Axes | Sequence[Axes] | None = None,
-        *,
-        legend: str | None = "auto",
-        title: str | None = None,
+        self, ax: Any = None, *, legend: str | None = "auto", title: str | None = None
     ) -> TrainingHistoryDisplay:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of two of them, default=None
-            Axes to draw on. With validation a single one is divided, losses above and accuracy below; two
-            take one each. None makes a new figure.
+            Axes to draw on. With validation, single axes are divided, losses above and accuracy below; of
+            two axes the first is for the losses. None makes a new figure, with constrained layout.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
-            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes
-            of 3.5 inches or more, and otherwise "below". None draws no legend.
+            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of 3.5 inches or
+            more, and otherwise "below"; in a figure without a layout engine, which makes no room for a legend
+            outside of the axes, it is "inside". None draws no legend.
         title : str, default=None
             Title of the axes of the losses.
 
         Returns
         -------
         TrainingHistoryDisplay
-            The display itself, with `ax_`, `accuracy_ax_`, `figure_` and what they hold.
+            The display itself, with `ax_`, `accuracy_ax_`, `figure_` and the artists on them.
 
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or the history holds no epoch or no known curve.
+            If a parameter cannot be used, or the history has no epoch or no known curve.
         ImportError
             If matplotlib cannot be imported.
         """
-        import_pyplot("TrainingHistoryDisplay.plot")
-        given = _given_axes(ax)
-        check_legend(legend)
-        epochs, curves = self._checked_curves()
-        axes = _panels(given, with_accuracy=_ACCURACY in curves)
-        self.ax_, self.accuracy_ax_ = axes[0], axes[1] if _ACCURACY in curves else None
-        self.figure_ = self.ax_.figure
-        self._draw_losses(epochs, curves)
-        self._draw_accuracy(epochs, curves)
-        self._mark_best_epoch(epochs, curves)
-        _decorate(self.ax_, self.accuracy_ax_, epochs)
-        if title is not None:
-            self.ax_.set_title(title)
-        self.legend_ = None if legend is None else self._draw_legend(curves, legend)
+        given = list(np.array(ax, dtype=object).ravel())  # [None] for a new figure
+        if len(given) not in (1, 2):
+            raise ValueError(f"ax must be one matplotlib Axes, two of them, or None, got {len(given)}.")
+        for each in given:
+            check_drawing(each, legend)
+        epochs, curves = self._check_curves()
+        axes = [open_axes(given[0], title)]
+        if _ACCURACY in curves:
+            axes.append(given[1] if len(given) == 2 else _split(axes[0]))
+        self.ax_, self.figure_ = axes[0], axes[0].figure
+        self.accuracy_ax_ = axes[1] if len(axes) == 2 else None
+        self._draw_curves(epochs, curves)
+        self.best_epoch_lines_ = []
+        if self.best_epoch is not None:
+            self.best_epoch_lines_ = [each.axvline(self.best_epoch, color="0.35", ls=":") for each in axes]
+        _label_axes(axes)
+        entries = self._legend_entries()
+        self.legend_ = legend and draw_legend(axes, [*entries.values()], [*entries], legend)
         return self
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator: Any,
-        *,
-        ax: Axes | Sequence[Axes] | None = None,
-        legend: str | None = "auto",
-        title: str | None = None,
+        cls, estimator: Any, *, ax: Any = None, legend: str | None = "auto", title: str | None = None
     ) -> TrainingHistoryDisplay:
         """Draw the training of a fitted classifier.
 
@@ -169,19 +156,18 @@ class TrainingHistoryDisplay:
         Raises
         ------
         TypeError, ValueError
-            If the estimator holds no `CenterLossClassifier`, or a parameter cannot be used.
+            If the estimator does not contain a `CenterLossClassifier`, or a parameter cannot be used.
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ImportError
             If matplotlib cannot be imported.
         """
-        import_pyplot(f"{cls.__name__}.from_estimator")
-        _, classifier = find_embedder(estimator)
+        _, classifier = find_step(estimator, CenterLossClassifier)
         check_is_fitted(classifier)
         display = cls(
             classifier.history_,
             best_epoch=getattr(classifier, "best_epoch_", None),
-            # Not the parameter, which may have been set to something else since.
+            # Not the parameter, which may have changed after the fit.
             center_lambda=classifier.net_.criterion_.center_lambda,
         )
         return display.plot(ax, legend=legend, title=title)
@@ -193,18 +179,18 @@ class TrainingHistoryDisplay:
         *,
         best_epoch: int | None = None,
         center_lambda: float | None = None,
-        ax: Axes | Sequence[Axes] | None = None,
+        ax: Any = None,
         legend: str | None = "auto",
         title: str | None = None,
     ) -> TrainingHistoryDisplay:
-        """Draw a training from what was recorded of it.
+        """Draw a training from its history.
 
         Parameters
         ----------
         history : sequence of dict
-            One dictionary an epoch, as `CenterLossClassifier.history_`.
+            One dictionary per epoch, such as `CenterLossClassifier.history_`.
         best_epoch : int, default=None
-            The epoch whose network was kept, counted from 1. None marks none.
+            The epoch whose network was kept, counted from 1. None marks no epoch.
         center_lambda : float, default=None
             Weight of the center loss, at least 0. None or 0 draws the center loss unweighted.
         ax : matplotlib.axes.Axes or sequence of two of them, default=None
@@ -222,15 +208,14 @@ class TrainingHistoryDisplay:
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or the history holds no epoch or no known curve.
+            If a parameter cannot be used, or the history has no epoch or no known curve.
         ImportError
             If matplotlib cannot be imported.
         """
-        import_pyplot(f"{cls.__name__}.from_predictions")
         display = cls(history, best_epoch=best_epoch, center_lambda=center_lambda)
         return display.plot(ax, legend=legend, title=title)
 
-    def _checked_curves(self) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+    def _check_curves(self) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
         """Numbers of the epochs, and the curves by key, NaN in epochs that lack a value."""
         rows = list(self.history) if isinstance(self.history, Iterable) else []
         if not rows or not all(isinstance(row, Mapping) for row in rows):
@@ -238,11 +223,10 @@ class TrainingHistoryDisplay:
                 "history must be a list with a dictionary for each epoch, one or more, such as history_ of a "
                 f"fitted CenterLossClassifier, got {type(self.history).__name__} with {len(rows)} items."
             )
-        keys = [f"{part}_{loss}" for part in _PARTS for loss in _LOSSES] + [_ACCURACY]
-        curves = {key: np.array([row.get(key, np.nan) for row in rows], dtype=np.float64) for key in keys}
+        curves = {key: np.array([row.get(key, np.nan) for row in rows], dtype=np.float64) for key in _KEYS}
         curves = {key: curve for key, curve in curves.items() if not np.isnan(curve).all()}
         if not curves:
-            raise ValueError(f"history has none of the keys {', '.join(keys)}.")
+            raise ValueError(f"history has none of the keys {', '.join(_KEYS)}.")
         epochs = np.array([row.get("epoch", number) for number, row in enumerate(rows, start=1)])
         if self.best_epoch is not None:
             check_number("best_epoch", self.best_epoch, integer=True, low=epochs.min(), high=epochs.max())
@@ -250,127 +234,54 @@ class TrainingHistoryDisplay:
             check_number("center_lambda", self.center_lambda, low=0)
         return epochs, curves
 
-    def _draw_losses(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
-        """Draw the losses, training filled and validation hollow."""
+    def _draw_curves(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
+        """Draw the losses, and the accuracy in per cent."""
         self.lines_ = {}
-        for part, (_, linestyle) in _PARTS.items():
-            for loss, (_, colour, marker, width) in _LOSSES.items():
-                key = f"{part}_{loss}"
-                if key in curves:
-                    (self.lines_[key],) = self.ax_.plot(
-                        epochs,
-                        self._weight(loss) * curves[key],
-                        color=colour,
-                        linestyle=linestyle,
-                        linewidth=width,
-                        marker=marker,
-                        markersize=5,
-                        markerfacecolor=colour if part == "train" else "white",
-                        markevery=_mark_every(len(epochs)),
-                    )
+        markers = max(1, len(epochs) // 10)  # every so many epochs, so that long trainings stay readable
+        for key, curve in curves.items():
+            part, name = key.split("_", 1)
+            ax: Any = self.accuracy_ax_ if key == _ACCURACY else self.ax_
+            factor = {"unweighted_accuracy": 100, "center_loss": self.center_lambda or 1}.get(name, 1)
+            look = {**_PARTS[part], **_CURVES[name]}
+            if name == "center_loss" and factor != 1:
+                look["label"] = f"{factor:g} × center loss"
+            (self.lines_[key],) = ax.plot(epochs, factor * curve, ms=5, markevery=markers, **look)
 
-    def _draw_accuracy(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
-        """Draw the unweighted accuracy in per cent."""
-        if self.accuracy_ax_ is not None:
-            (self.lines_[_ACCURACY],) = self.accuracy_ax_.plot(
-                epochs,
-                100 * curves[_ACCURACY],
-                color=COLOURS[2],
-                linestyle="--",
-                marker="D",
-                markersize=4,
-                markerfacecolor="white",
-                markevery=_mark_every(len(epochs)),
-            )
-
-    def _mark_best_epoch(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
-        """Draw a line at the best epoch on each axes, and fill the marker of its accuracy."""
-        self.best_epoch_lines_ = []
-        if self.best_epoch is None:
-            return
-        look: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.5, "zorder": 1}
-        self.best_epoch_lines_ = [ax.axvline(self.best_epoch, **look) for ax in self._axes()]
-        if self.accuracy_ax_ is not None:
-            best = 100 * curves[_ACCURACY][epochs == self.best_epoch]
-            self.accuracy_ax_.plot([self.best_epoch], best, color=COLOURS[2], marker="D", markersize=7)
-
-    def _axes(self) -> list[Axes]:
-        """Axes that were drawn on, from top to bottom."""
-        return [self.ax_] if self.accuracy_ax_ is None else [self.ax_, self.accuracy_ax_]
-
-    def _draw_legend(self, curves: dict[str, NDArray[np.float64]], where: str) -> Legend:
-        """Draw the legend: losses by colour and marker, parts by line."""
+    def _legend_entries(self) -> dict[str, Any]:
+        """Artists of the legend by label: losses by colour and marker, parts by line."""
         from matplotlib.lines import Line2D
 
-        entries: list[tuple[Any, str]] = []
-        for loss, (name, colour, marker, width) in _LOSSES.items():
-            if f"train_{loss}" in curves or f"valid_{loss}" in curves:
-                label = f"{self.center_lambda:g} × {name}" if self._weight(loss) != 1 else name
-                handle = Line2D([], [], color=colour, marker=marker, linewidth=width, markersize=5)
-                entries.append((handle, label))
-        if any(key.startswith("valid") for key in curves):
-            for name, linestyle in _PARTS.values():
-                entries.append((Line2D([], [], color="0.35", linestyle=linestyle), name))
+        entries: dict[str, Any] = {}
+        for key, line in self.lines_.items():
+            if key != _ACCURACY:
+                entries.setdefault(line.get_label(), line)
+        if any(key.startswith("valid") for key in self.lines_):
+            entries |= {look["label"]: Line2D([], [], color="0.35", **look) for look in _PARTS.values()}
         if self.best_epoch_lines_:
-            entries.append((self.best_epoch_lines_[0], f"best epoch: {self.best_epoch}"))
-        return place_legend(self._axes(), entries, where)
-
-    def _weight(self, loss: str) -> float:
-        """Factor that a loss is drawn with."""
-        return (self.center_lambda or 1.0) if loss == "center_loss" else 1.0
+            entries[f"best epoch: {self.best_epoch}"] = self.best_epoch_lines_[0]
+        return entries
 
 
-def _mark_every(n_epochs: int) -> int:
-    """Epochs from one marker to the next."""
-    return max(1, n_epochs // 10)
+def _label_axes(axes: list[Any]) -> None:
+    """Label the axes of the losses, and those of the accuracy below them."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes[0].set_ylabel("loss")
+    for accuracy_ax in axes[1:]:
+        accuracy_ax.set_ylabel(plain("validation UA (%)"))
+    axes[-1].set_xlabel("epoch")
+    for ax in axes:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _given_axes(ax: Any) -> list[Axes]:
-    """One or two axes, or none."""
-    if ax is None:
-        return []
-    given = list(np.ravel(ax)) if isinstance(ax, (list, tuple, np.ndarray)) else [ax]
-    if len(given) not in (1, 2):
-        raise ValueError(f"ax must be one matplotlib Axes, two of them, or None, got {len(given)}.")
-    for each in given:
-        check_axes(each)
-    return given
-
-
-def _panels(given: list[Axes], *, with_accuracy: bool) -> list[Axes]:
-    """Axes of the losses and, where there is one, of the accuracy."""
-    if len(given) == 2:
-        return given
-    aspect, narrow_aspect = (0.8, 1.3) if with_accuracy else (0.6, 0.95)
-    ax = given[0] if given else new_axes(aspect=aspect, narrow_aspect=narrow_aspect)
-    return [ax, _lower_part(ax)] if with_accuracy else [ax]
-
-
-def _lower_part(ax: Axes, share: float = 0.36) -> Axes:
-    """Give the lower part of the room of some axes to new ones that share their epochs."""
+def _split(ax: Any, upper: float = 0.64) -> Any:
+    """Divide axes in two, and return the new lower ones, which share their epochs."""
     figure, spec = ax.figure, ax.get_subplotspec()
+    ax.tick_params(labelbottom=False)
     if spec is not None:
-        parts = spec.subgridspec(2, 1, height_ratios=(1 - share, share))
+        parts = spec.subgridspec(2, 1, height_ratios=(upper, 1 - upper))
         ax.set_subplotspec(parts[0])
         return figure.add_subplot(parts[1], sharex=ax)
     x, y, width, height = ax.get_position().bounds
-    ax.set_position((x, y + height * (share + 0.04), width, height * (0.96 - share)))
-    return figure.add_axes((x, y, width, height * (share - 0.04)), sharex=ax)
-
-
-def _decorate(ax: Axes, accuracy_ax: Axes | None, epochs: NDArray[np.int64]) -> None:
-    """Label the axes."""
-    from matplotlib.ticker import MaxNLocator
-
-    ax.set_ylabel("loss")
-    lowest = ax if accuracy_ax is None else accuracy_ax
-    lowest.set_xlabel("epoch")
-    if accuracy_ax is not None:
-        accuracy_ax.margins(y=0.1)  # room for the mark of the best epoch
-        accuracy_ax.set_ylabel(fitted(per_cent("validation UA (%)"), height_in_inches(accuracy_ax)))
-        if accuracy_ax in ax.get_shared_x_axes().get_siblings(ax):
-            ax.tick_params(labelbottom=False)
-    margin = max(0.5, 0.02 * np.ptp(epochs))
-    for each in (ax, lowest):
-        each.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        each.set_xlim(epochs.min() - margin, epochs.max() + margin)
+    ax.set_position((x, y + (1 - upper) * height, width, upper * height))
+    return figure.add_axes((x, y, width, (0.9 - upper) * height), sharex=ax)

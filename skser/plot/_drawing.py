@@ -1,0 +1,102 @@
+"""What the displays share: matplotlib when it is needed, axes, colours and markers, legends."""
+
+from __future__ import annotations
+
+import re
+from math import ceil
+from typing import Any
+
+from .._utils import check_choice
+
+# Okabe and Ito, "Color universal design", 2008: can be told apart with any kind of colour vision. Yellow,
+# which is weak on white paper, comes last.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d")
+
+_OUTSIDE = {"frameon": False, "handlelength": 1.5, "handletextpad": 0.5, "columnspacing": 1}
+_LEGEND_PLACES: dict[str, dict[str, Any]] = {
+    "inside": {"loc": "best"},
+    "right": {"loc": "upper left", "bbox_to_anchor": (1, 1), **_OUTSIDE},
+    "below": {"loc": "upper center", "bbox_to_anchor": (0.5, 0), **_OUTSIDE},
+}
+_WIDE = 3.5  # inches of width from which a legend fits beside the axes
+
+
+def import_pyplot() -> Any:
+    """Import matplotlib.pyplot, or say how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"Drawing needs matplotlib, which cannot be imported ({error}): "
+            'install it with `pip install "skser[plot]"`.'
+        ) from error
+    return plt
+
+
+def check_drawing(ax: Any, legend: Any = None) -> None:
+    """Raise unless matplotlib can be imported and draw on these axes, with the legend in a known place."""
+    import_pyplot()
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be a matplotlib Axes, got {type(ax).__name__}: pass one that plt.subplots() returns."
+        )
+    if legend is not None:
+        check_choice("legend", legend, ("auto", *_LEGEND_PLACES))
+
+
+def open_axes(ax: Any, title: str | None) -> Any:
+    """Return the axes passed in, or those of a new figure, with the title."""
+    if ax is None:
+        _, ax = import_pyplot().subplots(layout="constrained")  # makes room for labels and legends
+    if title is not None:
+        ax.set_title(title)
+    return ax
+
+
+def class_style(index: int) -> dict[str, str]:
+    """Colour and marker of a class; each of the first 96 pairs occurs once, each of 12 markers first."""
+    marker = _MARKERS[(index + index // 24) % 12]  # 8 colours and 12 markers in step repeat after 24
+    return {"color": COLOURS[index % 8], "marker": marker}
+
+
+def plain(text: Any) -> str:
+    """Escape the characters that matplotlib or LaTeX would read as a formula or a command."""
+    from matplotlib import rcParams
+
+    special = r"[$%&#_{}]" if rcParams["text.usetex"] else r"\$"
+    return re.sub(special, r"\\\g<0>", str(text))
+
+
+def draw_legend(axes: list[Any], handles: list[Any], labels: list[str], where: str) -> Any:
+    """Draw the legend of a column of axes, in as many columns as fit."""
+    # Not `figure.legend`: legends of several displays in one figure would have the same place.
+    if where == "auto":
+        where = _automatic_place(axes[0])
+    ax, place = axes[0], {"handles": handles, "labels": labels, **_LEGEND_PLACES[where]}
+    if where == "below":
+        ax = axes[-1]
+        place["bbox_transform"] = _bottom_of_labels(ax)
+    legend, box = ax.legend(**place), ax.get_window_extent()
+    if where == "inside":
+        return legend
+    size = legend.get_window_extent()
+    columns = ceil(size.height / box.height) if where == "right" else int(1.1 * box.width / size.width)
+    return ax.legend(**place, ncols=min(max(columns, 1), len(labels)))
+
+
+def _automatic_place(ax: Any) -> str:
+    """Where the legend goes by default: outside of the axes if something makes room for it there."""
+    if ax.figure.get_layout_engine() is None:
+        return "inside"
+    return "right" if ax.get_window_extent().width / ax.figure.dpi >= _WIDE else "below"
+
+
+def _bottom_of_labels(ax: Any) -> Any:
+    """Coordinates of the axes, moved down by the height of the labels below them."""
+    from matplotlib.transforms import ScaledTranslation
+
+    inches = (ax.get_window_extent().y0 - ax.get_tightbbox().y0) / ax.figure.dpi
+    return ax.transAxes + ScaledTranslation(0, -inches, ax.figure.dpi_scale_trans)

@@ -1,0 +1,44 @@
+"""Checks of labels, classes and centers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import unique_labels
+
+
+def check_labelled(vectors: Any, y: Any, name: str) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Convert vectors (n_samples, dim) and their labels (n_samples,) to arrays."""
+    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), column_or_1d(y)
+    check_consistent_length(vectors, y)
+    return vectors, y
+
+
+def check_classes(
+    y: NDArray[Any], classes: Any, centers: Any, dim: int
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """List the classes, followed by the other labels in `y`, and convert the centers of the classes."""
+    try:
+        found = unique_labels(y)
+    except TypeError as error:
+        raise TypeError(f"the labels in y must be all text or all numbers: {error}.") from error
+    known = found if classes is None else column_or_1d(classes)
+    if len(np.unique(known)) != len(known):
+        raise ValueError(f"classes must differ from each other, got {known.tolist()}.")
+    others = np.setdiff1d(found, known)
+    if len(others) == len(found):
+        raise ValueError(
+            f"none of the labels in y, {found.tolist()}, is one of the classes, {known.tolist()}: pass "
+            "the labels that the classifier was fitted with."
+        )
+    if centers is not None:
+        centers = check_array(centers, dtype=np.float64, input_name="centers")
+        if centers.shape != (len(known), dim):
+            raise ValueError(
+                f"centers must have shape {(len(known), dim)}, a row for each of the classes "
+                f"{known.tolist()} in the dimensions of the points, got {centers.shape}."
+            )
+    return np.concatenate([known, others]), centers
