@@ -18,7 +18,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import ConfusionMatrixDisplay, balanced_accuracy_score, confusion_matrix, recall_score
+from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -142,17 +142,6 @@ def test_probabilities_are_those_of_cross_val_predict(features):
     assert not hasattr(model, "coef_")  # the estimator itself is not fitted
 
 
-def test_pooled_values_are_over_all_predictions(features, svc):
-    evaluation = without_warnings(svc, features)
-    y, predicted = evaluation.predictions["label"], evaluation.predictions["predicted"]
-    assert evaluation.unweighted_accuracy == pytest.approx(balanced_accuracy_score(y, predicted))
-    assert evaluation.weighted_accuracy == pytest.approx(np.mean(y == predicted))
-    assert evaluation.labels.tolist() == ["angry", "calm", "sad"]
-    np.testing.assert_array_equal(evaluation.confusion_matrix, confusion_matrix(y, predicted))
-    np.testing.assert_allclose(evaluation.recall, recall_score(y, predicted, average=None))
-    assert evaluation.recall.index.tolist() == ["angry", "calm", "sad"]
-
-
 class Rule(ClassifierMixin, BaseEstimator):
     """Calm for 0, sad for other values."""
 
@@ -164,14 +153,16 @@ class Rule(ClassifierMixin, BaseEstimator):
         return np.where(np.asarray(X)[:, 0] == 0, "calm", "sad")
 
 
-def test_values_by_hand():
+def test_accuracies_by_hand():
     X = np.array([[0], [0], [0], [1], [1], [1], [0], [1]])
     y = ["calm", "calm", "sad", "sad", "sad", "calm", "calm", "sad"]
     evaluation = evaluate_quietly(Rule(), (X, y, ["Ann"] * 6 + ["Ben"] * 2))
     # Ann: calm 2 of 3, sad 2 of 3; Ben: calm 1 of 1, sad 1 of 1.
     np.testing.assert_allclose(evaluation.folds["UA"], [2 / 3, 1])
     assert evaluation.confusion_matrix.tolist() == [[3, 1], [1, 3]]
+    assert evaluation.labels.tolist() == evaluation.recall.index.tolist() == ["calm", "sad"]
     assert evaluation.unweighted_accuracy == evaluation.weighted_accuracy == 0.75
+    assert evaluation.recall.tolist() == [0.75, 0.75]
     # The mean of the folds is not the pooled accuracy, because their sizes differ.
     np.testing.assert_allclose(evaluation.summary["UA"], [0.75, 5 / 6, 1 / 6])
     np.testing.assert_allclose(evaluation.summary["WA"], [0.75, 5 / 6, 1 / 6])
@@ -512,36 +503,44 @@ def test_spectrograms_can_be_the_items(speech):
 # Warnings
 
 
-@pytest.mark.parametrize("cv", [10, GroupKFold(10), StratifiedGroupKFold(10)], ids=str)
-def test_warns_of_more_folds_than_groups(features, svc, cv):
-    sentence = only_warning(svc, features, cv=cv)
-    assert sentence == "there are fewer groups (6) than requested folds (10): each group is a fold."
-    assert evaluate_quietly(svc, features, cv=cv).folds["n_test"].tolist() == [10] * 6
+FEWER_GROUPS = "there are fewer groups (6) than requested folds (10): each group is a fold."
+IN_BOTH_PARTS = "speakers are in the training and in the test part of "
+TEXTS = np.random.default_rng(0).integers(5, size=60)
 
 
-@pytest.mark.parametrize("splitter", [GroupKFold, StratifiedGroupKFold])
-def test_as_many_folds_as_groups_give_no_warning(features, svc, splitter):
-    assert len(without_warnings(svc, features, cv=splitter(6)).folds) == 6
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"cv": 10}, FEWER_GROUPS),
+        ({"cv": GroupKFold(10)}, FEWER_GROUPS),
+        ({"cv": StratifiedGroupKFold(10)}, FEWER_GROUPS),
+        ({"cv": KFold(3, shuffle=True, random_state=0)}, IN_BOTH_PARTS + "3 of 3 folds"),
+        ({"cv": StratifiedKFold(4)}, IN_BOTH_PARTS + "4 of 4 folds"),
+        ({"cv": [(np.arange(25), np.arange(25, 60)), (np.arange(30, 60), np.arange(25))]}, "(fold 1: Eve)"),
+        ({"groups": TEXTS}, IN_BOTH_PARTS + "5 of 5 folds (fold 1: Ann, Eve, Ian, Liz, fold 2: "),
+        ({"groups": TEXTS}, ", fold 3: Ann, Ben, Eve, Ian, Liz and 1 more and 2 more)"),
+        ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test part"),
+        ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are tested on more than once"),
+    ],
+    ids=str,
+)
+def test_warns_of_doubtful_folds(features, svc, parameters, expected):
+    assert expected in only_warning(svc, features, **parameters)
 
 
-def test_warns_of_speakers_in_both_parts(features, svc):
-    halves = [(np.arange(30, 60), np.arange(25)), (np.arange(25), np.arange(25, 60))]
-    sentence = only_warning(svc, features, cv=halves)
-    assert "speakers are in the training and in the test part of 1 of 2 folds (fold 2: Eve)" in sentence
+@pytest.mark.parametrize("cv", [GroupKFold(6), StratifiedGroupKFold(6)])
+def test_as_many_folds_as_groups_give_no_warning(features, svc, cv):
+    assert len(without_warnings(svc, features, cv=cv).folds) == 6
 
 
-def test_shared_speakers_are_those_of_the_frame_and_not_the_groups(features, svc):
-    texts = np.random.default_rng(0).integers(5, size=60)
-    sentence = only_warning(svc, features, groups=texts)
-    assert "part of 5 of 5 folds (fold 1: Ann, Eve, Ian, Liz, fold 2: " in sentence
-    assert ", fold 3: Ann, Ben, Eve, Ian, Liz and 1 more and 2 more)" in sentence
-    assert not without_warnings(svc, features, groups=texts, speakers=texts).warnings
+def test_more_folds_than_groups_make_each_group_a_fold_or_share_groups(features, svc):
+    assert evaluate_quietly(svc, features, cv=10).folds["n_test"].tolist() == [10] * 6
+    sentences = evaluate_quietly(svc, features, cv=StratifiedKFold(10)).warnings
+    assert "there are fewer groups (6) than requested folds (10): folds share groups." in sentences
 
 
-def test_warns_of_folds_that_share_groups(features, svc):
-    sentences = " ".join(evaluate_quietly(svc, features, cv=StratifiedKFold(10)).warnings)
-    assert "there are fewer groups (6) than requested folds (10): folds share groups" in sentences
-    assert "speakers are in the training and in the test part of 10 of 10 folds" in sentences
+def test_groups_that_are_the_speakers_are_not_shared(features, svc):
+    assert not without_warnings(svc, features, groups=TEXTS, speakers=TEXTS).warnings
 
 
 def test_warns_of_fewer_than_four_speakers(features, svc):
@@ -555,18 +554,11 @@ def test_warns_of_fewer_than_four_speakers(features, svc):
         assert sum("claim" in sentence for sentence in sentences) == n_warnings
 
 
-def test_warns_of_items_that_no_fold_tests(features, svc):
-    assert "40 items of 60 are in no test part" in only_warning(svc, features, cv=THREE_FOLDS[:1])
-
-
-def test_warns_of_items_that_several_folds_test_and_counts_each_prediction(features, svc):
-    folds = [*THREE_FOLDS, THREE_FOLDS[0]]
-    assert "20 items of 60 are tested on more than once" in only_warning(svc, features, cv=folds)
-    evaluation = evaluate_quietly(svc, features, cv=folds)
-    assert len(evaluation.predictions) == evaluation.confusion_matrix.sum() == 80
+def test_each_prediction_of_an_item_counts(features, svc):
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
+    evaluation = evaluate_quietly(svc, features, cv=cv)
+    assert len(evaluation.predictions) == evaluation.confusion_matrix.sum() == 120
     assert evaluation.predictions["item"].is_monotonic_increasing
-    repeated = evaluate_quietly(svc, features, cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=2))
-    assert len(repeated.predictions) == 120
 
 
 def test_warns_of_classes_that_a_part_lacks(features, svc):
@@ -592,11 +584,6 @@ def test_warns_of_unknown_speakers(features, svc):
     assert evaluation.folds["test_groups"].tolist() == [()] * 5
     assert "not known" in str(evaluation)
     assert not {"group", "speaker"} & set(evaluation.predictions)
-
-
-@pytest.mark.parametrize("cv", [KFold(3, shuffle=True, random_state=0), StratifiedKFold(4)])
-def test_splitters_that_do_not_use_groups_give_no_further_warning(features, svc, cv):
-    assert "speakers are in the training and" in only_warning(svc, features, cv=cv)
 
 
 # Errors
@@ -699,8 +686,9 @@ class Failing(Recorder):
         return super().fit(X, y)
 
 
-@pytest.mark.parametrize("error", [ValueError, FileNotFoundError, MemoryError])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("error", "n_jobs"), [(ValueError, 1), (ValueError, 2), (FileNotFoundError, 1), (MemoryError, 1)]
+)
 def test_an_error_in_a_fold_keeps_its_type_and_names_the_fold(features, error, n_jobs):
     with pytest.raises(error, match="no such session") as caught:
         evaluate(Failing(2, error), features, groups="session", n_jobs=n_jobs)
