@@ -522,7 +522,6 @@ TEXTS = np.random.default_rng(0).integers(5, size=60)
         ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test part"),
         ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are tested on more than once"),
     ],
-    ids=str,
 )
 def test_warns_of_doubtful_folds(features, svc, parameters, expected):
     assert expected in only_warning(svc, features, **parameters)

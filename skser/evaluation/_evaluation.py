@@ -137,11 +137,8 @@ def _report(evaluation: Evaluation) -> str:
     """Text of an evaluation: a table of the folds, a table of the classes, and the warnings."""
     chance = 1 / evaluation.predictions["label"].nunique()
     title = f"UA and WA in % (chance is {_percent(chance)} % UA, pooled is over all predictions)"
-    tables = [
-        table.to_string(index=False, na_rep="nan", float_format=_percent)
-        for table in (_folds_table(evaluation), _classes_table(evaluation))
-    ]
-    return "\n\n".join([title, *tables, *(f"Note: {warning}" for warning in evaluation.warnings)])
+    notes = [f"Note: {warning}" for warning in evaluation.warnings]
+    return "\n\n".join([title, _folds_table(evaluation), _classes_table(evaluation), *notes])
 
 
 def _percent(share: float) -> str:
@@ -149,7 +146,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _folds_table(evaluation: Evaluation) -> pd.DataFrame:
+def _folds_table(evaluation: Evaluation) -> str:
     """Accuracies of the folds, their mean and standard deviation, and of all predictions pooled."""
     import pandas as pd
 
@@ -158,10 +155,11 @@ def _folds_table(evaluation: Evaluation) -> pd.DataFrame:
     table = pd.concat([folds, evaluation.summary.loc[["mean", "std", "pooled"]].astype(object)])
     table.loc["pooled", "n_test"] = len(evaluation.predictions)
     names = {"test_groups": "test groups", "n_train": "train", "n_test": "test"}
-    return table.rename(columns=names).rename_axis("fold").reset_index().fillna("")
+    table = table.rename(columns=names).rename_axis("fold").reset_index()
+    return table.to_string(index=False, na_rep="", float_format=_percent)
 
 
-def _classes_table(evaluation: Evaluation) -> pd.DataFrame:
+def _classes_table(evaluation: Evaluation) -> str:
     """Items and recall of the classes and, if it fits, the confusion matrix."""
     import pandas as pd
 
@@ -171,4 +169,5 @@ def _classes_table(evaluation: Evaluation) -> pd.DataFrame:
     )
     if len(labels) <= _CONFUSED_CLASSES:
         table[[f"as {label}" for label in labels]] = matrix
-    return table.astype(object)  # pandas puts two spaces between columns of numbers
+    # As objects, because pandas puts two spaces between columns of numbers.
+    return table.astype(object).to_string(index=False, na_rep="nan", float_format=_percent)
