@@ -607,6 +607,7 @@ TWO = ["sad", "calm"]
         (np.zeros((3, 2)), TypeError, "got ndarray, data of type memoryview and target of type NoneType"),
         ({"data": [1]}, TypeError, "got dict, data of type list and target of type NoneType"),
         (([1],), TypeError, "got tuple, data of type list and target of type NoneType"),
+        (([1, 2], TWO, None, None), TypeError, "got tuple, data of type NoneType"),
         (("one.wav", ["sad"]), TypeError, r"data \(a sequence of items\) .* data of type str"),
         ((iter([1, 2]), TWO), TypeError, r"data \(a sequence of items\) .* data of type list_iterator"),
         (([1, 2, 3], TWO), ValueError, "y has 2 labels but X has 3 items"),
@@ -707,7 +708,7 @@ class Numbering(Recorder):
 @pytest.mark.parametrize(
     ("model", "error"),
     [
-        (Numbering(), r"string and number.*'angry'.*\[0\]"),
+        (Numbering(), r"string and number"),
         (Numbering(n_missing=1), r"Length of values \(9\) does not match length of index \(10\)"),
         (LinearRegression(), "mix of multiclass and continuous targets"),
     ],

@@ -62,8 +62,10 @@ def take(X: Any, indices: NDArray[np.intp]) -> Any:
 
 def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
     """Data, target, groups and frame of a corpus; groups and frame are None if it has none."""
-    entries = dict(zip(_ENTRIES, corpus, strict=False)) if isinstance(corpus, tuple) else corpus
-    if not isinstance(entries, Mapping):
+    entries = corpus
+    if isinstance(corpus, tuple) and len(corpus) <= 3:
+        entries = dict(zip(_ENTRIES, corpus, strict=False))
+    elif not isinstance(corpus, Mapping):
         entries = {name: getattr(corpus, name, None) for name in _ENTRIES}
     data, target = entries.get("data"), entries.get("target")
     if is_path(data) or not hasattr(data, "__len__") or target is None:

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_path, warn_caller, write_whole
+from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
 from ..nn import SpectrogramNetwork
@@ -166,8 +167,6 @@ def _copy_network(classifier: CenterLossClassifier) -> SpectrogramNetwork:
 
 def _metadata(classifier: CenterLossClassifier, transformer: SpectrogramTransformer | None) -> dict[str, str]:
     """Metadata of the model: labels, version and settings of the spectrograms."""
-    from .._version import __version__
-
     metadata = {"classes": _json("classes_", classifier.classes_.tolist()), "skser_version": __version__}
     if transformer is not None:
         metadata["spectrogram"] = _json("the transformer", _spectrogram_settings(transformer))
