@@ -3,7 +3,4 @@
 from ._evaluate import evaluate
 from ._evaluation import Evaluation
 
-__all__ = [
-    "Evaluation",
-    "evaluate",
-]
+__all__ = ["Evaluation", "evaluate"]

@@ -1,162 +1,114 @@
-"""What `evaluate` takes: recordings with labels and who speaks, brought into one form."""
+"""The corpus of an evaluation: items, labels, groups and speakers, brought into one form."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d, indexable
 
+from .._utils import is_path
 from ..classifier import check_labels
 
-# Columns of a corpus' frame that tell the speakers and the files, the first that is there.
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ENTRIES = ("data", "target", "groups", "frame")
+# Columns of the frame with the speakers and the files; the first one that is not empty is used.
 _SPEAKER_COLUMNS = ("speaker", "actor")
 _FILE_COLUMNS = ("path", "file")
 
 
-class Subjects(NamedTuple):
-    """Items to train and to test on."""
+class EvaluationCorpus(NamedTuple):
+    """Items to train and to test on; groups stand in for unknown speakers, and speakers for groups."""
 
     X: Any
     y: NDArray[Any]
-    groups: NDArray[Any] | None
-    speakers: NDArray[Any] | None
-    files: list[str] | None
-
-    @property
-    def kept_apart(self) -> NDArray[Any] | None:
-        """What must not be in both parts of a fold: the speakers, or the groups where these are not known."""
-        return self.groups if self.speakers is None else self.speakers
-
-    @property
-    def noun(self) -> str:
-        """What messages call `kept_apart`."""
-        return "group" if self.speakers is None else "speaker"
+    groups: Any  # array, or None if neither groups nor speakers are known
+    speakers: Any
+    noun: str  # "speaker", or "group" if groups stand in for speakers
+    items: pd.DataFrame  # the columns of the predictions that are known before the training
 
 
-def read_subjects(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Subjects:
+def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> EvaluationCorpus:
     """Check a corpus, and find the groups and the speakers of its items."""
     data, target, corpus_groups, frame = _entries(corpus)
-    n_samples = _counted(data)
     (X,) = indexable(data)
-    _check_filled("target of the corpus", target)
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
     classes, encoded = check_labels(estimator, target, n_samples, None)
-    known_speakers = _values("speakers", speakers, frame, n_samples)
-    if known_speakers is None and (column := _first_column(frame, _SPEAKER_COLUMNS)):
-        known_speakers = _values("speakers", column, frame, n_samples)
-    if known_speakers is None and groups is not None:
-        # What the corpus keeps apart by itself is nearer to speakers than what the call leaves out.
-        known_speakers = _values("groups of the corpus", corpus_groups, frame, n_samples)
-    if _means_the_speakers(groups, frame) and known_speakers is not None:
-        groups = known_speakers
-    known_groups = _values("groups", corpus_groups if groups is None else groups, frame, n_samples)
-    if known_groups is None:
-        known_groups = known_speakers
-    return Subjects(X, classes[encoded], known_groups, known_speakers, _files(data, frame, n_samples))
+    columns = {} if frame is None else dict(frame.items())
+    if speakers is None:
+        speakers = _first_column(columns, _SPEAKER_COLUMNS)
+    if speakers is None and groups is not None:
+        speakers = corpus_groups  # closer to the speakers than the groups passed in
+    speakers = _values("speakers", speakers, columns, n_samples)
+    if speakers is not None:
+        columns.setdefault("speaker", speakers)
+    groups = _values("groups", corpus_groups if groups is None else groups, columns, n_samples)
+    noun = "group" if speakers is None else "speaker"
+    groups, speakers = (speakers if groups is None else groups), (groups if speakers is None else speakers)
+    y = classes[encoded]
+    return EvaluationCorpus(X, y, groups, speakers, noun, _items(data, columns, y, groups, speakers))
 
 
 def take(X: Any, indices: NDArray[np.intp]) -> Any:
-    """Give some of the items."""
+    """Select items."""
     if hasattr(X, "iloc"):
         return X.iloc[indices]
     return X[indices] if hasattr(X, "shape") else [X[index] for index in indices.tolist()]
 
 
 def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
-    """Data, target, groups and frame of a corpus; the last two are None where it has none."""
-    names = ("data", "target", "groups", "frame")
-    if isinstance(corpus, Mapping):
-        entries = [corpus.get(name) for name in names]
-    else:
-        entries = [getattr(corpus, name, None) for name in names]
-        if entries[1] is None and isinstance(corpus, tuple) and len(corpus) in (2, 3):
-            entries = [*corpus, None, None][:4]
-    data, target, groups, frame = entries
-    if data is None or target is None:
+    """Data, target, groups and frame of a corpus; groups and frame are None if it has none."""
+    entries = corpus
+    if isinstance(corpus, tuple) and len(corpus) <= 3:
+        entries = dict(zip(_ENTRIES, corpus, strict=False))
+    elif not isinstance(corpus, Mapping):
+        entries = {name: getattr(corpus, name, None) for name in _ENTRIES}
+    data, target = entries.get("data"), entries.get("target")
+    if is_path(data) or not hasattr(data, "__len__") or target is None:
         raise TypeError(
-            "corpus must be a corpus of skser.datasets, an object or mapping with data and target, or a "
-            f"tuple (X, y) or (X, y, groups), got {type(corpus).__name__} without data or target."
+            "corpus must be a corpus of skser.datasets, an object or mapping with data (a sequence of items) "
+            f"and target (labels), or a tuple (X, y) or (X, y, groups); got {type(corpus).__name__}, data of "
+            f"type {type(data).__name__} and target of type {type(target).__name__}."
         )
-    return data, target, groups, frame
+    return data, target, entries.get("groups"), entries.get("frame")
 
 
-def _counted(data: Any) -> int:
-    """Count the items; raise where they are no sequence."""
-    if isinstance(data, (str, bytes, os.PathLike)) or not (
-        hasattr(data, "shape") or hasattr(data, "__len__")
-    ):
-        raise TypeError(
-            "data of the corpus must be a sequence of recordings or of features, got "
-            f"{type(data).__name__}: put the items into a list."
-        )
-    return int(data.shape[0] if hasattr(data, "shape") else len(data))
+def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> NDArray[Any] | None:
+    """Check groups or speakers, given by the name of their column or as one value per item."""
+    import pandas as pd
 
-
-def _values(name: str, values: Any, frame: Any, n_samples: int) -> NDArray[Any] | None:
-    """One value an item, from a column of the frame if `values` names one."""
     if isinstance(values, str):
-        if frame is None or values not in frame.columns:
-            columns = (
-                "no frame" if frame is None else f"a frame of the columns {list(map(str, frame.columns))}"
-            )
+        if values not in columns:
             raise ValueError(
-                f"{name}={values!r} names no column: the corpus has {columns}; name one of these, or pass an "
-                "array of one value an item."
+                f"{name}={values!r} is not a column of the corpus (columns: {[*columns]}): name one of "
+                "these, or pass one value per item."
             )
-        values = frame[values]
-    return None if values is None else _checked(name, values, n_samples)
-
-
-def _checked(name: str, values: Any, n_samples: int) -> NDArray[Any]:
-    """Speakers or groups as an array; raise unless there is one of one kind for each item."""
-    _check_filled(name, values)
-    array = column_or_1d(values)
+        values = columns[values]
+    if values is None:
+        return None
+    array: NDArray[Any] = column_or_1d(values)
     if len(array) != n_samples:
-        raise ValueError(
-            f"{name} has {len(array)} entries but there are {n_samples} items: pass one an item."
-        )
-    try:
-        np.unique(array)
-    except TypeError:
-        kinds = sorted({type(value).__name__ for value in array})
-        raise ValueError(f"{name} mixes values of {' and '.join(kinds)}: use one kind.") from None
+        raise ValueError(f"{name} has {len(array)} values for {n_samples} items: pass one value per item.")
+    if (missing := pd.isna(array)).any():
+        raise ValueError(f"{name} has no value for item {missing.argmax()}: fill it in, or omit the item.")
     return array
 
 
-def _check_filled(name: str, values: Any) -> None:
-    """Raise where the value of an item is missing."""
+def _first_column(columns: dict[Any, Any], names: tuple[str, ...]) -> Any:
+    """Values of the first of the named columns that is not empty."""
+    return next((columns[name] for name in names if name in columns and columns[name].notna().any()), None)
+
+
+def _items(data: Any, columns: dict[Any, Any], y: Any, groups: Any, speakers: Any) -> pd.DataFrame:
+    """Table of the items, one row per item; without the columns of unknown values."""
     import pandas as pd
 
-    missing = pd.isna(column_or_1d(values))
-    if missing.any():
-        raise ValueError(
-            f"{name} has no value for item {np.argmax(missing)} (missing: {missing.sum()} of "
-            f"{len(missing)}): fill it in, or leave the item out."
-        )
-
-
-def _means_the_speakers(groups: Any, frame: Any) -> bool:
-    """Whether groups are "speaker" where the frame calls the speakers otherwise, as RAVDESS's "actor"."""
-    return isinstance(groups, str) and groups == "speaker" and (frame is None or groups not in frame.columns)
-
-
-def _first_column(frame: Any, names: tuple[str, ...]) -> str | None:
-    """Name of the first of some columns that a frame has, and that is not empty throughout."""
-    if frame is None:
-        return None
-    return next((name for name in names if name in frame.columns and frame[name].notna().any()), None)
-
-
-def _files(data: Any, frame: Any, n_samples: int) -> list[str] | None:
-    """File of each item, where the items are files or the frame names them."""
-    if getattr(data, "ndim", 1) == 1:
-        items = list(data)
-        if items and all(isinstance(item, (str, os.PathLike)) for item in items):
-            return [os.fspath(item) for item in items]
-    column = _first_column(frame, _FILE_COLUMNS)
-    if column is None or len(frame) != n_samples:
-        return None
-    return [str(file) for file in frame[column]]
+    are_files = getattr(data, "ndim", 1) == 1 and all(map(is_path, data))
+    files = data if are_files else _first_column(columns, _FILE_COLUMNS)
+    files = None if files is None else list(map(str, files))
+    table = {"item": np.arange(len(y)), "file": files, "label": y, "group": groups, "speaker": speakers}
+    return pd.DataFrame(table).dropna(axis="columns", how="all")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import clone
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import column_or_1d
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, check_number, warn_caller
+from .._utils import check_flag, listed, warn_caller
+from ..features import SpectrogramTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
-from ._corpus import Subjects, read_subjects, take
+from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
-from ._fit_fold import FoldResult, fit_fold, name_fold, precompute_spectrograms, restore_first_step
 from ._folds import Split, make_splits, split_warnings
 
 if TYPE_CHECKING:
@@ -34,34 +39,34 @@ def evaluate(
 ) -> Evaluation:
     """Cross-validate a classifier on a corpus, with speakers kept apart.
 
-    A copy of the estimator is fitted for each fold, and predicts the recordings that it has not been
-    trained with: those of one speaker or session, then of the next.
+    For each fold, a copy of the estimator is fitted on the training part and predicts the test part: the
+    recordings of one speaker or session, then those of the next.
 
     Parameters
     ----------
     estimator : classifier
-        Any classifier of scikit-learn's kind, such as a Pipeline of `SpectrogramTransformer` and
-        `CenterLossClassifier`, or a search over one. It is left as it is.
+        Any scikit-learn classifier, such as a Pipeline of `SpectrogramTransformer` and
+        `CenterLossClassifier`, or a search over one. It is not changed.
     corpus : Bunch, mapping, object or tuple
         A corpus of `skser.datasets`, or any object or mapping with `data` and `target` (items and labels),
-        and optionally `groups` and `frame` (a DataFrame of one row an item); or a tuple (X, y) or
+        and optionally `groups` and `frame` (a DataFrame with one row per item); or a tuple (X, y) or
         (X, y, groups).
     cv : int, splitter or iterable of (train, test), default=None
-        None leaves one group out in each fold (LeaveOneGroupOut), which is as many trainings as
-        there are groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n, 2
-        or more, makes n folds of whole groups (GroupKFold), or as many as there are groups if these are
-        fewer; so do GroupKFold and StratifiedGroupKFold. Any other splitter of scikit-learn's kind is taken
-        as it is; so are pairs of indices or masks.
+        None leaves out one group per fold (LeaveOneGroupOut), which is as many trainings as there are
+        groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n of at least 2
+        makes n folds of whole groups (GroupKFold), or as many as there are groups if these are fewer; the
+        same holds for GroupKFold and StratifiedGroupKFold. Any other scikit-learn splitter is used
+        unchanged, and so are pairs of indices or masks.
     groups : str or array-like of shape (n_samples,), default=None
-        What a fold leaves out: the column of the frame of that name, such as "session", or one value an
-        item. "speaker" means the speakers, also where the frame calls them "actor". None takes the groups of
+        The groups to leave out: the name of a column of the frame, such as "session", or one value per
+        item. "speaker" means the speakers, even if the frame calls them "actor". None uses the groups of
         the corpus, or else the speakers.
     speakers : str or array-like of shape (n_samples,), default=None
-        Who speaks, given as `groups` is. None takes the column "speaker" of the frame, or else "actor";
-        where there is neither, the groups of the corpus, or else `groups`, are taken for the speakers.
+        The speaker of each item, in the same form as `groups`. None uses the column "speaker" of the frame,
+        or else "actor". If it has neither, the groups of the corpus, or else `groups`, are used.
     n_jobs : int or None, default=None
-        Processes among which joblib shares the folds; -1 means one a processor. None means 1, or
-        what a ``joblib.parallel_config`` context says.
+        Number of processes that share the folds; -1 means one per processor. None means 1, unless in a
+        ``joblib.parallel_config`` context.
     return_estimator : bool, default=False
         Whether to keep the fitted estimator of each fold.
     verbose : bool or int, default=0
@@ -70,46 +75,47 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Every prediction, and the accuracies by fold and of all.
+        Every prediction, and the accuracies per fold and over all folds.
 
     Raises
     ------
     TypeError
-        If `estimator` is no classifier, `corpus` is none of the above, or a parameter is of a wrong type.
+        If `estimator` is not a classifier, `corpus` has none of the above forms, or a parameter has a wrong
+        type.
     ValueError
-        If labels, groups or speakers are missing or do not fit the items, `cv` cannot split them, or
-        there are no groups and `cv` is None.
-    OSError, RuntimeError
-        What stops the fit or the predictions of a fold is raised with the number of the fold: as OSError,
-        TypeError or ValueError if it is one, and otherwise as RuntimeError.
+        If labels, groups or speakers are missing or do not match the items, `cv` cannot split them, or `cv`
+        is None and there are no groups.
 
     Warns
     -----
     UserWarning
-        If speakers are not known, or are in the training and in the test part of one fold; if groups are
-        fewer than folds; if there are fewer than four speakers, on whom no claim of speaker independence can
-        rest; if items are tested on in no fold or in several; if a part lacks a class. The
+        If the speakers are not known, or are in the training and in the test part of one fold; if there are
+        fewer groups than folds; if there are fewer than four speakers, which is not enough for a claim of
+        speaker independence; if items are tested on in no fold or in several; if a part lacks a class. The
         result keeps these sentences.
 
     See Also
     --------
-    sklearn.model_selection.cross_validate : Scores of any metric, without the checks.
+    sklearn.model_selection.cross_validate : Scores of any metric, without these checks.
     sklearn.metrics.ConfusionMatrixDisplay : Draws the columns `label` and `predicted` of the predictions.
 
     Notes
     -----
-    Groups of the training part are handed to `fit` of whatever can use them, so that early stopping and
-    searches inside a fold keep speakers apart as well. With metadata routing that is what requests
-    groups; without it, an estimator with a parameter `groups` of `fit`, such steps of a Pipeline, and
-    splitters by group of a search, with the steps of the Pipeline it searches.
+    The groups of the training part are passed to `fit` of each part of the estimator that can use them, so
+    early stopping and searches within a fold keep speakers apart as well. With metadata routing, these are
+    the parts that request groups. Without it, these are estimators with a parameter `groups` of `fit`, such
+    steps of a Pipeline, and the group splitter of a search with the steps of the Pipeline it searches.
 
-    Where the first step of a Pipeline is a `SpectrogramTransformer`, each spectrogram is computed once and
-    not once a fold. The predictions are the same bit for bit, since it learns nothing and no recording
-    has an influence on another's spectrogram. Within a search, its parameter `memory` does the like.
+    If the first step of a Pipeline is a `SpectrogramTransformer`, each spectrogram is computed once and not
+    once per fold. The predictions are the same bit for bit, because the transformer learns nothing and no
+    recording influences the spectrogram of another. Within a search, its parameter `memory` has this effect.
 
-    UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled figures are over the
-    predictions of all folds together. Where folds are small or lack classes, the mean over folds differs
-    from them: say which one you report.
+    An error in a fold keeps its type and message. A note, which Python shows below the message, names the
+    fold and its test groups.
+
+    UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled values are over the
+    predictions of all folds together. If folds are small or lack classes, the mean over folds differs from
+    them: say which one you report.
 
     Examples
     --------
@@ -134,98 +140,112 @@ def evaluate(
     angry     4   75.0        3       1
      calm     4   75.0        1       3
     """
-    _check_parameters(estimator, n_jobs, return_estimator)
-    subjects = read_subjects(estimator, corpus, groups, speakers)
-    splits = make_splits(cv, subjects)
-    found = tuple(split_warnings(cv, subjects, splits))
-    for sentence in found:
-        warn_caller(sentence)
-    prepared, rest = precompute_spectrograms(estimator, subjects, n_jobs)
-    tasks = (
-        delayed(fit_fold)(clone(rest), prepared, split, name_fold(subjects, splits, fold), return_estimator)
-        for fold, split in enumerate(splits)
-    )
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")
-    results = list(_with_progress(parallel(tasks), len(splits), verbose))
-    estimators = [result.estimator for result in results] if return_estimator else None
-    if estimators and rest is not estimator:
-        first_step = estimator.steps[0]
-        for fitted, (train, _) in zip(estimators, splits, strict=True):
-            restore_first_step(fitted, first_step, take(subjects.X, train))
-    return Evaluation(*_tables(subjects, splits, results), found, estimators)
+    import pandas as pd
+    from tqdm import tqdm
 
-
-def _check_parameters(estimator: Any, n_jobs: Any, return_estimator: Any) -> None:
-    """Raise unless there is a classifier, and the other parameters have a meaning."""
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise TypeError(
             f"estimator must be a classifier with fit and predict, got {estimator!r}: pass an instance, and "
             "end a Pipeline with a classifier."
         )
     check_flag("return_estimator", return_estimator)
-    if n_jobs is not None:
-        check_number("n_jobs", n_jobs, integer=True)
-    if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process a processor.")
+    items = read_corpus(estimator, corpus, groups, speakers)
+    splits = make_splits(cv, items)
+    sentences = tuple(split_warnings(cv, items, splits))
+    for sentence in sentences:
+        warn_caller(sentence)
+    remaining, X = _compute_spectrograms(estimator, items.X, n_jobs)
+    prepared = items._replace(X=X)
+    tasks = (
+        delayed(_evaluate_fold)(clone(remaining), prepared, split, fold, return_estimator)
+        for fold, split in enumerate(splits, start=1)
+    )
+    # Not every backend can return a generator: Dask's cannot.
+    results = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")(tasks)
+    bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
+    folds, tables, fitted = zip(*bar, strict=True)
+    predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)
+    labels = np.unique([*items.y, *predictions["predicted"]])
+    estimators = [_put_first_step_back(model, estimator, items.X) for model in fitted if model is not None]
+    return Evaluation(predictions, pd.DataFrame(folds), labels, sentences, estimators or None)
 
 
-def _with_progress(results: Iterable[FoldResult], n_folds: int, verbose: bool | int) -> Iterable[FoldResult]:
-    """Results, with a progress bar if one is wanted."""
-    if not verbose:
-        return results
-    from tqdm import tqdm
-
-    bar: Iterable[FoldResult] = tqdm(results, total=n_folds, desc="folds", unit="fold")
-    return bar
-
-
-def _tables(
-    subjects: Subjects, splits: list[Split], results: list[FoldResult]
-) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[Any]]:
-    """Predictions, folds and labels of an `Evaluation`."""
-    import pandas as pd
-
-    classes = [result.classes for result in results if result.classes is not None]
-    labels = np.unique(np.concatenate([subjects.y, *(result.predicted for result in results), *classes]))
-    folds = list(enumerate(zip(splits, results, strict=True), start=1))
-    predictions = pd.concat(
-        [_predictions(subjects, fold, split[1], result, labels) for fold, (split, result) in folds],
-        ignore_index=True,
-    ).sort_values(["item", "fold"], kind="stable", ignore_index=True)
-    rows = [_fold_row(subjects, fold, split, result) for fold, (split, result) in folds]
-    return predictions, pd.DataFrame(rows), labels
+def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[Any, Any]:
+    """Compute spectrograms that are the first step of a Pipeline, which becomes "passthrough"."""
+    # Only the class itself: a subclass, like any other step, may depend on the training part.
+    if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) is SpectrogramTransformer):
+        return estimator, X
+    name, transformer = estimator.steps[0]
+    transformer = clone(transformer).set_params(n_jobs=transformer.n_jobs or n_jobs)
+    return clone(estimator).set_params(**{name: "passthrough"}), transformer.fit_transform(X)
 
 
-def _predictions(
-    subjects: Subjects, fold: int, test: NDArray[np.intp], result: FoldResult, labels: NDArray[Any]
-) -> pd.DataFrame:
-    """Rows of the predictions of a fold."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {"item": test}
-    if subjects.files is not None:
-        columns["file"] = [subjects.files[index] for index in test.tolist()]
-    columns |= {"label": subjects.y[test], "predicted": result.predicted}
-    if subjects.groups is not None:
-        columns["group"] = subjects.groups[test]
-    if subjects.kept_apart is not None:
-        columns["speaker"] = subjects.kept_apart[test]
-    columns["fold"] = fold
-    if result.classes is not None and result.probabilities is not None:
-        aligned = np.zeros((len(test), len(labels)))
-        aligned[:, np.searchsorted(labels, result.classes)] = result.probabilities
-        columns |= {f"probability_{label}": aligned[:, i] for i, label in enumerate(labels)}
-    return pd.DataFrame(columns)
+def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:
+    """Restore the first step of a fitted Pipeline that `_compute_spectrograms` replaced."""
+    if isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) is SpectrogramTransformer:
+        name, transformer = estimator.steps[0]
+        fitted.set_params(**{name: clone(transformer).fit(X)})
+    return fitted
 
 
-def _fold_row(subjects: Subjects, fold: int, split: Split, result: FoldResult) -> dict[str, Any]:
-    """Row of the table of folds."""
+def _evaluate_fold(
+    estimator: Any, corpus: EvaluationCorpus, split: Split, fold: int, keep: bool
+) -> tuple[dict[str, Any], pd.DataFrame, Any]:
+    """Row of the table of folds, rows of the predictions, and the fitted estimator if it is kept."""
     train, test = split
-    return {
-        "fold": fold,
-        "test_groups": () if subjects.groups is None else tuple(np.unique(subjects.groups[test]).tolist()),
-        "n_train": len(train),
-        "n_test": len(test),
-        "UA": unweighted_accuracy(subjects.y[test], result.predicted),
-        "WA": weighted_accuracy(subjects.y[test], result.predicted),
-    }
+    groups = None if corpus.groups is None else corpus.groups[train]
+    test_groups = () if corpus.groups is None else tuple(np.unique(corpus.groups[test]).tolist())
+    row = {"fold": fold, "test_groups": test_groups, "n_train": len(train), "n_test": len(test)}
+    items = corpus.items.iloc[test].assign(fold=fold).reset_index(drop=True)
+    try:
+        estimator.fit(take(corpus.X, train), corpus.y[train], **_groups_for_fit(estimator, groups))
+        predictions = _predict(estimator, take(corpus.X, test), items, np.unique(corpus.y))
+        row["UA"] = unweighted_accuracy(corpus.y[test], predictions["predicted"])
+        row["WA"] = weighted_accuracy(corpus.y[test], predictions["predicted"])
+    except Exception as error:
+        error.add_note(f"This happened in fold {fold} (test groups: {listed(test_groups)}).")
+        raise
+    return row, predictions, estimator if keep else None
+
+
+def _predict(estimator: Any, X: Any, items: pd.DataFrame, labels: NDArray[Any]) -> pd.DataFrame:
+    """Add predicted labels and, if the estimator has them, probabilities to the rows of items."""
+    import pandas as pd
+
+    predicted = column_or_1d(estimator.predict(X))
+    predictions = items.copy()
+    predictions.insert(predictions.columns.get_loc("label") + 1, "predicted", predicted)
+    if not (hasattr(estimator, "predict_proba") and hasattr(estimator, "classes_")):
+        return predictions
+    probabilities = pd.DataFrame(estimator.predict_proba(X), columns=estimator.classes_, dtype=float)
+    # A class that was not trained with has probability 0.
+    probabilities = probabilities.reindex(columns=np.union1d(labels, estimator.classes_), fill_value=0.0)
+    return predictions.join(probabilities.add_prefix("probability_"))
+
+
+def _groups_for_fit(estimator: Any, groups: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+    """Parameters of `fit` that pass groups to each part of an estimator that can use them."""
+    if groups is None:
+        return {}
+    if get_config()["enable_metadata_routing"]:
+        return {"groups": groups} if _requests_groups(estimator, "fit") else {}
+    return dict.fromkeys(_group_parameters(estimator), groups)
+
+
+def _requests_groups(consumer: Any, method: str) -> bool:
+    """Whether metadata routing passes groups to a method, or to a method that it calls."""
+    try:
+        return "groups" in get_routing_for_object(consumer).consumes(method, ["groups"])
+    except NotImplementedError:  # raised by estimators of scikit-learn without routing
+        return False
+
+
+def _group_parameters(estimator: Any) -> list[str]:
+    """Names of the parameters of `fit` that take groups without metadata routing."""
+    if isinstance(estimator, Pipeline):
+        return [f"{name}__{inner}" for name, step in estimator.steps for inner in _group_parameters(step)]
+    if all(hasattr(estimator, name) for name in ("estimator", "cv", "refit")):  # a search
+        # The parameter groups of a search only reaches its splitter.
+        splitter = ["groups"] if _requests_groups(check_cv(estimator.cv), "split") else []
+        return splitter + [name for name in _group_parameters(estimator.estimator) if name != "groups"]
+    return ["groups"] if has_fit_parameter(estimator, "groups") else []

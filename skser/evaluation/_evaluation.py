@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, recall_score
 
 from .._utils import listed
 from ..metrics import unweighted_accuracy, weighted_accuracy
@@ -16,31 +16,29 @@ from ..metrics import unweighted_accuracy, weighted_accuracy
 if TYPE_CHECKING:
     import pandas as pd
 
-
-# Groups that a row names; further ones are counted.
+# Number of groups that a row of the report names; further ones are counted.
 _NAMED_GROUPS = 4
 
-
-# Classes up to which the confusion matrix is shown, so that lines stay short.
+# The report shows confusion matrices of up to this number of classes, so that its lines stay short.
 _CONFUSED_CLASSES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """What `evaluate` found: every prediction, and the accuracies by fold and of all.
+    """Result of `evaluate`: every prediction, and the accuracies per fold and over all folds.
 
-    Printed, it is a table in per cent; the attributes are shares in [0, 1].
+    Printing it shows a table in per cent; the attributes are shares in [0, 1].
 
     Attributes
     ----------
     predictions : pandas.DataFrame of shape (n_predictions, n_columns)
-        One row a prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (where
-        items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (where
-        either is known; the groups are the speakers where the corpus tells no others), `fold` (from 1),
-        and `probability_<label>` for each class where the estimator has `predict_proba`; a class that was
-        not trained with has 0.
+        One row per prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (if
+        items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (if either is
+        known; each stands in for the other if only one is known), `fold` (from 1), and
+        `probability_<label>` for each class if the estimator has `predict_proba`; a class that was missing
+        in the training part has 0.
     folds : pandas.DataFrame of shape (n_folds, 6)
-        One row a fold: `fold` (from 1), `test_groups` (tuple, empty where groups are not known), `n_train`,
+        One row per fold: `fold` (from 1), `test_groups` (tuple, empty if groups are not known), `n_train`,
         `n_test`, `UA` and `WA`. The UA of a fold is over the classes in its test part.
     unweighted_accuracy : float
         UA, the mean recall of the classes, over all predictions pooled.
@@ -53,15 +51,15 @@ class Evaluation:
     confusion_matrix : ndarray of int, shape (n_classes, n_classes)
         Number of predictions by label (rows) and predicted label (columns), in the order of `labels`.
     recall : pandas.Series of shape (n_classes,)
-        Share of the items of each class that are predicted so, by label.
+        Share of the items of each class that are predicted correctly, by label.
     warnings : tuple of str
-        What `evaluate` warned of.
+        The warnings of `evaluate`.
     estimators : list of estimators or None
-        The fitted estimator of each fold, if they were asked for.
+        The fitted estimator of each fold, if they were requested.
 
     See Also
     --------
-    evaluate : Makes it.
+    evaluate : Cross-validates a classifier.
 
     Examples
     --------
@@ -114,76 +112,62 @@ class Evaluation:
 
     @property
     def recall(self) -> pd.Series:
-        """Share of the items of each class that are predicted so, by label; NaN where none was tested on."""
+        """Share of correct predictions by label; NaN for a label without tested items."""
         import pandas as pd
 
-        matrix = self.confusion_matrix
-        n_items = matrix.sum(axis=1)
-        share = np.divide(matrix.diagonal(), n_items, out=np.full(len(matrix), np.nan), where=n_items > 0)
-        return pd.Series(share, index=pd.Index(self.labels, name="label"), name="recall")
+        label, predicted = (self.predictions[name].to_numpy() for name in ("label", "predicted"))
+        shares = recall_score(label, predicted, labels=self.labels, average=None, zero_division=np.nan)
+        return pd.Series(shares, index=pd.Index(self.labels, name="label"), name="recall")
 
     def __repr__(self) -> str:
         pooled = self.summary.loc["pooled"]
         return (
-            f"Evaluation(UA={percent(pooled['UA'])} %, WA={percent(pooled['WA'])} %, "
+            f"Evaluation(UA={_percent(pooled['UA'])} %, WA={_percent(pooled['WA'])} %, "
             f"folds={len(self.folds)}, predictions={len(self.predictions)})"
         )
 
     def __str__(self) -> str:
-        return report(self)
+        return _report(self)
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-def report(evaluation: Evaluation) -> str:
-    """Write an evaluation down as two tables, of the folds and of the classes, and its warnings."""
-    n_classes = evaluation.predictions["label"].nunique()
-    title = f"UA and WA in % (chance is {percent(1 / n_classes)} % UA, pooled is over all predictions)"
-    tables = [_text_table(_fold_rows(evaluation)), _text_table(_class_rows(evaluation))]
-    return "\n\n".join([title, *tables, *(f"Note: {warning}" for warning in evaluation.warnings)])
+def _report(evaluation: Evaluation) -> str:
+    """Text of an evaluation: a table of the folds, a table of the classes, and the warnings."""
+    chance = 1 / evaluation.predictions["label"].nunique()
+    title = f"UA and WA in % (chance is {_percent(chance)} % UA, pooled is over all predictions)"
+    notes = [f"Note: {warning}" for warning in evaluation.warnings]
+    return "\n\n".join([title, _folds_table(evaluation), _classes_table(evaluation), *notes])
 
 
-def percent(share: float) -> str:
-    """Give a share in per cent."""
+def _percent(share: float) -> str:
+    """Write a share in per cent."""
     return f"{100 * share:.1f}"
 
 
-def _fold_rows(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Rows of the report: folds, their mean and standard deviation, and all predictions pooled."""
-    rows = [
-        {
-            "fold": str(row["fold"]),
-            "test groups": listed(row["test_groups"], _NAMED_GROUPS),
-            "train": str(row["n_train"]),
-            "test": str(row["n_test"]),
-            "UA": percent(row["UA"]),
-            "WA": percent(row["WA"]),
-        }
-        for row in evaluation.folds.to_dict("records")
-    ]
-    for name, scores in evaluation.summary.loc[["mean", "std", "pooled"]].iterrows():
-        n_test = str(len(evaluation.predictions)) if name == "pooled" else ""
-        rows.append(
-            {"fold": str(name), "test groups": "", "train": "", "test": n_test}
-            | {column: percent(scores[column]) for column in ("UA", "WA")}
-        )
-    return rows
-
-
-def _class_rows(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Rows of the report: each class with its items, its recall and, where it fits, its confusions."""
-    labels, rows = [str(label) for label in evaluation.labels], []
-    for label, counts, share in zip(labels, evaluation.confusion_matrix, evaluation.recall, strict=True):
-        confusions = {f"as {name}": str(n) for name, n in zip(labels, counts, strict=True)}
-        row = {"class": label, "items": str(counts.sum()), "recall": percent(share)}
-        rows.append(row | (confusions if len(labels) <= _CONFUSED_CLASSES else {}))
-    return rows
-
-
-def _text_table(rows: list[dict[str, str]]) -> str:
-    """Rows as text, each column flush right under its name."""
+def _folds_table(evaluation: Evaluation) -> str:
+    """Accuracies of the folds, their mean and standard deviation, and of all predictions pooled."""
     import pandas as pd
 
-    text: str = pd.DataFrame(rows).to_string(index=False)
-    return text
+    folds = evaluation.folds.astype(object).set_index("fold")
+    folds["test_groups"] = [listed(names, _NAMED_GROUPS) for names in folds["test_groups"]]
+    table = pd.concat([folds, evaluation.summary.loc[["mean", "std", "pooled"]].astype(object)])
+    table.loc["pooled", "n_test"] = len(evaluation.predictions)
+    names = {"test_groups": "test groups", "n_train": "train", "n_test": "test"}
+    table = table.rename(columns=names).rename_axis("fold").reset_index()
+    return table.to_string(index=False, na_rep="", float_format=_percent)
+
+
+def _classes_table(evaluation: Evaluation) -> str:
+    """Items and recall of the classes and, if it fits, the confusion matrix."""
+    import pandas as pd
+
+    labels, matrix = [str(label) for label in evaluation.labels], evaluation.confusion_matrix
+    table = pd.DataFrame(
+        {"class": labels, "items": matrix.sum(axis=1), "recall": evaluation.recall.to_numpy()}
+    )
+    if len(labels) <= _CONFUSED_CLASSES:
+        table[[f"as {label}" for label in labels]] = matrix
+    # As objects, because pandas puts two spaces between columns of numbers.
+    return table.astype(object).to_string(index=False, na_rep="nan", float_format=_percent)

@@ -1,9 +1,9 @@
-"""The graph of a network in ONNX's operators.
+"""A network as a graph of ONNX operators.
 
-It is put together from the parts of the network and not traced: packed sequences, which no tracer takes,
-become `sequence_lens` of ONNX's own recurrent operators.
+The graph is built from the parts of the network instead of traced: tracers do not support packed sequences,
+which become `sequence_lens` of ONNX's recurrent operators.
 
-Shapes in comments: B items in a batch, T frames, F frequency bins, C channels, H recurrent units.
+Shapes in comments: B items per batch, T frames, F frequency bins, C channels, H recurrent units.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..nn import Attention, ConvolutionBlock, MaskedBatchNorm2d, SpectrogramNetw
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-# Old enough for the runtimes of browsers and devices. Version 8 of the format belongs to it.
+# Old enough for the runtimes of browsers and devices. Version 8 of the file format goes with it.
 _OPSET = 17
 _IR_VERSION = 8
 
@@ -32,8 +32,8 @@ _BOTH_DIRECTIONS = {
     for direction in ("", "_reverse")
 }
 
-# The modules that are known, and what each consists of: modules, parameters, buffers, and plain attributes
-# where the module is one of this package.
+# The supported modules and the parts of each: modules, parameters, buffers and, for modules of this package,
+# plain attributes.
 _PARTS: dict[type[nn.Module], set[str]] = {
     SpectrogramNetwork: {"bin_mean", "bin_std", "convolutions", "rnn", "attention", "embedding", "classes"},
     ConvolutionBlock: {"conv", "norm", "pool", "conv_stride", "stride"},
@@ -45,20 +45,20 @@ _PARTS: dict[type[nn.Module], set[str]] = {
     nn.Linear: {"weight", "bias"},
     nn.Tanh: set(),
 }
-# Parts of a network that do nothing in evaluation mode, whatever they are.
-_TRAINING = {"augmentation", "dropout"}
-_OPTIONAL = {"attention", "bias"} | _TRAINING
+# Parts of a network that have no effect in evaluation mode, whatever their type.
+_TRAINING_ONLY = {"augmentation", "dropout"}
+_OPTIONAL = {"attention", "bias"} | _TRAINING_ONLY
 
-# Operator of each recurrent cell; the order of its gates, in torch's numbers (r z n are z r h in ONNX,
-# i f g o are i o f c); further attributes.
-_CELLS: dict[type[nn.Module], tuple[str, list[int], dict[str, Any]]] = {
+# ONNX operator of each recurrent layer; order of its gates, as numbers of torch's gates (r z n in torch are
+# z r h in ONNX, i f g o are i o f c); further attributes.
+_RECURRENT_OPERATORS: dict[type[nn.Module], tuple[str, list[int], dict[str, Any]]] = {
     nn.GRU: ("GRU", [1, 0, 2], {"linear_before_reset": 1}),
     nn.LSTM: ("LSTM", [0, 3, 1, 2], {}),
 }
 
 
 class _Graph:
-    """Nodes and constants, in the order of the computation."""
+    """Nodes and constants in the order of computation."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
@@ -72,7 +72,7 @@ class _Graph:
         output: int = 0,
         **attributes: Any,
     ) -> str:
-        """Add a node and name the output that is asked for; an input that is no name becomes a constant."""
+        """Add a node and return the name of its output; an input that is not a name becomes a constant."""
         from onnx import helper
 
         name = name or f"{operator}_{len(self.nodes)}"
@@ -84,6 +84,7 @@ class _Graph:
         return name
 
     def _constant(self, name: str, value: Tensor | ArrayLike) -> str:
+        """Add a constant and return its name."""
         from onnx import numpy_helper
 
         array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
@@ -92,7 +93,7 @@ class _Graph:
 
 
 def network_to_onnx(network: SpectrogramNetwork) -> ModelProto:
-    """Write a network in ONNX's operators, as it answers in evaluation mode."""
+    """Build the ONNX model of a network in evaluation mode."""
     from onnx import TensorProto, helper
 
     _check_parts(network)
@@ -100,14 +101,16 @@ def network_to_onnx(network: SpectrogramNetwork) -> ModelProto:
     x, lengths = _convolve(graph, network)
     embedding = _linear(graph, network.embedding, _summarise(graph, network, x, lengths), name="embedding")
     graph.add("Softmax", _linear(graph, network.classes, embedding), axis=1, name="probabilities")
-    value, values, counts = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT64
+    describe, floats, integers = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT64
     inputs = [
-        value("spectrogram", values, ["batch", len(network.bin_mean), "time"], "Padded behind their ends."),
-        value("lengths", counts, ["batch"], "Frames of each item, from 1 to time."),
+        describe("spectrogram", floats, ["batch", len(network.bin_mean), "time"], "Padded at their ends."),
+        describe("lengths", integers, ["batch"], "Frames of each item, from 1 to time."),
     ]
     outputs = [
-        value("probabilities", values, ["batch", network.classes.out_features], "In the order of classes."),
-        value("embedding", values, ["batch", network.embedding.out_features]),
+        describe(
+            "probabilities", floats, ["batch", network.classes.out_features], "In the order of classes."
+        ),
+        describe("embedding", floats, ["batch", network.embedding.out_features]),
     ]
     return helper.make_model(
         helper.make_graph(graph.nodes, "skser", inputs, outputs, graph.constants),
@@ -117,36 +120,38 @@ def network_to_onnx(network: SpectrogramNetwork) -> ModelProto:
 
 
 def _check_parts(network: nn.Module) -> None:
-    """Raise unless each part of a network is one that is written here."""
+    """Raise if a part of a network is not supported."""
     for path, module in network.named_modules():
         where = f"the network's {path}" if path else "the network"
-        if path.partition(".")[0] in _TRAINING or isinstance(module, (nn.ModuleList, nn.Sequential)):
+        if path.partition(".")[0] in _TRAINING_ONLY or isinstance(module, (nn.ModuleList, nn.Sequential)):
             continue
         if type(module) not in _PARTS:
-            raise TypeError(f"{where} is a {type(module).__name__}, which to_onnx cannot write.")
+            raise TypeError(f"{where} is a {type(module).__name__}, which to_onnx does not support.")
         tensors = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
         parts = {name for name, _ in chain(module.named_children(), tensors)}
         if type(module).__module__ == SpectrogramNetwork.__module__:
             parts |= {name for name in vars(module) if not name.startswith("_")} - {"training"}
         if differing := sorted((parts ^ _PARTS[type(module)]) - _OPTIONAL):
-            raise TypeError(f"{where} differs from what to_onnx can write by {', '.join(differing)}.")
+            raise TypeError(
+                f"{where} has or lacks parts ({', '.join(differing)}) that to_onnx does not support."
+            )
 
 
 def _convolve(graph: _Graph, network: SpectrogramNetwork) -> tuple[str, str]:
-    """Standardise, mask and convolve; give (B, C, T, F) and the lengths."""
+    """Standardise, mask and convolve; return (B, C, T, F) and the lengths."""
     x = graph.add("Transpose", "spectrogram", perm=[0, 2, 1])  # (B, T, F)
     x = graph.add("Div", graph.add("Sub", x, network.bin_mean), network.bin_std)
     x = graph.add("Unsqueeze", x, [1])  # (B, 1, T, F)
-    # Where, not a product: 0 * NaN is NaN.
+    # Where instead of a product, since 0 * NaN is NaN.
     x = graph.add("Where", _mask(graph, x, "lengths"), x, np.float32(0))
     lengths = "lengths"
     for block in cast("Iterable[ConvolutionBlock]", network.convolutions):
-        x, lengths = _block(graph, block, x, lengths)
+        x, lengths = _convolution_block(graph, block, x, lengths)
     return x, lengths
 
 
-def _block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tuple[str, str]:
-    """Convolution, normalisation, mask, pooling and activation, as the block has them."""
+def _convolution_block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tuple[str, str]:
+    """Convolve, normalise, mask, pool and activate."""
     from onnx import TensorProto
 
     conv, norm = block.conv, block.norm
@@ -169,22 +174,22 @@ def _block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tupl
 
 
 def _summarise(graph: _Graph, network: SpectrogramNetwork, x: str, lengths: str) -> str:
-    """Run the recurrent layer over (B, C, T, F) and reduce its outputs to (B, 2 * H)."""
+    """Apply the recurrent layer to (B, C, T, F) and reduce its outputs to (B, 2 * H)."""
     from onnx import TensorProto
 
     rnn = network.rnn
-    operator, order, further = _CELLS[type(rnn)]
+    operator, gate_order, attributes = _RECURRENT_OPERATORS[type(rnn)]
     x = graph.add("Transpose", x, perm=[2, 0, 3, 1])  # (T, B, F, C)
     x = graph.add("Reshape", x, [0, 0, rnn.input_size])
-    weight, recurrent_weight = _gates(rnn, "weight_ih", order), _gates(rnn, "weight_hh", order)
-    bias = torch.cat([_gates(rnn, "bias_ih", order), _gates(rnn, "bias_hh", order)], dim=1)
+    weight, recurrent_weight = (_stack_gates(rnn, name, gate_order) for name in ("weight_ih", "weight_hh"))
+    bias = torch.cat([_stack_gates(rnn, name, gate_order) for name in ("bias_ih", "bias_hh")], dim=1)
     x = graph.add(
         operator,
         *(x, weight, recurrent_weight, bias, graph.add("Cast", lengths, to=TensorProto.INT32)),
         output=1 if network.attention is None else 0,
         direction="bidirectional",
         hidden_size=rnn.hidden_size,
-        **further,
+        **attributes,
     )
     if network.attention is None:
         x = graph.add("Transpose", x, perm=[1, 0, 2])  # last outputs, (2, B, H) -> (B, 2, H)
@@ -194,7 +199,7 @@ def _summarise(graph: _Graph, network: SpectrogramNetwork, x: str, lengths: str)
 
 
 def _attend(graph: _Graph, attention: Attention, x: str, lengths: str) -> str:
-    """Average (B, T, 2 * H) over the frames with the weights of attention."""
+    """Average (B, T, 2 * H) over the frames, weighted by attention."""
     score = x
     for layer in attention.score:
         score = _linear(graph, layer, score) if isinstance(layer, nn.Linear) else graph.add("Tanh", score)
@@ -205,27 +210,27 @@ def _attend(graph: _Graph, attention: Attention, x: str, lengths: str) -> str:
 
 
 def _linear(graph: _Graph, layer: nn.Linear, x: str, name: str = "") -> str:
-    """Map the last axis."""
+    """Apply a linear layer to the last axis."""
     if layer.bias is None:
         return graph.add("MatMul", x, layer.weight.T, name=name)
     return graph.add("Add", graph.add("MatMul", x, layer.weight.T), layer.bias, name=name)
 
 
-def _gates(rnn: nn.RNNBase, name: str, order: Sequence[int]) -> Tensor:
-    """Stack a parameter of both directions, with the gates in another order."""
+def _stack_gates(rnn: nn.RNNBase, name: str, order: Sequence[int]) -> Tensor:
+    """Stack a parameter of both directions, with reordered gates."""
     directions = [getattr(rnn, f"{name}_l0{suffix}").chunk(len(order)) for suffix in ("", "_reverse")]
     return torch.stack([torch.cat([gates[gate] for gate in order]) for gates in directions])
 
 
 def _mask(graph: _Graph, x: str, lengths: str, n_axes: int = 4) -> str:
-    """Mark the frames before each item's end: (B, 1, T, 1) for four axes, (B, T, 1) for three."""
+    """Mask of the frames before the end of each item: (B, 1, T, 1) for four axes, (B, T, 1) for three."""
     n_frames = graph.add("Squeeze", graph.add("Shape", x, start=-2, end=-1))
     frames = graph.add("Unsqueeze", graph.add("Range", np.int64(0), n_frames, np.int64(1)), [1])  # (T, 1)
     return graph.add("Less", frames, graph.add("Unsqueeze", lengths, list(range(1, n_axes))))
 
 
 def _shorten(graph: _Graph, lengths: str, stride: int) -> str:
-    """Give the frames left by a stride in time: every frame begun counts."""
+    """Lengths after a stride in time, rounded up."""
     if stride == 1:
         return lengths
     return graph.add("Div", graph.add("Add", lengths, [stride - 1]), [stride])

@@ -1,4 +1,4 @@
-"""A trained classifier as an ONNX file, for runtimes without Python or torch."""
+"""Export of a trained classifier as an ONNX file, for runtimes without Python or torch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_path, warn_caller, write_whole
+from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
 from ..nn import SpectrogramNetwork
@@ -22,76 +23,75 @@ from ._graph import network_to_onnx
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+# Parameters of the transformer that do not change the spectrograms.
+_WITHOUT_EFFECT = {"backend", "device", "max_duration", "max_nbytes", "memory", "n_jobs", "verbose"}
 
-# Parameters of the transformer that say how to compute and not what.
-_NOT_OF_THE_RESULT = {"backend", "device", "max_duration", "max_nbytes", "memory", "n_jobs", "verbose"}
-
-# Frames of the items on which a model is compared with its network before it is written.
-_PROBE_LENGTHS = (50, 17, 1)
+# Frames of the items for which a model is compared with its network before it is written.
+_TEST_LENGTHS = (50, 17, 1)
 
 
 def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
     """Write a trained classifier as an ONNX file.
 
-    The model takes spectrograms, standardises them, and gives the probabilities of the classes and the
-    embeddings. It is compared with the classifier in onnxruntime before the file is put in place.
+    The model standardises spectrograms and returns the probabilities of the classes and the embeddings. Its
+    results in onnxruntime are compared with those of the classifier before the file is written.
 
     Parameters
     ----------
     classifier : CenterLossClassifier or Pipeline
-        A fitted classifier, or a pipeline that holds one. What stands before and behind it in the pipeline
-        is no part of the model.
+        A fitted classifier, or a Pipeline that contains one. The other steps of the Pipeline are not part
+        of the model.
     path : str or path-like
-        The file, such as "model.onnx"; nothing is appended to the name. One that is there is replaced once
+        The file, such as "model.onnx"; nothing is appended to the name. An existing file is replaced once
         the new one is complete.
 
     Raises
     ------
     TypeError
-        If `classifier` is neither, `path` is no path, a label is no text, number or boolean, or the
-        network has a part that cannot be written.
+        If `classifier` is neither, `path` is not a path, a label is not text, a number or a boolean, or the
+        network has a part that is not supported.
     ValueError
-        If the pipeline does not hold exactly one classifier, or `path` is empty.
+        If the Pipeline does not contain exactly one classifier, or `path` is empty.
     sklearn.exceptions.NotFittedError
         If the classifier is not fitted.
     ImportError
         If onnx or onnxruntime is not installed.
     OSError
-        If the file cannot be written. What was there is then as it was.
+        If the file cannot be written. An existing file is then unchanged.
     RuntimeError
-        If onnxruntime's answers differ from the classifier's.
+        If the results of onnxruntime differ from those of the classifier.
 
     Warns
     -----
     UserWarning
-        If the pipeline has further steps than a `SpectrogramTransformer` and the classifier.
+        If the Pipeline has other steps than a `SpectrogramTransformer` and the classifier.
 
     Notes
     -----
-    Inputs, of any batch and time of 1 or more (an empty batch can crash onnxruntime, so do not pass one):
+    Inputs, with batch and time of at least 1 (an empty batch can crash onnxruntime, so do not pass one):
 
-    - ``spectrogram``, float32 (batch, n_bins, time): spectrograms as the classifier takes them, padded at
-      their ends; what the padding holds, NaN included, makes no difference;
-    - ``lengths``, int64 (batch,): the frames of each item, from 1 to time.
+    - ``spectrogram``, float32 (batch, n_bins, time): spectrograms as for the classifier, padded at their
+      ends; the values of the padding, even NaN, make no difference;
+    - ``lengths``, int64 (batch,): the number of frames of each item, from 1 to time.
 
     Outputs, both float32:
 
-    - ``probabilities`` (batch, n_classes), as `CenterLossClassifier.predict_proba` gives them;
-    - ``embedding`` (batch, embedding_dim), as `CenterLossClassifier.transform` gives it.
+    - ``probabilities`` (batch, n_classes), as returned by `CenterLossClassifier.predict_proba`;
+    - ``embedding`` (batch, embedding_dim), as returned by `CenterLossClassifier.transform`.
 
     Metadata of the model, each a text:
 
     - ``classes``: JSON list of the labels, in the order of the probabilities;
-    - ``spectrogram``: where the pipeline has a `SpectrogramTransformer`, JSON object of those of its
-      parameters that the spectrograms depend on (`kind`, `sr`, `n_fft`, `hop_length` and so on), with
-      numbers for `win_length` and `fmax` where they are None;
+    - ``spectrogram``: if the Pipeline has a `SpectrogramTransformer`, JSON object of those of its
+      parameters that change the spectrograms (`kind`, `sr`, `n_fft`, `hop_length` and so on), with
+      numbers for `win_length` and `fmax` if they are None;
     - ``skser_version``: version of this package.
 
-    A program without this package computes the spectrograms from these parameters as
-    :func:`skser.spectrogram.spectrogram` says: frames centered on every `hop_length`-th sample with
-    zeros around the recording, power in decibels, Mel bands after Slaney.
+    A program without this package can compute the spectrograms from these parameters as described in
+    :func:`skser.spectrogram`: frames centered on every `hop_length`-th sample with zeros around the
+    recording, power in decibels, Mel bands after Slaney.
 
-    The file uses operators of ONNX's opset 17 and holds all weights.
+    The file uses operators of ONNX's opset 17 and contains all weights.
 
     Examples
     --------
@@ -113,48 +113,44 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     >>> json.loads(session.get_modelmeta().custom_metadata_map["classes"])
     ['angry', 'calm']
     """
-    name = check_path(path)
+    file = check_path(path)
     trained, transformer = _find_steps(classifier)
     check_is_fitted(trained)
     metadata = _metadata(trained, transformer)
     _require_packages()
     network = _copy_network(trained)
-    model = _finish(network_to_onnx(network), metadata)
-    _compare(model, network)
-    write_whole(name, model)
+    model = _serialize(network_to_onnx(network), metadata)
+    _check_results(model, network)
+    write_whole(file, model)
 
 
 def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransformer | None]:
-    """Find the classifier, and the transformer if there is one; warn of any other step of a pipeline."""
+    """Find the classifier and, if there is one, the transformer; warn of any other step of a Pipeline."""
     steps = list(_steps(estimator))
-    names = ", ".join(type(step).__name__ for step in steps)
     classifiers = [step for step in steps if isinstance(step, CenterLossClassifier)]
+    transformers = [step for step in steps if isinstance(step, SpectrogramTransformer)]
+    names = ", ".join(type(step).__name__ for step in steps)
     if not isinstance(estimator, (CenterLossClassifier, Pipeline)):
         raise TypeError(
-            f"classifier must be a CenterLossClassifier or a Pipeline that holds one, got "
-            f"{names or repr(estimator)}; of a search, give its best_estimator_."
+            f"classifier must be a CenterLossClassifier or a Pipeline that contains one, got "
+            f"{names or repr(estimator)}; of a search, pass its best_estimator_."
         )
     if len(classifiers) != 1:
         raise ValueError(
-            f"the Pipeline must hold one CenterLossClassifier, got {len(classifiers)} among its "
-            f"steps ({names}): give the classifier itself."
+            f"the Pipeline must contain one CenterLossClassifier, got {len(classifiers)} among its "
+            f"steps ({names}): pass the classifier itself."
         )
-    transformers = [step for step in steps if isinstance(step, SpectrogramTransformer)]
-    others = [
-        type(step).__name__
-        for step in steps
-        if not isinstance(step, (CenterLossClassifier, SpectrogramTransformer))
-    ]
+    others = [type(step).__name__ for step in steps if step not in classifiers + transformers]
     if others:
         warn_caller(
-            f"{', '.join(others)} of the Pipeline is no part of the exported model, which takes what the "
-            "CenterLossClassifier takes and gives what it gives."
+            f"the exported model does not include {', '.join(others)} of the Pipeline: its input and output "
+            "are those of the CenterLossClassifier."
         )
     return classifiers[0], transformers[0] if transformers else None
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
-    """Go through the steps of a pipeline and of the pipelines in it."""
+    """Yield the steps of a Pipeline and of the Pipelines in it."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             yield from _steps(step)
@@ -163,16 +159,14 @@ def _steps(estimator: Any) -> Iterator[Any]:
 
 
 def _copy_network(classifier: CenterLossClassifier) -> SpectrogramNetwork:
-    """Copy the network to the CPU, so that mode, device and parameters of the classifier's own stay."""
+    """Copy the network to the CPU, so that the network of the classifier does not change."""
     modules = classifier.net_.module_.modules()  # torch.compile wraps the network in a further module
     network = next(module for module in modules if isinstance(module, SpectrogramNetwork))
     return copy.deepcopy(network).cpu().eval()
 
 
 def _metadata(classifier: CenterLossClassifier, transformer: SpectrogramTransformer | None) -> dict[str, str]:
-    """Describe what surrounds the network, in texts."""
-    from .._version import __version__
-
+    """Metadata of the model: labels, version and settings of the spectrograms."""
     metadata = {"classes": _json("classes_", classifier.classes_.tolist()), "skser_version": __version__}
     if transformer is not None:
         metadata["spectrogram"] = _json("the transformer", _spectrogram_settings(transformer))
@@ -180,19 +174,16 @@ def _metadata(classifier: CenterLossClassifier, transformer: SpectrogramTransfor
 
 
 def _spectrogram_settings(transformer: SpectrogramTransformer) -> dict[str, Any]:
-    """Give the parameters that spectrograms depend on, with numbers for the defaults of None."""
-    settings = {
-        name: value
-        for name, value in transformer.get_params(deep=False).items()
-        if name not in _NOT_OF_THE_RESULT
-    }
+    """Parameters that change the spectrograms, with numbers for defaults of None."""
+    parameters = transformer.get_params(deep=False)
+    settings = {name: value for name, value in parameters.items() if name not in _WITHOUT_EFFECT}
     settings["win_length"] = settings["win_length"] or settings["n_fft"]
     settings["fmax"] = settings["sr"] / 2 if settings["fmax"] is None else settings["fmax"]
     return settings
 
 
 def _json(name: str, value: Any) -> str:
-    """Write a value as JSON, NumPy's numbers as the plain ones."""
+    """Write a value as JSON, with NumPy numbers as plain numbers."""
     try:
         return json.dumps(value, default=lambda number: number.item())
     except (TypeError, AttributeError) as error:
@@ -202,7 +193,7 @@ def _json(name: str, value: Any) -> str:
 
 
 def _require_packages() -> None:
-    """Raise unless the packages of the extra can be imported."""
+    """Raise if a package of the extra cannot be imported."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -212,8 +203,8 @@ def _require_packages() -> None:
         ) from error
 
 
-def _finish(model: ModelProto, metadata: dict[str, str]) -> bytes:
-    """Add what says where a model comes from, check it, and give the bytes of its file."""
+def _serialize(model: ModelProto, metadata: dict[str, str]) -> bytes:
+    """Add metadata to a model, check it, and return the bytes of its file."""
     import onnx
 
     model.producer_name, model.producer_version = "skser", metadata["skser_version"]
@@ -223,28 +214,28 @@ def _finish(model: ModelProto, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _compare(model: bytes, network: SpectrogramNetwork) -> None:
-    """Raise unless a model answers as its network does, on items like those of the training."""
+def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
+    """Raise if the results of a model differ from those of its network, for items like the training items."""
     from onnxruntime import InferenceSession, SessionOptions
 
-    lengths = torch.from_numpy(np.array(_PROBE_LENGTHS))
-    noise = np.random.default_rng(0).normal(size=(len(lengths), len(network.bin_mean), max(_PROBE_LENGTHS)))
+    lengths = torch.from_numpy(np.array(_TEST_LENGTHS))
+    noise = np.random.default_rng(0).normal(size=(len(lengths), len(network.bin_mean), max(_TEST_LENGTHS)))
     spectrogram = network.bin_mean[:, None] + network.bin_std[:, None] * torch.from_numpy(noise).float()
     for item, length in zip(spectrogram, lengths, strict=True):
         item[:, length:] = torch.nan
     with torch.no_grad():
         logits, embedding = network(spectrogram, lengths)
     options = SessionOptions()
-    options.intra_op_num_threads = 1  # starts no threads
-    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = 1  # no further threads
+    options.log_severity_level = 3  # errors only
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    answers = session.run(
+    results = session.run(
         ["probabilities", "embedding"], {"spectrogram": spectrogram.numpy(), "lengths": lengths.numpy()}
     )
-    for answer, expected in zip(answers, (logits.softmax(dim=1), embedding), strict=True):
-        if not np.allclose(answer, expected.numpy(), rtol=1e-4, atol=1e-4):
+    for result, expected in zip(results, (logits.softmax(dim=1), embedding), strict=True):
+        if not np.allclose(result, expected.numpy(), rtol=1e-4, atol=1e-4):
             raise RuntimeError(
-                "onnxruntime answers otherwise than the classifier, by up to "
-                f"{np.abs(answer - expected.numpy()).max():.2g}: nothing was written. The versions of torch, "
-                "onnx and onnxruntime may not fit together; try others, and please report these."
+                "the results of onnxruntime differ from those of the classifier, by up to "
+                f"{np.abs(result - expected.numpy()).max():.2g}, so nothing was written: the versions of "
+                "torch, onnx and onnxruntime may not match; try others, and please report these."
             )
