@@ -82,21 +82,26 @@ def test_a_finding_names_the_file_and_the_severity(corpus):
     assert "empty" in table["detail"][0]
 
 
-def test_a_git_lfs_pointer_is_named(tmp_path):
-    path = tmp_path / "pointer.wav"
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
-    assert problems(path) == ["git-lfs pointer"]
-    assert "git lfs pull" in detail(path)
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"RIFF" + bytes(100), bytes(1000), b"\xff\xfb\x90"])
-def test_a_file_without_audio_is_unreadable(tmp_path, content):
-    (tmp_path / "a.wav").write_bytes(content)
-    assert problems(tmp_path / "a.wav") == ["unreadable"]
-
-
-def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    assert problems(tmp_path / "no such.wav") == ["missing"]
+@pytest.mark.parametrize(
+    ("content", "problem", "word"),
+    [
+        (None, "missing", ""),
+        (POINTER, "git-lfs pointer", "git lfs pull"),
+        (b"", "empty", "empty"),
+        (b"hello\n", "unreadable", ""),
+        (b"RIFF" + bytes(100), "unreadable", ""),
+        (bytes(1000), "unreadable", ""),
+        (b"\xff\xfb\x90", "unreadable", ""),
+    ],
+)
+def test_files_without_audio_are_named(tmp_path, content, problem, word):
+    if content is not None:
+        (tmp_path / "a.wav").write_bytes(content)
+    assert problems(tmp_path / "a.wav") == [problem]
+    assert word in detail(tmp_path / "a.wav")
     assert problems(tmp_path) == ["unreadable"]
 
 
@@ -141,10 +146,44 @@ def test_samples_that_are_not_finite_are_named(tmp_path, value):
     assert "2 of 8000" in detail(y[:, 0])
 
 
-def test_a_recording_is_too_short_below_the_shortest_duration():
+def with_values(value, n):
+    """Noise whose first samples have this value."""
+    y = noise(n=SR)
+    y[:n] = value
+    return y
+
+
+def sine(level_db, offset=0.0):
+    """Sine of this level, which is 3.01 dB below its amplitude."""
+    return offset + 10 ** (level_db / 20) * np.sqrt(2) * np.sin(2 * np.pi * 400 * np.arange(SR) / SR)
+
+
+QUIET = "the level of its loudest 25 ms is -60.1 dB re full scale, below silence_db=-60."
+
+
+@pytest.mark.parametrize(
+    ("problem", "bad", "good", "sentence"),
+    [
+        ("too short", noise(n=400), noise(n=512), "it lasts 25 ms, below the 32 ms needed."),
+        ("nearly silent", sine(-60.1), sine(-59.9), QUIET),
+        ("nearly silent", sine(-60.1, 0.3), sine(-59.9, 0.3), QUIET),
+        ("mostly zeros", with_values(0, 8800), with_values(0, 8000), "55% of its samples are exactly zero."),
+        ("clipped", with_values(1, 16), with_values(1, 15), "0.10% of its samples are at full scale."),
+        ("clipped", with_values(-1, 16), with_values(-1, 15), "0.10% of its samples are at full scale."),
+        ("out of range", 3 * sine(-3.01), 1.9 * with_values(0, 0), "its samples reach 3.0"),
+    ],
+)
+def test_samples_beyond_a_threshold_are_named(problem, bad, good, sentence):
+    assert problems(bad) == [problem]
+    assert problems(good) == []
+    assert detail(bad).startswith(sentence)
+
+
+def test_parameters_set_the_thresholds():
     assert problems(noise(n=511)) == ["too short"]
-    assert problems(noise(n=512)) == []
-    assert detail(noise(n=400)) == "it lasts 25 ms, below the 32 ms needed."
+    assert problems(noise(n=511), min_duration=0.031) == []
+    assert problems(sine(-63)) == ["nearly silent"]
+    assert problems(sine(-63), silence_db=-64) == []
 
 
 def test_the_duration_of_a_file_is_taken_at_its_own_rate(tmp_path):
@@ -161,15 +200,6 @@ def test_equal_samples_and_the_faintest_noise_are_silent(tmp_path, value):
     assert detail(np.full(SR, value)) == f"each of its 16000 samples is {value:g}."
 
 
-@pytest.mark.parametrize("offset", [0.0, 0.3])
-def test_a_quiet_recording_is_nearly_silent_by_its_level_around_its_mean(offset):
-    # A sine of amplitude a has a level of 20 log10(a) - 3.01 dB.
-    quiet = offset + 10 ** (-63 / 20) * np.sqrt(2) * np.sin(2 * np.pi * 400 * np.arange(SR) / SR)
-    assert problems(quiet) == ["nearly silent"]
-    assert problems(quiet, silence_db=-64) == []
-    assert detail(quiet) == "the level of its loudest 25 ms is -63.0 dB re full scale, below silence_db=-60."
-
-
 def test_short_speech_in_a_quiet_recording_is_not_silent():
     y = noise(n=10 * SR, level=1e-4)
     assert problems(y) == ["nearly silent"]
@@ -177,28 +207,9 @@ def test_short_speech_in_a_quiet_recording_is_not_silent():
     assert problems(y) == []
 
 
-def test_a_recording_of_mostly_zeros_is_named():
-    y = noise()
-    y[:4000] = 0
-    assert problems(y) == []
-    y[:4400] = 0
-    assert problems(y) == ["mostly zeros"]
-    assert detail(y) == "55% of its samples are exactly zero."
-
-
-def test_a_recording_with_many_samples_at_full_scale_is_clipped(tmp_path):
-    y = noise(n=SR)
-    y[:15] = 1
-    assert problems(y) == []
-    y[:8], y[8:16] = 1, -1
-    assert problems(y) == ["clipped"]
-    assert problems(write(tmp_path / "a.wav", y)) == ["clipped"]
-    assert detail(y) == "0.10% of its samples are at full scale."
-
-
-def test_samples_beyond_full_scale_are_out_of_range():
-    assert problems(noise(level=3000)) == ["out of range"]
-    assert problems((noise(level=3000)).astype(np.int16)) == []
+def test_integers_are_scaled_before_the_check(tmp_path):
+    assert problems(noise(level=3000).astype(np.int16)) == []
+    assert problems(write(tmp_path / "a.wav", with_values(1, 16))) == ["clipped"]
 
 
 @pytest.mark.parametrize("extension", ["wav", "aiff", "au", "mp3"])

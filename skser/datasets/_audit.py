@@ -69,21 +69,11 @@ def audit(
     Returns
     -------
     pandas.DataFrame
-        One row per problem, sorted by item, then by problem; no rows if the corpus has no problems.
-
-        item : int
-            Position in `data`.
-        path : str or None
-            File; None for a waveform.
-        problem : str
-            One of the problems below.
-        severity : str
-            "error" if the recording is unusable, incomplete or duplicated, or its label cannot be trusted,
-            else "warning".
-        detail : str
-            A sentence with numbers.
-        same_as : Int64
-            For duplicates, position of the other copy; missing for other problems.
+        One row per problem, sorted by item, then by problem. The columns are item (int, position in `data`),
+        path (str, None for a waveform), problem (str, see Notes), severity (str), detail (str, a sentence
+        with numbers) and same_as (Int64, position of the other copy of a duplicate, else missing). The
+        severity is "error" if the recording is unusable, incomplete or duplicated, or its label cannot be
+        trusted, else "warning".
 
     Raises
     ------

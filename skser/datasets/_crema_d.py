@@ -98,8 +98,8 @@ def load_crema_d(
     -----
     UserWarning
         If the counts by emotion or actor, before the filters, are not as published; if recordings are
-        duplicated (the one with the fewest folders above it is loaded); if audio files have other names or
-        are git-lfs pointers (they are left out); if recordings known to be silent are loaded.
+        duplicated (the copy nearest to `root` is loaded); if audio files have other names or are git-lfs
+        pointers (they are left out); if recordings known to be silent are loaded.
 
     References
     ----------

@@ -79,8 +79,8 @@ def load_emodb(
     -----
     UserWarning
         If the counts by emotion or speaker, before the filters, are not as published; if recordings are
-        duplicated (the one with the fewest folders above it is loaded); if audio files have other names or
-        are git-lfs pointers (they are left out).
+        duplicated (the copy nearest to `root` is loaded); if audio files have other names or are git-lfs
+        pointers (they are left out).
 
     References
     ----------

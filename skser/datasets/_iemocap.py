@@ -125,10 +125,10 @@ def load_iemocap(
     Warns
     -----
     UserWarning
-        If the turns of the four-class protocol, before the filters, are not as published by session, emotion,
-        speaker or kind of turn; if evaluated turns lack their recording, recordings their evaluation, or
-        lines of evaluations cannot be read (they are left out); if files are duplicated (the one with the
-        fewest folders above it is loaded) or are git-lfs pointers.
+        If the turns of the four-class protocol, before the filters, are not as published by session,
+        emotion, speaker or kind of turn; if evaluated turns lack their recording, recordings their
+        evaluation, or lines of evaluations cannot be read (they are left out); if files are duplicated (the
+        copy nearest to `root` is loaded) or are git-lfs pointers.
 
     References
     ----------
@@ -175,12 +175,9 @@ def load_iemocap(
     warn_of_counts(folder, "IEMOCAP's four-class protocol", protocol, _published())
     kept = filter_rows(folder, "IEMOCAP", found, filters)
     kept["emotion"] = kept["original"].map(dict(emotions))
-    return bunch_of_paths(
-        kept[["path", "emotion", *kept.columns.drop(["path", "emotion"])]],
-        speaker=groups,
-        group_name=f"{groups.title()}s",
-        text=f"{_TEXT}\n\n{_describe_left_out(found, kept, emotions)}",
-    )
+    columns = ["path", "emotion", *kept.columns.drop(["path", "emotion"])]
+    text = f"{_TEXT}\n\n{_describe_left_out(found, kept, emotions)}"
+    return bunch_of_paths(kept[columns], speaker=groups, group_name=f"{groups.title()}s", text=text)
 
 
 def _check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:

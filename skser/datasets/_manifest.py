@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import counted, listed
+from .._utils import counted, is_path, listed
 from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
 from ._folders import POINTER_CURE, check_folder, is_pointer
 from ._tables import is_missing, read_table
@@ -100,13 +100,13 @@ def load_manifest(
 
 def read_header(path: str | os.PathLike[str]) -> list[str]:
     """Names of the columns of a CSV file."""
-    return _read_csv(Path(path).expanduser())[1].columns.tolist()
+    return _read_csv(path)[1].columns.tolist()
 
 
-def _read_csv(file: Path) -> tuple[str, pd.DataFrame]:
+def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
     """Name for messages and content of a CSV file."""
-    name = f"The table {str(file)!r}"
-    return name, read_table(file, name, "give a CSV file with one row per recording, or a pandas.DataFrame")
+    name = f"The table {os.fspath(path)!r}"
+    return name, read_table(path, name, "give a CSV file with one row per recording, or a pandas.DataFrame")
 
 
 def _read(
@@ -118,15 +118,14 @@ def _read(
     if isinstance(table, pd.DataFrame):
         _check_columns("The table", table.columns.tolist(), columns)
         return "The table", table, check_folder("." if root is None else root)
-    if not isinstance(table, (str, os.PathLike)):
+    if not is_path(table):
         kind = type(table).__name__
         raise TypeError(f"table must be the path of a CSV file or a pandas.DataFrame, got {kind}.")
-    file = Path(table).expanduser()
-    name, frame = _read_csv(file)
+    name, frame = _read_csv(table)
     _check_columns(name, frame.columns.tolist(), columns)
-    for column in set(frame.columns) - set(columns.values()):
+    for column in frame.columns.difference(list(columns.values())):
         frame[column] = _numbers_or_text(frame[column])
-    return name, frame, check_folder(file.parent if root is None else root)
+    return name, frame, check_folder(Path(table).parent if root is None else root)
 
 
 def _numbers_or_text(texts: pd.Series) -> pd.Series:
@@ -169,7 +168,7 @@ def _check_values(name: str, column: pd.Series) -> None:
 def _find_files(name: str, column: pd.Series, folder: Path) -> list[Path]:
     """Files of the table; an error names those that are duplicated, missing, or git-lfs pointers."""
     for i, value in enumerate(column, 1):
-        if not isinstance(value, (str, os.PathLike)):
+        if not is_path(value):
             raise TypeError(f"{name} has {value!r} of type {type(value).__name__} and not a path in row {i}.")
     paths = [_resolve(folder, os.fspath(value)) for value in column]
     counts = Counter(map(os.path.normpath, paths))

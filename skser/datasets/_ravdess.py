@@ -82,11 +82,11 @@ def load_ravdess(
     Warns
     -----
     UserWarning
-        If recordings are duplicated, as in copies that hold the whole set twice (the one with the fewest
-        folders above it is loaded); if audio files have other names or are git-lfs pointers (they are left
-        out); if a recording is in the folder of another actor; if actors have fewer than 60 recordings while
-        some have at least 30. Below that, the folder counts as a selection and not as an incomplete copy.
-        `DESCR` lists the incomplete and the absent actors in both cases.
+        If recordings are duplicated, as in copies that hold the whole set twice (the copy nearest to `root`
+        is loaded); if audio files have other names or are git-lfs pointers (they are left out); if a
+        recording is in the folder of another actor; if actors have fewer than 60 recordings while some have
+        at least 30. Below that, the folder counts as a selection and not as an incomplete copy. `DESCR`
+        lists the incomplete and the absent actors in both cases.
 
     References
     ----------
@@ -113,7 +113,8 @@ def load_ravdess(
     }
     folder = check_folder(root)
     paths = find_audio(folder)
-    others = {path.stem for path in paths if _is_song_or_video(path.stem)}
+    stems = {path.stem for path in paths if _match(path.stem)}
+    others = {stem for stem in stems if not stem.startswith(_SPEECH)}  # song and video
     speech = find_recordings(folder, [path for path in paths if path.stem not in others], _CORPUS)
     if speech.empty:
         but = f" but {counted(len(others), 'recording')} of song or video" if others else ""
@@ -141,11 +142,6 @@ def _match(stem: str) -> re.Match[str] | None:
     match = _NAME.fullmatch(stem)
     is_known = match is not None and int(match[7]) in _ACTORS and match.group(3, 4) != ("01", "02")
     return match if is_known else None
-
-
-def _is_song_or_video(stem: str) -> bool:
-    """Whether a file name of RAVDESS stands for another modality or channel than audio-only speech."""
-    return _match(stem) is not None and not stem.startswith(_SPEECH)
 
 
 def _actor_of_folder(folder: str) -> int | None:

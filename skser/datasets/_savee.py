@@ -76,9 +76,9 @@ def load_savee(
     -----
     UserWarning
         If the counts by emotion or speaker, before the filters, are not as published; if recordings are
-        duplicated, in either layout (the one with the fewest folders above it is loaded); if audio files
-        have other names, no known speaker, or are git-lfs pointers (they are left out); if a recording is in
-        the folder of another speaker.
+        duplicated, in either layout (the copy nearest to `root` is loaded); if audio files have other names,
+        no known speaker, or are git-lfs pointers (they are left out); if a recording is in the folder of
+        another speaker.
 
     References
     ----------

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from .._utils import is_path
 from ._tables import is_missing, read_table
 
 
@@ -16,7 +17,7 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
     if isinstance(speaker, re.Pattern) or (isinstance(speaker, str) and not speaker.lower().endswith(".csv")):
         return _search_pattern(speaker)
     name = "The speaker table"
-    if isinstance(speaker, (str, os.PathLike)):
+    if is_path(speaker):
         name = f"The speaker table {os.fspath(speaker)!r}"
         speaker = read_table(speaker, name, "give a CSV file with the columns file and speaker")
     if isinstance(speaker, Mapping):

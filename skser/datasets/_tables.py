@@ -14,11 +14,12 @@ def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFra
     """Read a CSV file with a header; every field stays text, so that 01 does not become 1."""
     import pandas as pd
 
-    if not Path(path).is_file():
+    file = Path(path).expanduser()
+    if not file.is_file():
         raise FileNotFoundError(f"{name} does not exist: {cure}.")
     try:
         # With header=0, pandas would rename equal columns, and take surplus fields for an index.
-        rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows = pd.read_csv(file, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (pd.errors.ParserError, UnicodeDecodeError) as error:

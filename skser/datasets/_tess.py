@@ -78,9 +78,9 @@ def load_tess(
     -----
     UserWarning
         If the counts by emotion or speaker, before the filters, are not as published; if recordings are
-        duplicated, as in copies that hold the whole set twice (the one with the fewest folders above it is
-        loaded); if audio files have other names or are git-lfs pointers (they are left out); if a recording
-        is in the folder of another speaker.
+        duplicated, as in copies that hold the whole set twice (the copy nearest to `root` is loaded); if
+        audio files have other names or are git-lfs pointers (they are left out); if a recording is in the
+        folder of another speaker.
 
     References
     ----------
