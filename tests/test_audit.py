@@ -246,13 +246,16 @@ def test_opposite_channels_are_silent_too(tmp_path):
     assert problems(write(tmp_path / "a.wav", np.stack([y, -y], axis=1))) == ["silent", "channels differ"]
 
 
-@pytest.mark.parametrize(("rates", "odd"), [([24414, 96000, 24414, 8000, 24414], [1, 3]), ([8000, SR], [0])])
-def test_a_sampling_rate_unlike_most_is_named_and_of_two_the_lower(tmp_path, rates, odd):
-    paths = [write(tmp_path / f"{i}.wav", noise(i, n=SR), sr) for i, sr in enumerate(rates)]
-    table = audit(paths)
-    assert found(table) == [(i, "odd sampling rate") for i in odd]
-    if len(rates) == 5:
-        assert table["detail"][0] == "it has 96000 Hz, 3 of 5 recordings have 24414 Hz."
+def test_a_sampling_rate_unlike_most_is_named(tmp_path):
+    rates = [24414, 96000, 24414, 8000, 24414]
+    table = audit([write(tmp_path / f"{i}.wav", noise(i), sr) for i, sr in enumerate(rates)])
+    assert found(table) == [(1, "odd sampling rate"), (3, "odd sampling rate")]
+    assert table["detail"][0] == "it has 96000 Hz, 3 of 5 recordings have 24414 Hz."
+
+
+def test_the_same_samples_at_a_lower_rate_are_odd_but_not_a_copy(tmp_path):
+    paths = [write(tmp_path / f"{sr}.wav", noise(), sr) for sr in (8000, SR)]
+    assert found(audit(paths)) == [(0, "odd sampling rate")]
 
 
 def test_copies_are_found_by_content_in_any_lossless_format(tmp_path):
@@ -268,11 +271,6 @@ def test_copies_are_found_by_content_in_any_lossless_format(tmp_path):
     assert table["same_as"].tolist() == [0, 0, 0]
     assert table["severity"].tolist() == ["error"] * 3
     assert table["detail"][0] == f"the same waveform as item 0 ({paths[0]})."
-
-
-def test_the_same_samples_at_another_rate_are_not_a_copy(tmp_path):
-    paths = [write(tmp_path / f"{sr}.wav", noise(), sr) for sr in (8000, SR)]
-    assert found(audit(paths)) == [(0, "odd sampling rate")]
 
 
 def test_silent_or_broken_recordings_are_not_copies_of_each_other(tmp_path):

@@ -196,25 +196,32 @@ def test_a_broken_connection_leaves_nothing(server, home, monkeypatch):
     assert len(fetch_ravdess(home).data) == 4
 
 
-def test_a_broken_connection_without_a_stated_length_leaves_nothing(server, home):
-    def cut(handler):
-        handler.send_response(200)
-        handler.end_headers()
-        handler.wfile.write(zipped(NAMES)[:500])
-
-    server.act = cut
-    fetch_fails(home, r"the server sent 500 bytes with md5 \w{32} instead of the published .* bytes with")
+def cut_without_a_length(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(zipped(NAMES)[:500])
 
 
-def test_another_file_is_refused(server, home):
-    server.act = lambda handler: handler.give(zipped(NAMES[:3]))
-    wrong = hashlib.md5(zipped(NAMES[:3])).hexdigest()
-    fetch_fails(home, rf"with md5 {wrong} instead of .* {_fetch._MD5}\) and nothing was kept")
+OTHER = zipped(NAMES[:3])
 
 
-def test_an_error_of_the_server_is_named(server, home):
-    server.act = lambda handler: handler.send_error(404)
-    fetch_fails(home, r"\(the server answered 404 Not Found\) and nothing was kept")
+@pytest.mark.parametrize(
+    ("act", "cause"),
+    [
+        (lambda handler: handler.send_error(404), "the server answered 404 Not Found"),
+        (
+            lambda handler: handler.give(OTHER),
+            f"sent .* bytes with md5 {hashlib.md5(OTHER).hexdigest()} instead",
+        ),
+        (
+            cut_without_a_length,
+            r"the server sent 500 bytes with md5 \w{32} instead of the published .* bytes",
+        ),
+    ],
+)
+def test_an_error_of_the_server_or_another_file_leaves_nothing(server, home, act, cause):
+    server.act = act
+    fetch_fails(home, rf"ravdess\.zip could not be fetched \(.*{cause}.*\) and nothing was kept")
 
 
 def test_an_unreachable_server_is_named(server, home, monkeypatch):
@@ -274,25 +281,23 @@ def test_other_files_in_the_data_home_remain(server, home):
     assert entries(home) == ["other"]
 
 
+DAMAGED = bytearray(zipped(NAMES, content=os.urandom(3000)))
+DAMAGED[DAMAGED.index(NAMES[2].encode()) + 1000] ^= 255
+OUTSIDE = ["../out.wav", "Actor_01/../../out.wav", "/tmp/out.wav", "..\\out.wav", "C:\\out.wav", "C:out.wav"]
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["../out.wav", "Actor_01/../../out.wav", "/tmp/out.wav", "..\\out.wav", "C:\\out.wav", "C:out.wav"],
+    ("content", "cause"),
+    [
+        (zipped(NAMES)[:-30], "File is not a zip file"),
+        (bytes(DAMAGED), ""),
+        *((zipped([*NAMES, name]), "its member '.*' would be outside the folder") for name in OUTSIDE),
+    ],
+    ids=["truncated", "damaged", *OUTSIDE],
 )
-def test_members_outside_the_folder_are_refused(server, home, monkeypatch, name):
-    publish(server, monkeypatch, zipped([*NAMES, name]))
-    fetch_fails(home, r"the archive cannot be unpacked: its member '.*' would be outside the folder")
-
-
-def test_a_truncated_archive_is_refused(server, home, monkeypatch):
-    publish(server, monkeypatch, zipped(NAMES)[:-30])
-    fetch_fails(home, "the archive cannot be unpacked: File is not a zip file")
-
-
-def test_an_archive_with_a_damaged_member_is_refused(server, home, monkeypatch):
-    content = bytearray(zipped(NAMES, content=os.urandom(3000)))
-    content[content.index(NAMES[2].encode()) + 1000] ^= 255
-    publish(server, monkeypatch, bytes(content))
-    fetch_fails(home, "the archive cannot be unpacked: ")
+def test_invalid_archives_are_refused(server, home, monkeypatch, content, cause):
+    publish(server, monkeypatch, content)
+    fetch_fails(home, f"the archive cannot be unpacked: {cause}")
 
 
 Usage = namedtuple("Usage", ["total", "used", "free"])

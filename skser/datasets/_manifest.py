@@ -91,7 +91,7 @@ def load_manifest(
     fields[path] = [str(file) for file in paths]
     groups = "" if speaker is None else f"groups: column {speaker!r}.\n"
     text = (
-        f"Recordings of {name}.\n"
+        f"{name} of recordings, one per row.\n"
         f"data: paths; target: column {label!r}; frame: the table.\n"
         f"{groups}{UNKNOWN_SPEAKERS if speaker is None else LICENCE}"
     )

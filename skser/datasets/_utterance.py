@@ -19,7 +19,7 @@ from ._voice import (
     transform_length,
 )
 
-_SYLLABLE_RATE = 4.6  # syllables per second for which the lengths below are
+_SYLLABLE_RATE = 4.6  # syllables per second at which the lengths below apply
 _SYLLABLE = 0.235  # s, mean length of a syllable at that rate, stress and final lengthening included
 _EDGES = (0.06, 0.1)  # s of silence before and after the speech
 _BANDWIDTHS = (90.0, 110.0, 170.0)  # Hz, of the first three formants
@@ -65,7 +65,7 @@ _ONSETS = (
     (Segment(0.065, (250, 1600, 2600), -10),),  # n
     (Segment(0.060, (350, 1200, 2700), -5),),  # l
 )
-_SILENCE = Segment(0.0, (500, 1500, 2500))  # the formants of a neutral tube
+_SILENCE = Segment(0.0, (500, 1500, 2500))  # formants of a neutral tube
 
 
 class Tracks(NamedTuple):
