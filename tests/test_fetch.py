@@ -25,7 +25,7 @@ from skser.datasets import _fetch, fetch_ravdess, load_ravdess
 NAMES = [f"Actor_{a:02d}/03-01-0{e}-01-01-01-{a:02d}.wav" for a in (1, 2) for e in (1, 5)]
 
 
-LARGE = os.urandom(100_000)  # more than is read at once, and cannot be compressed
+LARGE = os.urandom(100_000)  # more than one chunk, and not compressible
 
 
 def zipped(names, content=b"RIFF" + bytes(3000)):

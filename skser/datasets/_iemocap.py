@@ -50,7 +50,7 @@ _EVALUATION = re.compile(
     rf"\[{_VALENCE},\s*{_ACTIVATION},\s*{_DOMINANCE}\]\s*",
     re.ASCII,
 )
-# Four-class protocol: angry, happy, neutral, sad / women, men / improvised, scripted, a row for each session.
+# Four-class protocol: angry, happy, neutral, sad / women, men / improvised, scripted; one row per session.
 _PUBLISHED = (
     (229, 278, 384, 194, 528, 557, 521, 564),
     (137, 327, 362, 197, 481, 542, 530, 493),
