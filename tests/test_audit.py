@@ -1,4 +1,4 @@
-"""Tests of the audit of a corpus, and of leaving out what it finds."""
+"""Tests of the audit of a corpus, and of dropping the recordings in its table."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def found(table):
 
 
 def problems(recording, **parameters):
-    """Problems of one recording that stands beside two good ones."""
+    """Problems of one recording between two good ones."""
     table = audit([noise(7), recording, noise(8)], sr=SR, **parameters)
     assert set(table["item"]) <= {1}
     return table["problem"].tolist()
 
 
 def detail(recording, **parameters):
-    (told,) = audit([recording], sr=SR, **parameters)["detail"]
-    return told
+    (sentence,) = audit([recording], sr=SR, **parameters)["detail"]
+    return sentence
 
 
 @pytest.fixture
@@ -64,19 +64,12 @@ def corpus(tmp_path):
 
 
 def test_a_good_corpus_gives_an_empty_table_with_its_columns(corpus):
-    table = audit(corpus)
-    assert isinstance(table, pd.DataFrame)
-    assert list(table.columns) == COLUMNS
-    assert len(table) == 0
-    assert (table["item"].dtype, table["same_as"].dtype) == (np.int64, pd.Int64Dtype())
-
-
-def test_an_empty_corpus_gives_an_empty_table():
-    assert list(audit([]).columns) == COLUMNS
-
-
-def test_the_synthetic_corpus_has_nothing_wrong():
-    assert len(audit(make_emotional_speech(n_speakers=2, n_per_class=2, random_state=0))) == 0
+    for good in (corpus, make_emotional_speech(n_speakers=2, n_per_class=2, random_state=0), []):
+        table = audit(good)
+        assert isinstance(table, pd.DataFrame)
+        assert list(table.columns) == COLUMNS
+        assert len(table) == 0
+        assert (table["item"].dtype, table["same_as"].dtype) == (np.int64, pd.Int64Dtype())
 
 
 def test_a_finding_names_the_file_and_the_severity(corpus):
@@ -86,27 +79,29 @@ def test_a_finding_names_the_file_and_the_severity(corpus):
     assert table["path"].tolist() == [corpus.data[3]]
     assert table["severity"].tolist() == ["error"]
     assert table["same_as"].isna().all()
-    assert table["detail"].tolist() == ["the file is empty (0 bytes): fetch or copy it again."]
+    assert "empty" in table["detail"][0]
 
 
-def test_a_missing_file_is_named(tmp_path):
-    assert problems(tmp_path / "no such.wav") == ["missing"]
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 
 
-def test_a_git_lfs_pointer_is_named(tmp_path):
-    path = tmp_path / "pointer.wav"
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n")
-    assert problems(path) == ["git-lfs pointer"]
-    assert "git lfs pull" in detail(path)
-
-
-@pytest.mark.parametrize("content", [b"hello\n", b"RIFF" + bytes(100), bytes(1000), b"\xff\xfb\x90"])
-def test_a_file_without_audio_is_unreadable(tmp_path, content):
-    (tmp_path / "a.wav").write_bytes(content)
-    assert problems(tmp_path / "a.wav") == ["unreadable"]
-
-
-def test_a_folder_is_unreadable(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "problem", "word"),
+    [
+        (None, "missing", ""),
+        (POINTER, "git-lfs pointer", "git lfs pull"),
+        (b"", "empty", "empty"),
+        (b"hello\n", "unreadable", ""),
+        (b"RIFF" + bytes(100), "unreadable", ""),
+        (bytes(1000), "unreadable", ""),
+        (b"\xff\xfb\x90", "unreadable", ""),
+    ],
+)
+def test_files_without_audio_are_named(tmp_path, content, problem, word):
+    if content is not None:
+        (tmp_path / "a.wav").write_bytes(content)
+    assert problems(tmp_path / "a.wav") == [problem]
+    assert word in detail(tmp_path / "a.wav")
     assert problems(tmp_path) == ["unreadable"]
 
 
@@ -115,7 +110,7 @@ def test_a_folder_is_unreadable(tmp_path):
     [None, 3, np.nan, b"a.wav", "a\0b.wav", "\udcff.wav", ["x"], np.ones((2, 3)), np.ones(3) + 1j],
     ids=repr,
 )
-def test_what_is_no_recording_is_a_finding_and_no_error(item):
+def test_an_invalid_item_is_a_finding_and_not_an_error(item):
     assert problems(item) in (["unreadable"], ["missing"])
 
 
@@ -137,31 +132,58 @@ def test_a_file_that_is_too_long_is_named_and_not_decoded(tmp_path, monkeypatch)
 def test_an_ogg_file_without_its_end_is_truncated(tmp_path, how):
     path = cut(write(tmp_path / "a.ogg", noise(n=3 * SR), **how), 0.7)
     assert problems(path) == ["truncated"]
-    assert "lacks the page that ends an Ogg stream" in detail(path)
+    assert "Ogg stream" in detail(path)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, (np.inf, -np.inf)])
 def test_samples_that_are_not_finite_are_named(tmp_path, value):
-    y = noise()
-    y[[5, 9]] = value
-    assert problems(write(tmp_path / "a.wav", y, subtype="FLOAT")) == ["non-finite"]
-    assert problems(y) == ["non-finite"]
-    assert "2 of 8000" in detail(y)
-
-
-def test_channels_of_opposite_infinity_are_not_finite(tmp_path):
     y = np.stack([noise(), noise()], axis=1)
-    y[5] = np.inf, -np.inf
-    path = write(tmp_path / "a.wav", y, subtype="FLOAT")
+    y[[5, 9]] = value  # the mean of opposite infinities is NaN
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert problems(path) == ["non-finite"]
+        assert problems(write(tmp_path / "a.wav", y, subtype="FLOAT")) == ["non-finite"]
+        assert problems(y[:, 0]) == ["non-finite"]
+    assert "2 of 8000" in detail(y[:, 0])
 
 
-def test_a_recording_is_too_short_below_the_shortest_duration():
+def with_values(value, n):
+    """Noise whose first samples have this value."""
+    y = noise(n=SR)
+    y[:n] = value
+    return y
+
+
+def sine(level_db, offset=0.0):
+    """Sine of this level, which is 3.01 dB below its amplitude."""
+    return offset + 10 ** (level_db / 20) * np.sqrt(2) * np.sin(2 * np.pi * 400 * np.arange(SR) / SR)
+
+
+QUIET = "the level of its loudest 25 ms is -60.1 dB re full scale, below silence_db=-60."
+
+
+@pytest.mark.parametrize(
+    ("problem", "bad", "good", "sentence"),
+    [
+        ("too short", noise(n=400), noise(n=512), "it lasts 25 ms, below the 32 ms needed."),
+        ("nearly silent", sine(-60.1), sine(-59.9), QUIET),
+        ("nearly silent", sine(-60.1, 0.3), sine(-59.9, 0.3), QUIET),
+        ("mostly zeros", with_values(0, 8800), with_values(0, 8000), "55% of its samples are exactly zero."),
+        ("clipped", with_values(1, 16), with_values(1, 15), "0.10% of its samples are at full scale."),
+        ("clipped", with_values(-1, 16), with_values(-1, 15), "0.10% of its samples are at full scale."),
+        ("out of range", 3 * sine(-3.01), 1.9 * with_values(0, 0), "its samples reach 3.0"),
+    ],
+)
+def test_samples_beyond_a_threshold_are_named(problem, bad, good, sentence):
+    assert problems(bad) == [problem]
+    assert problems(good) == []
+    assert detail(bad).startswith(sentence)
+
+
+def test_parameters_set_the_thresholds():
     assert problems(noise(n=511)) == ["too short"]
-    assert problems(noise(n=512)) == []
-    assert detail(noise(n=400)) == "it lasts 25 ms, below the 32 ms needed."
+    assert problems(noise(n=511), min_duration=0.031) == []
+    assert problems(sine(-63)) == ["nearly silent"]
+    assert problems(sine(-63), silence_db=-64) == []
 
 
 def test_the_duration_of_a_file_is_taken_at_its_own_rate(tmp_path):
@@ -171,23 +193,11 @@ def test_the_duration_of_a_file_is_taken_at_its_own_rate(tmp_path):
 
 
 @pytest.mark.parametrize("value", [0.0, 0.25])
-def test_equal_samples_are_silent(tmp_path, value):
+def test_equal_samples_and_the_faintest_noise_are_silent(tmp_path, value):
+    assert problems(noise(level=1e-5)) == ["silent"]  # below one step of 16 bits
     assert problems(np.full(SR, value)) == ["silent"]
     assert problems(write(tmp_path / "a.flac", np.full(SR, value))) == ["silent"]
     assert detail(np.full(SR, value)) == f"each of its 16000 samples is {value:g}."
-
-
-def test_noise_below_one_step_of_16_bits_is_silent():
-    assert problems(noise(level=1e-5)) == ["silent"]
-
-
-@pytest.mark.parametrize("offset", [0.0, 0.3])
-def test_a_quiet_recording_is_nearly_silent_by_its_level_around_its_mean(offset):
-    # A sine of amplitude a has a level of 20 log10(a) - 3.01 dB.
-    quiet = offset + 10 ** (-63 / 20) * np.sqrt(2) * np.sin(2 * np.pi * 400 * np.arange(SR) / SR)
-    assert problems(quiet) == ["nearly silent"]
-    assert problems(quiet, silence_db=-64) == []
-    assert detail(quiet) == "its loudest 25 ms lie at -63.0 dB re full scale, below silence_db=-60."
 
 
 def test_short_speech_in_a_quiet_recording_is_not_silent():
@@ -197,28 +207,9 @@ def test_short_speech_in_a_quiet_recording_is_not_silent():
     assert problems(y) == []
 
 
-def test_a_recording_of_zeros_for_the_most_part_is_named():
-    y = noise()
-    y[:4000] = 0
-    assert problems(y) == []
-    y[:4400] = 0
-    assert problems(y) == ["mostly zeros"]
-    assert detail(y) == "55% of its samples are exactly zero."
-
-
-def test_a_recording_with_many_samples_at_full_scale_is_clipped(tmp_path):
-    y = noise(n=SR)
-    y[:15] = 1
-    assert problems(y) == []
-    y[:8], y[8:16] = 1, -1
-    assert problems(y) == ["clipped"]
-    assert problems(write(tmp_path / "a.wav", y)) == ["clipped"]
-    assert detail(y) == "0.10% of its samples lie at full scale."
-
-
-def test_samples_beyond_full_scale_are_out_of_range():
-    assert problems(noise(level=3000)) == ["out of range"]
-    assert problems((noise(level=3000)).astype(np.int16)) == []
+def test_integers_are_scaled_before_the_check(tmp_path):
+    assert problems(noise(level=3000).astype(np.int16)) == []
+    assert problems(write(tmp_path / "a.wav", with_values(1, 16))) == ["clipped"]
 
 
 @pytest.mark.parametrize("extension", ["wav", "aiff", "au", "mp3"])
@@ -226,12 +217,12 @@ def test_a_truncated_file_is_named(tmp_path, extension):
     path = write(tmp_path / f"a.{extension}", noise(n=2 * SR))
     assert problems(path) == []
     assert problems(cut(path, 0.5)) == ["truncated"]
-    share = int(re.fullmatch(r"it holds (\d+)% of what its header states.*", detail(path))[1])
+    share = int(re.match(r"it holds (\d+)%", detail(path))[1])
     assert share == pytest.approx(50, abs=12 if extension == "mp3" else 1)
 
 
 @pytest.mark.parametrize("size", [b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\xf0\xff\x7f"])
-def test_a_header_that_leaves_the_length_open_is_no_finding(tmp_path, size):
+def test_a_header_without_a_length_is_not_a_problem(tmp_path, size):
     path = Path(write(tmp_path / "a.wav", noise()))
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
@@ -240,14 +231,14 @@ def test_a_header_that_leaves_the_length_open_is_no_finding(tmp_path, size):
     assert problems(path) == []
 
 
-def test_channels_that_are_not_the_same_are_named(tmp_path):
+def test_different_channels_are_named(tmp_path):
     y = noise()
     assert problems(write(tmp_path / "equal.wav", np.stack([y, y], axis=1))) == []
     assert problems(write(tmp_path / "lossy.wav", np.stack([y, 1.005 * y], axis=1))) == []
     path = write(tmp_path / "other.wav", np.stack([y, noise(1)], axis=1))
     assert problems(path) == ["channels differ"]
     # Half the difference of two independent noises of level s has a level of s / sqrt(2).
-    assert re.match(r"its 2 channels lie -3\.[0-2] dB re their level", detail(path))
+    assert re.search(r"differ from their mean, which is used, by -3\.[0-2] dB re their level", detail(path))
 
 
 def test_opposite_channels_are_silent_too(tmp_path):
@@ -262,8 +253,8 @@ def test_a_sampling_rate_unlike_most_is_named(tmp_path):
     assert table["detail"][0] == "it has 96000 Hz, 3 of 5 recordings have 24414 Hz."
 
 
-def test_of_rates_equally_frequent_the_lower_is_odd(tmp_path):
-    paths = [write(tmp_path / f"{i}.wav", noise(i), sr) for i, sr in enumerate([8000, SR])]
+def test_the_same_samples_at_a_lower_rate_are_odd_but_not_a_copy(tmp_path):
+    paths = [write(tmp_path / f"{sr}.wav", noise(), sr) for sr in (8000, SR)]
     assert found(audit(paths)) == [(0, "odd sampling rate")]
 
 
@@ -282,12 +273,7 @@ def test_copies_are_found_by_content_in_any_lossless_format(tmp_path):
     assert table["detail"][0] == f"the same waveform as item 0 ({paths[0]})."
 
 
-def test_the_same_samples_at_another_rate_are_no_copy(tmp_path):
-    paths = [write(tmp_path / f"{sr}.wav", noise(), sr) for sr in (8000, SR)]
-    assert found(audit(paths)) == [(0, "odd sampling rate")]
-
-
-def test_silent_or_broken_recordings_are_no_copies_of_one_another(tmp_path):
+def test_silent_or_broken_recordings_are_not_copies_of_each_other(tmp_path):
     broken = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path in broken:
         path.write_bytes(b"")
@@ -295,26 +281,25 @@ def test_silent_or_broken_recordings_are_no_copies_of_one_another(tmp_path):
     assert table["problem"].tolist() == ["empty", "empty", "silent", "silent"]
 
 
-def test_copies_of_different_labels_are_all_errors():
+@pytest.mark.parametrize(
+    ("target", "groups", "problem", "sentence"),
+    [
+        (["sad", "sad", "happy", "sad"], None, "duplicate with another label", "label 'sad' and not 'happy'"),
+        ([1, 1, 1, 1], np.array([3, 4, 4, 3]), "duplicate in another group", "group 3 and not 4"),
+    ],
+)
+def test_every_copy_with_another_label_or_group_is_an_error(target, groups, problem, sentence):
     corpus = Bunch(
-        data=[noise(0), noise(1), noise(0), noise(0)], target=["sad", "sad", "happy", "sad"], sr=SR
+        data=[noise(0), noise(1), noise(0), noise(0)], target=np.array(target), groups=groups, sr=SR
     )
     table = audit(corpus)
-    assert found(table) == [(i, "duplicate with another label") for i in (0, 2, 3)]
+    assert found(table) == [(i, problem) for i in (0, 2, 3)]
     assert table["same_as"].tolist() == [2, 0, 2]
     assert set(table["severity"]) == {"error"}
-    assert table["detail"][1] == "the same waveform as item 0, of label 'sad' and not 'happy'."
+    assert table["detail"][1] == f"the same waveform as item 0, of {sentence}."
 
 
-def test_copies_in_different_groups_are_all_errors():
-    corpus = Bunch(data=[noise(0), noise(1), noise(0)], target=[1, 1, 1], groups=np.array([3, 4, 4]), sr=SR)
-    table = audit(corpus)
-    assert found(table) == [(0, "duplicate in another group"), (2, "duplicate in another group")]
-    assert set(table["severity"]) == {"error"}
-    assert table["detail"][0] == "the same waveform as item 2, of group 4 and not 3."
-
-
-def test_later_copies_of_one_label_and_group_are_errors():
+def test_only_later_copies_of_one_label_and_group_are_errors():
     corpus = Bunch(data=[noise(0), noise(1), noise(0)], target=[1, 2, 1], groups=None, sr=SR)
     table = audit(corpus)
     assert found(table) == [(2, "duplicate")]
@@ -339,7 +324,7 @@ def test_findings_are_sorted_by_item_then_errors_first():
 
 
 def damaged(corpus):
-    """Break some of a corpus's files in different ways."""
+    """Damage some files of a corpus in different ways."""
     paths = [Path(path) for path in corpus.data]
     paths[1].write_bytes(paths[0].read_bytes())
     paths[2].unlink()
@@ -352,22 +337,22 @@ def damaged(corpus):
 @pytest.mark.parametrize("n_jobs", [2, -1])
 def test_threads_and_the_progress_bar_change_nothing(corpus, n_jobs, capsys):
     damaged(corpus)
-    alone = audit(corpus, n_jobs=1)
-    assert len(alone) >= 5
-    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs), alone)
+    single = audit(corpus, n_jobs=1)
+    assert len(single) >= 5
+    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs), single)
     assert capsys.readouterr().err == ""
-    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs, verbose=True), alone)
+    pd.testing.assert_frame_equal(audit(corpus, n_jobs=n_jobs, verbose=True), single)
     assert "12/12" in capsys.readouterr().err
 
 
-def test_every_file_is_opened_for_audio_once(corpus, monkeypatch):
+def test_every_file_is_decoded_once(corpus, monkeypatch):
     opened, plain = [], soundfile.SoundFile
     monkeypatch.setattr(soundfile, "SoundFile", lambda path: opened.append(path) or plain(path))
     audit(corpus, n_jobs=1)
     assert opened == corpus.data
 
 
-def test_never_more_waveforms_are_held_than_there_are_threads(corpus, monkeypatch):
+def test_one_waveform_per_thread_is_in_memory(corpus, monkeypatch):
     held, most, lock = 0, 0, threading.Lock()
     plain = soundfile.SoundFile.read
 
@@ -391,31 +376,23 @@ def test_never_more_waveforms_are_held_than_there_are_threads(corpus, monkeypatc
     assert 1 <= most <= 2
 
 
-def test_a_corpus_may_be_an_array_series_or_tuple_of_paths(corpus):
+def test_a_corpus_may_be_an_array_series_or_tuple(corpus):
     damaged(corpus)
-    expected = found(audit(list(corpus.data)))
-    assert len(expected) >= 4
-    for paths in (tuple(corpus.data), np.array(corpus.data), pd.Series(corpus.data), iter(corpus.data)):
-        assert found(audit(paths)) == expected
-    assert found(audit([Path(path) for path in corpus.data])) == expected
-    assert audit([Path(path) for path in corpus.data])["path"].tolist() == audit(corpus)["path"].tolist()
-
-
-def test_waveforms_of_equal_length_may_be_rows_of_an_array():
+    table = audit(list(corpus.data))
+    assert len(table) >= 4
+    paths = [Path(path) for path in corpus.data]
+    for data in (tuple(corpus.data), np.array(corpus.data), pd.Series(corpus.data), iter(corpus.data), paths):
+        pd.testing.assert_frame_equal(audit(data), table)
     assert found(audit(np.stack([noise(0), np.zeros(SR // 2)]), sr=SR)) == [(1, "silent")]
 
 
 @pytest.mark.parametrize(
     ("corpus", "error", "message"),
     [
-        ("a.wav", TypeError, "got str: load a folder with load_audio_files, put a single path into a list"),
+        ("a.wav", TypeError, "got str: load a folder with load_audio_files, put one path into a list"),
         (None, TypeError, "corpus must be the Bunch of a loader or a list of recordings, got NoneType"),
         ({"target": [1]}, TypeError, "corpus must be the Bunch"),
-        (
-            pd.DataFrame({"path": ["a.wav"]}),
-            TypeError,
-            "got DataFrame: .* of a frame take the column of paths",
-        ),
+        (pd.DataFrame({"path": ["a.wav"]}), TypeError, "got DataFrame: .* take one column of a DataFrame"),
         (np.ones(100), TypeError, "corpus is a single waveform: wrap it in a list"),
         ([noise()], ValueError, "corpus holds waveforms but no sampling rate: pass sr"),
         (
@@ -425,7 +402,7 @@ def test_waveforms_of_equal_length_may_be_rows_of_an_array():
         ),
     ],
 )
-def test_what_is_no_corpus_is_refused(corpus, error, message):
+def test_an_invalid_corpus_is_refused(corpus, error, message):
     with pytest.raises(error, match=message):
         audit(corpus)
 
@@ -441,12 +418,12 @@ def test_what_is_no_corpus_is_refused(corpus, error, message):
         ({"verbose": "yes"}, TypeError, "verbose must be True or False"),
     ],
 )
-def test_parameters_without_meaning_are_refused(parameters, error, message):
+def test_parameters_of_audit_are_checked(parameters, error, message):
     with pytest.raises(error, match=message):
         audit([noise()], **({"sr": SR} | parameters))
 
 
-def test_dropping_leaves_out_every_entry_of_a_bad_item(corpus):
+def test_every_entry_of_a_bad_item_is_dropped(corpus):
     damaged(corpus)
     cleaned = drop(corpus, audit(corpus))
     stay = [i for i in range(12) if i not in (1, 2, 4, 5)]
@@ -460,35 +437,25 @@ def test_dropping_leaves_out_every_entry_of_a_bad_item(corpus):
     assert set(audit(cleaned)["severity"]) == {"warning"}
 
 
-def test_dropping_warnings_leaves_nothing_to_find(corpus):
-    damaged(corpus)
-    cleaned = drop(corpus, audit(corpus), severity="warning")
-    assert len(cleaned.data) == 7
-    assert len(audit(cleaned)) == 0
-
-
-def test_dropping_takes_the_problems_that_are_named(corpus):
-    damaged(corpus)
-    cleaned = drop(corpus, audit(corpus), problems=["truncated", "odd sampling rate"])
-    assert [corpus.data.index(path) for path in cleaned.data] == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
-
-
-def test_rows_that_were_taken_out_of_the_table_count_no_more(corpus):
+def test_severity_and_problems_choose_the_dropped_items(corpus):
     damaged(corpus)
     table = audit(corpus)
-    assert len(drop(corpus, table[table["problem"] == "missing"]).data) == 11
-    assert len(drop(corpus, table[table["problem"] == "none"]).data) == 12
 
+    def kept(rows=table, **parameters):
+        return [corpus.data.index(path) for path in drop(corpus, rows, **parameters).data]
 
-def test_a_severity_that_was_changed_in_the_table_counts(corpus):
-    damaged(corpus)
-    table = audit(corpus)
-    assert corpus.data[7] in drop(corpus, table).data
+    assert kept(severity="warning") == [0, 3, 6, 8, 9, 10, 11]
+    assert len(audit(drop(corpus, table, severity="warning"))) == 0
+    assert kept(problems=["truncated", "odd sampling rate"]) == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    # Rows may be removed from the table, and severities changed.
+    assert kept(table[table["problem"] == "missing"]) == [0, 1, *range(3, 12)]
+    assert kept(table[table["problem"] == "none"]) == list(range(12))
+    assert 7 in kept()
     table.loc[table["problem"] == "odd sampling rate", "severity"] = "error"
-    assert corpus.data[7] not in drop(corpus, table).data
+    assert 7 not in kept()
 
 
-def test_the_corpus_that_is_given_stays_as_it_was(corpus):
+def test_the_given_corpus_is_not_changed(corpus):
     damaged(corpus)
     before = {name: corpus[name].copy() for name in ("data", "target", "groups", "frame", "target_names")}
     text, names = corpus.DESCR, list(corpus)
@@ -502,16 +469,20 @@ def test_the_corpus_that_is_given_stays_as_it_was(corpus):
     assert len(corpus.data) == 12
 
 
-def test_the_description_says_what_was_left_out_and_counts_again(corpus):
+def test_the_description_names_the_dropped_items_and_counts_again(corpus):
     damaged(corpus)
     cleaned = drop(corpus, audit(corpus))
     text = corpus.DESCR.partition("Items:")[0]
-    told = "Left out after an audit: 4 of 12 items (1 missing, 1 truncated, 1 silent, 1 duplicate)."
+    dropped = "Left out after an audit: 4 of 12 items (1 missing, 1 truncated, 1 silent, 1 duplicate)."
     counts = "Items: 8\n  happy: 2\n  sad: 6\nSpeakers: 3\n"
-    assert cleaned["DESCR"] == f"{text}{told}\n\n{counts}"
+    assert cleaned["DESCR"] == f"{text}{dropped}\n\n{counts}"
+    once = drop(corpus, audit(corpus), problems=["missing", "silent"])
+    twice = drop(once, audit(once), problems=["duplicate"])
+    lines = "2 of 12 items (1 missing, 1 silent).\n\nLeft out after an audit: 1 of 10 items (1 duplicate)."
+    assert lines in twice.DESCR
 
 
-def test_nothing_to_leave_out_gives_an_equal_corpus(corpus):
+def test_without_problems_the_corpus_is_equal(corpus):
     same = drop(corpus, audit(corpus), severity="warning")
     assert same is not corpus
     assert same.data == corpus.data
@@ -519,29 +490,18 @@ def test_nothing_to_leave_out_gives_an_equal_corpus(corpus):
     assert "Left out after an audit: none of 12 items." in same.DESCR
 
 
-def test_dropping_twice_says_so_twice(corpus):
-    damaged(corpus)
-    once = drop(corpus, audit(corpus), problems=["missing", "silent"])
-    twice = drop(once, audit(once), problems=["duplicate"])
-    assert len(twice.data) == 9
-    assert (
-        "2 of 12 items (1 missing, 1 silent).\n\nLeft out after an audit: 1 of 10 items (1 duplicate)."
-        in (twice.DESCR)
-    )
-
-
 def labelled(data, target, **more):
     return Bunch(data=data, target=np.array(target), sr=SR, **more)
 
 
-def test_one_copy_of_duplicates_stays():
+def test_one_copy_of_duplicates_is_kept():
     corpus = labelled([noise(0), noise(0), noise(1), noise(0)], list("aaaa"))
     cleaned = drop(corpus, audit(corpus))
     assert [y[0] for y in cleaned.data] == [noise(0)[0], noise(1)[0]]
 
 
-def test_another_copy_stays_where_the_first_is_left_out(tmp_path):
-    # The first is truncated and its copies, which are what is left of it, are whole files.
+def test_another_copy_is_kept_if_the_first_is_unusable(tmp_path):
+    # The first is truncated; its copies are complete files of the remaining samples.
     first = cut(write(tmp_path / "first.wav", noise(0)), 0.5)
     y, _ = soundfile.read(first)
     copies = [write(tmp_path / f"copy {i}.wav", y) for i in range(2)]
@@ -551,18 +511,13 @@ def test_another_copy_stays_where_the_first_is_left_out(tmp_path):
     assert drop(corpus, table, severity="warning").data == [corpus.data[1], corpus.data[3]]
 
 
-def test_no_copy_stays_where_labels_contradict_one_another():
-    corpus = labelled([noise(0), noise(1), noise(0), noise(2)], list("abbb"))
+def test_no_copy_is_kept_if_labels_contradict_each_other():
+    corpus = labelled([noise(0), noise(1), noise(0), noise(2)], list("abbb"), target_names=list("ab"))
     with pytest.warns(UserWarning, match="No item of 1 label is left: a") as record:
         cleaned = drop(corpus, audit(corpus))
     assert record[0].filename == __file__
     assert cleaned.target.tolist() == ["b", "b"]
-
-
-def test_names_of_labels_that_are_gone_are_left_out():
-    corpus = labelled([noise(0), np.zeros(SR), noise(2)], list("abc"), target_names=list("abc"))
-    with pytest.warns(UserWarning, match="No item of 1 label is left: b"):
-        assert drop(corpus, audit(corpus)).target_names == ["a", "c"]
+    assert cleaned.target_names == ["b"]
 
 
 def test_labels_may_be_numbers_booleans_or_a_series():
@@ -586,16 +541,11 @@ def test_a_corpus_may_lack_labels_groups_frame_and_description():
     assert (len(cleaned.data), cleaned.groups, cleaned.sr) == (1, None, SR)
 
 
-def test_a_table_that_went_through_a_file_is_taken(corpus, tmp_path):
-    damaged(corpus)
-    audit(corpus).to_csv(tmp_path / "audit.csv", index=False)
-    assert len(drop(corpus, pd.read_csv(tmp_path / "audit.csv"), severity="warning").data) == 7
-
-
-def test_a_table_of_waveforms_that_went_through_a_file_is_taken(tmp_path):
-    corpus = labelled([noise(0), np.zeros(SR), noise(0)], list("aaa"))
-    audit(corpus).to_csv(tmp_path / "audit.csv", index=False)
-    assert len(drop(corpus, pd.read_csv(tmp_path / "audit.csv"), severity="warning").data) == 1
+def test_a_table_from_a_file_is_accepted(corpus, tmp_path):
+    waveforms = labelled([noise(0), np.zeros(SR), noise(0)], list("aaa"))
+    for data, n_kept in ((damaged(corpus), 7), (waveforms, 1)):
+        audit(data).to_csv(tmp_path / "audit.csv", index=False)
+        assert len(drop(data, pd.read_csv(tmp_path / "audit.csv"), severity="warning").data) == n_kept
 
 
 def test_a_table_of_another_corpus_is_refused(corpus):
@@ -603,74 +553,57 @@ def test_a_table_of_another_corpus_is_refused(corpus):
     table = audit(corpus)
     other = Bunch(**(dict(corpus) | {"data": corpus.data[::-1]}))
     with pytest.raises(
-        ValueError, match=r"table is of another corpus: item 1 is '.*' there and '.*' here; audit"
+        ValueError, match=r"table is of another corpus: item 1 is '.*' there and '.*' here; au"
     ):
         drop(other, table)
     cleaned = drop(corpus, table)
-    with pytest.raises(
-        ValueError, match="table was made of 12 items but corpus has 8: audit this corpus anew"
-    ):
+    with pytest.raises(ValueError, match="table is of 12 items but corpus has 8: audit this corpus again"):
         drop(cleaned, table)
-
-
-def test_a_table_without_its_memory_is_compared_by_position_and_path(corpus):
-    damaged(corpus)
-    table = audit(corpus)
-    cleaned = drop(corpus, table)
-    table.attrs.clear()
+    table.attrs.clear()  # then positions and paths are compared
     with pytest.raises(ValueError, match="table is of another corpus: item 1 is"):
         drop(cleaned, table)
-    short = labelled([noise(0)], ["a"])
-    with pytest.raises(ValueError, match="table has an item 1 but corpus has 1: audit this corpus anew"):
-        drop(short, table)
+    with pytest.raises(ValueError, match="table has an item 1 but corpus has 1: audit this corpus again"):
+        drop(labelled([noise(0)], ["a"]), table)
 
 
-def test_a_corpus_of_which_nothing_would_stay_is_refused():
+def test_an_empty_result_is_refused():
     corpus = labelled([np.zeros(SR), np.zeros(5)], list("ab"))
-    with pytest.raises(
-        ValueError, match="None of the 2 items would stay: look at the table, and name fewer prob"
-    ):
+    with pytest.raises(ValueError, match="None of the 2 items would remain: choose fewer problems"):
         drop(corpus, audit(corpus))
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"corpus": ["a.wav"]}, TypeError, r"corpus must be the Bunch of a loader, got list: of a list keep"),
+        (
+            {"corpus": ["a.wav"]},
+            TypeError,
+            r"corpus must be the Bunch of a loader, got list: in a list, keep",
+        ),
         ({"corpus": Bunch(target=[1])}, TypeError, "corpus must be the Bunch of a loader"),
         ({"corpus": labelled([noise()], list("ab"))}, ValueError, r"corpus\.target has 2 entries but"),
         ({"table": [1]}, TypeError, "table must be the DataFrame that audit returns, got list"),
-        (
-            {"table": pd.DataFrame({"item": [0]})},
-            ValueError,
-            "table lacks the column 'path': give what audit",
-        ),
+        ({"table": pd.DataFrame({"item": [0]})}, ValueError, "table lacks the column 'path': give the table"),
         ({"severity": "fatal"}, ValueError, "severity must be one of 'error', 'warning', got 'fatal'"),
-        (
-            {"problems": "silent"},
-            TypeError,
-            r"problems must be a list or None, got 'silent': write \['silent'\]",
-        ),
+        ({"problems": "silent"}, TypeError, r"problems must be a list, got 'silent': write \['silent'\]"),
         ({"problems": ["loud"]}, ValueError, "each of problems must be one of .*, got 'loud'"),
     ],
 )
-def test_arguments_without_meaning_are_refused(arguments, error, message):
+def test_arguments_of_drop_are_checked(arguments, error, message):
     corpus = labelled([noise(0), np.zeros(SR)], list("ab"))
     with pytest.raises(error, match=message):
         drop(**({"corpus": corpus, "table": audit(corpus)} | arguments))
 
 
 def test_every_problem_is_documented_and_is_an_error_or_a_warning():
-    errors, told_warnings = audit.__doc__.partition("These are errors:")[2].split("These are warnings:")
+    errors, listed_warnings = audit.__doc__.partition("These are errors:")[2].split("These are warnings:")
     for problem, severity in SEVERITIES.items():
-        assert problem in (errors if severity == "error" else told_warnings), problem
+        assert problem in (errors if severity == "error" else listed_warnings), problem
 
 
 @pytest.mark.corpus
-def test_ravdess_holds_one_recording_twice(ravdess_root):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        corpus = load_ravdess(ravdess_root, actors=[7])
+def test_ravdess_has_one_duplicate(ravdess_root):
+    corpus = load_ravdess(ravdess_root, actors=[7])
     table = audit(corpus, n_jobs=2)
     assert set(table["problem"]) <= {"duplicate", "mostly zeros"}
     (row,) = table[table["problem"] == "duplicate"].to_dict("records")
@@ -683,9 +616,7 @@ def test_ravdess_holds_one_recording_twice(ravdess_root):
 
 @pytest.mark.corpus
 def test_ravdess_has_digital_silence_but_no_errors(ravdess_root):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        corpus = load_ravdess(ravdess_root, actors=[1])
+    corpus = load_ravdess(ravdess_root, actors=[1])
     table = audit(corpus)
     zeros = [i for i, path in enumerate(corpus.data) if np.mean(load_audio(path) == 0) > 0.5]
     assert found(table) == [(i, "mostly zeros") for i in zeros]

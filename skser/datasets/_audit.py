@@ -1,57 +1,32 @@
-"""What is wrong with the recordings of a corpus, as a table."""
+"""Problems of the recordings of a corpus, as a table."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from .._utils import check_flag, check_number, is_path
-from ._examine import Examined, Finding, examine
+from ._examine import Examined, Finding, examine_recording
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEVERITIES = {
-    "missing": "error",
-    "unreadable": "error",
-    "git-lfs pointer": "error",
-    "empty": "error",
-    "non-finite": "error",
-    "too short": "error",
-    "too long": "error",
-    "silent": "error",
-    "truncated": "error",
-    "duplicate with another label": "error",
-    "duplicate in another group": "error",
-    "duplicate": "error",
-    "nearly silent": "warning",
-    "mostly zeros": "warning",
-    "out of range": "warning",
-    "clipped": "warning",
-    "channels differ": "warning",
-    "odd sampling rate": "warning",
-}
-"""How bad each problem is, in the order in which those of one recording are listed."""
+_ERRORS = (
+    *("missing", "unreadable", "git-lfs pointer", "empty", "non-finite", "too short", "too long", "silent"),
+    *("truncated", "duplicate with another label", "duplicate in another group", "duplicate"),
+)
+_ODD_RATE = "odd sampling rate"
+_WARNINGS = ("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE)
+SEVERITIES = dict.fromkeys(_ERRORS, "error") | dict.fromkeys(_WARNINGS, "warning")
+"""Severity of each problem, in the order in which the problems of a recording are listed."""
 
-
-_CONTRADICTIONS = {"label": "duplicate with another label", "group": "duplicate in another group"}
-
-
-class Row(NamedTuple):
-    """A row of the table."""
-
-    item: int
-    path: str | None
-    problem: str
-    severity: str
-    detail: str
-    same_as: int | None
+COLUMNS = ("item", "path", "problem", "severity", "detail", "same_as")
 
 
 def audit(
@@ -64,60 +39,50 @@ def audit(
     n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Read every recording of a corpus once and list what is wrong with which.
+    """Read every recording of a corpus once and list the problems.
 
-    A bad recording is a row of the table and never an error. Each is read, measured and let go, so that the
-    corpus may be larger than memory.
+    A bad recording is a row of the table and never an error. Only one recording per thread is in memory at a
+    time, so that the corpus may be larger than memory.
 
     Parameters
     ----------
     corpus : Bunch or iterable
-        What a loader returned: `data` holds paths or waveforms; `target` and `groups`, where there, are used
-        to tell duplicates apart. Or paths or waveforms alone.
+        The Bunch of a loader, whose `target` and `groups` are compared between duplicates, or only paths or
+        waveforms.
     sr : int or None, default=None
-        Sampling rate of waveforms in Hz, at least 1. None means `corpus.sr`. Files tell their own.
+        Sampling rate of waveforms in Hz, at least 1. None means `corpus.sr`. Files have their own.
     min_duration : float, default=0.032
-        Shortest duration in seconds that can be used, 0 or more. The default is the window of
+        Shortest usable duration in seconds, 0 or more. The default is the window of
         :class:`skser.SpectrogramTransformer`.
     max_duration : float or None, default=600.0
-        Longest duration in seconds of a file that can be used, above 0; longer ones are not decoded. The
-        default is that of :class:`skser.SpectrogramTransformer`. None means any.
+        Longest usable duration of a file in seconds, above 0; longer files are not decoded. The default is
+        that of :class:`skser.SpectrogramTransformer`. None means no limit.
     silence_db : float, default=-60.0
-        Level in dB re full scale below which a recording is nearly silent, at most 0. It is taken over the
-        loudest 25 ms; the quietest speech of RAVDESS has -55 there.
+        Level in dB re full scale below which a recording is nearly silent, at most 0. The level is that of
+        the loudest 25 ms; the quietest speech of RAVDESS has -55 there.
     n_jobs : int or None, default=-1
-        Threads that read the files; -1 means one a processor, None 1 or what a ``joblib.parallel_config``
-        context says.
+        Threads that read the files; -1 means one per processor, None 1 or the value of a
+        ``joblib.parallel_config`` context.
     verbose : bool, default=False
         Whether to show a progress bar.
 
     Returns
     -------
     pandas.DataFrame
-        One row a finding, by item, then by problem; no rows where nothing is wrong. Its columns:
-
-        item : int
-            Position in `data`.
-        path : str or None
-            File; None for a waveform.
-        problem : str
-            One of the words below.
-        severity : str
-            "error" where the recording cannot be used, is not whole, is there a second time, or its label
-            cannot be trusted, else "warning".
-        detail : str
-            A sentence with numbers.
-        same_as : Int64
-            For duplicates, position of the other copy; for other problems missing.
+        One row per problem, sorted by item, then by problem. The columns are item (int, position in `data`),
+        path (str, None for a waveform), problem (str, see Notes), severity (str), detail (str, a sentence
+        with numbers) and same_as (Int64, position of the other copy of a duplicate, else missing). The
+        severity is "error" if the recording is unusable, incomplete or duplicated, or its label cannot be
+        trusted, else "warning".
 
     Raises
     ------
     TypeError, ValueError
-        If `corpus` is none, or a parameter has no meaning or lies outside its range.
+        If `corpus` is not a corpus, or a parameter is invalid.
 
     See Also
     --------
-    drop : The corpus without them.
+    drop : The corpus without these recordings.
 
     Notes
     -----
@@ -128,11 +93,10 @@ def audit(
     - too short: shorter than `min_duration`;
     - too long: a file longer than `max_duration`;
     - silent: all samples equal, or the loudest 25 ms below -90 dB re full scale, one step of 16 bits;
-    - truncated: at least 1 % of what the header states is not there, or an Ogg stream has no end;
-    - duplicate with another label, duplicate in another group: the same waveform as another item, but not the
-      same in `target`, or in `groups`; each copy is listed, for it cannot be known which is right;
-    - duplicate: the same waveform as another item, of the same label and group, so that it counts twice; the
-      first copy is not listed.
+    - truncated: at least 1 % of the length in the header is missing, or an Ogg stream has no end;
+    - duplicate with another label, duplicate in another group: the same waveform as another item with another
+      value in `target`, or in `groups`; every copy is listed because any of them may be the correct one;
+    - duplicate: the same waveform as another item of the same label and group; the first copy is not listed.
 
     These are warnings:
 
@@ -140,11 +104,11 @@ def audit(
     - mostly zeros: more than half of the samples are exactly zero;
     - out of range: samples beyond 2, so not scaled to [-1, 1];
     - clipped: 0.1 % of the samples or more at full scale;
-    - channels differ: their distance from their mean, which stands for them, is above 1 % of their level;
-    - odd sampling rate: not the one of most recordings of the corpus.
+    - channels differ: their difference from their mean, which is used, is above 1 % of their level;
+    - odd sampling rate: another rate than most recordings of the corpus.
 
-    Waveforms are compared after mixing down to one channel and before resampling. Copies that are coded with
-    loss, or otherwise scaled or cut, are not found.
+    Waveforms are compared after mixing down to one channel and before resampling. Copies after lossy coding,
+    scaling or cutting are not found.
 
     Examples
     --------
@@ -155,31 +119,6 @@ def audit(
     >>> table[["item", "problem", "severity"]].values.tolist()
     [[1, 'silent', 'error'], [2, 'duplicate', 'error']]
     """
-    _check_parameters(sr, min_duration, max_duration, silence_db, n_jobs, verbose)
-    data, target, groups, rate = _parts(corpus, sr)
-    examined = _examined(data, (rate, min_duration, max_duration, silence_db), n_jobs, verbose)
-    found = [
-        *((i, finding, None) for i, one in enumerate(examined) for finding in one.findings),
-        *_odd_rates(examined),
-        *_duplicates(examined, data, target, groups),
-    ]
-    order = list(SEVERITIES)
-    rows = [
-        Row(i, path_of(data[i]), finding.problem, SEVERITIES[finding.problem], finding.detail, other)
-        for i, finding, other in sorted(found, key=lambda row: (row[0], order.index(row[1].problem)))
-    ]
-    return _table(rows, len(data))
-
-
-def _check_parameters(
-    sr: int | None,
-    min_duration: float,
-    max_duration: float | None,
-    silence_db: float,
-    n_jobs: int | None,
-    verbose: bool,
-) -> None:
-    """Raise unless the parameters of `audit` are valid."""
     if sr is not None:
         check_number("sr", sr, integer=True, low=1)
     check_number("min_duration", min_duration, low=0)
@@ -190,27 +129,43 @@ def _check_parameters(
     if n_jobs is not None:
         check_number("n_jobs", n_jobs, integer=True)
     if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one thread a processor.")
+        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one thread per processor.")
+    data, target, groups, rate = _take_apart(corpus, sr)
+    settings = (rate, min_duration, max_duration, silence_db)
+    examined = _examine_all(data, settings, n_jobs, verbose)
+    findings = [(i, finding) for i, one in enumerate(examined) for finding in one.findings]
+    findings += _find_odd_rates(examined)
+    findings += _find_duplicates(examined, data, target, groups)
+    return _make_table(findings, data)
 
 
-def _parts(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int | None]:
+def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int | None]:
     """Recordings, labels, groups and the sampling rate of waveforms."""
-    parts = corpus if isinstance(corpus, Mapping) else {"data": corpus}
-    items = _items(parts.get("data"))
-    rate = sr if sr is not None else parts.get("sr")
+    entries = corpus if isinstance(corpus, Mapping) else {"data": corpus}
+    items = _check_recordings(entries.get("data"))
+    check_lengths(entries, len(items), ("target", "groups"))
+    columns = (entries.get("target"), entries.get("groups"))
+    target, groups = (None if values is None else np.asarray(values).tolist() for values in columns)
+    rate = entries.get("sr") if sr is None else sr
     if rate is None and any(_is_waveform(item) for item in items):
         raise ValueError("corpus holds waveforms but no sampling rate: pass sr.")
-    target, groups = (_column(parts, name, len(items)) for name in ("target", "groups"))
     return items, target, groups, rate
 
 
-def _items(data: Any) -> list[Any]:
-    """Recordings as a list; raise for what is one recording or no list of them."""
+def check_lengths(corpus: Mapping[str, Any], n: int, names: Iterable[str]) -> None:
+    """Raise unless the entries of a corpus that are there have one value per item."""
+    for name in names:
+        if corpus.get(name) is not None and len(corpus[name]) != n:
+            lengths = f"corpus.{name} has {len(corpus[name])} entries but corpus.data has {n}"
+            raise ValueError(f"{lengths}: give one per item.")
+
+
+def _check_recordings(data: Any) -> list[Any]:
+    """Recordings as a list; an error for a single recording and for other objects."""
     if is_path(data) or isinstance(data, bytes) or not isinstance(data, Iterable) or hasattr(data, "columns"):
         raise TypeError(
-            f"corpus must be the Bunch of a loader or a list of recordings, got {type(data).__name__}: "
-            "load a folder with load_audio_files, put a single path into a list, of a frame take the "
-            "column of paths."
+            f"corpus must be the Bunch of a loader or a list of recordings, got {type(data).__name__}: load "
+            "a folder with load_audio_files, put one path into a list, take one column of a DataFrame."
         )
     if getattr(data, "ndim", 2) == 1 and np.asarray(data).dtype.kind in "fiub":
         raise TypeError("corpus is a single waveform: wrap it in a list.")
@@ -218,94 +173,80 @@ def _items(data: Any) -> list[Any]:
 
 
 def _is_waveform(item: Any) -> bool:
-    """Whether an item is meant as samples, for which a sampling rate is needed."""
+    """Whether an item is samples, which need a sampling rate."""
     return isinstance(item, (list, tuple)) or (hasattr(item, "__array__") and not is_path(item))
 
 
-def _column(parts: Mapping[str, Any], name: str, n: int) -> list[Any] | None:
-    """Labels or groups of a corpus as a list; None where it has none."""
-    values = parts.get(name)
-    if values is None:
-        return None
-    column = np.asarray(values).tolist()
-    if len(column) != n:
-        raise ValueError(f"corpus.{name} has {len(column)} entries but corpus.data has {n}: one an item.")
-    return column
-
-
-def _examined(
-    data: list[Any], settings: tuple[Any, ...], n_jobs: int | None, verbose: bool
-) -> list[Examined]:
-    """Examine every item; reading, hashing and numpy let other threads run."""
-    tasks = (delayed(examine)(audio, *settings) for audio in data)
-    # Not every back end of joblib can hand results over one by one; only the bar needs it.
-    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator" if verbose else "list")(tasks)
-    if not verbose:
-        return list(results)
+def _examine_all(data: list[Any], settings: Any, n_jobs: int | None, verbose: bool) -> list[Examined]:
+    """Examine every item in threads; reading, hashing and numpy release the interpreter lock."""
     from tqdm import tqdm
 
-    return list(tqdm(results, total=len(data), desc="audit", unit="recording"))
+    tasks = (delayed(examine_recording)(audio, *settings) for audio in data)
+    # Not every back end of joblib can return results one by one, which only the progress bar needs.
+    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator" if verbose else "list")(tasks)
+    return list(tqdm(results, total=len(data), desc="audit", unit="recording", disable=not verbose))
 
 
-def _odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding, None]]:
-    """Recordings of another sampling rate than most; of rates equally frequent, the highest is the usual."""
+def _find_odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding]]:
+    """Find recordings with another sampling rate than most; of two equally frequent rates, with the lower."""
     counts = Counter(one.sr for one in examined if one.sr is not None)
-    if not counts:
-        return
-    usual = max(counts, key=lambda sr: (counts[sr], sr))
+    usual = max(counts, key=lambda sr: (counts[sr], sr), default=0)
     for i, one in enumerate(examined):
         if one.sr not in (None, usual):
-            told = f"it has {one.sr} Hz, {counts[usual]} of {counts.total()} recordings have {usual} Hz."
-            yield i, Finding("odd sampling rate", told), None
+            others = f"{counts[usual]} of {counts.total()} recordings have {usual} Hz"
+            yield i, Finding(_ODD_RATE, f"it has {one.sr} Hz, {others}.")
 
 
-def _duplicates(
+def _find_duplicates(
     examined: list[Examined], data: list[Any], target: list[Any] | None, groups: list[Any] | None
-) -> Iterator[tuple[int, Finding, int]]:
-    """Items of the same waveform: all copies where they contradict one another, else the later ones."""
-    families = defaultdict(list)
+) -> Iterator[tuple[int, Finding]]:
+    """Find items of the same waveform."""
+    copies = defaultdict(list)
     for i, one in enumerate(examined):
         if one.digest is not None:
-            families[one.digest].append(i)
-    for family in families.values():
-        yield from _copies(family, data, {"label": target, "group": groups})
+            copies[one.digest].append(i)
+    for items in copies.values():
+        if target is not None and len({target[i] for i in items}) > 1:
+            yield from _contradictions(items, data, target, "label", "duplicate with another label")
+        elif groups is not None and len({groups[i] for i in items}) > 1:
+            yield from _contradictions(items, data, groups, "group", "duplicate in another group")
+        else:
+            first, *later = items
+            detail = f"the same waveform as {_name(first, data)}."
+            yield from ((i, Finding("duplicate", detail, first)) for i in later)
 
 
-def _copies(
-    family: list[int], data: list[Any], columns: dict[str, list[Any] | None]
-) -> Iterator[tuple[int, Finding, int]]:
-    """Findings on the items of one waveform."""
-    for what, problem in _CONTRADICTIONS.items():
-        values = columns[what]
-        if values is not None and len({values[i] for i in family}) > 1:
-            for i in family:
-                j = next(j for j in family if values[j] != values[i])
-                told = (
-                    f"the same waveform as {_name(j, data)}, of {what} {values[j]!r} and not {values[i]!r}."
-                )
-                yield i, Finding(problem, told), j
-            return
-    first, *later = family
-    for i in later:
-        yield i, Finding("duplicate", f"the same waveform as {_name(first, data)}."), first
+def _contradictions(
+    items: list[int], data: list[Any], values: list[Any], noun: str, problem: str
+) -> Iterator[tuple[int, Finding]]:
+    """Findings for all copies of a waveform that have different labels or groups."""
+    for i in items:
+        j = next(j for j in items if values[j] != values[i])
+        detail = f"the same waveform as {_name(j, data)}, of {noun} {values[j]!r} and not {values[i]!r}."
+        yield i, Finding(problem, detail, j)
 
 
 def _name(i: int, data: list[Any]) -> str:
     """Name of an item in a sentence."""
-    path = path_of(data[i])
+    path = path_or_none(data[i])
     return f"item {i}" if path is None else f"item {i} ({path})"
 
 
-def path_of(audio: Any) -> str | None:
+def path_or_none(audio: Any) -> str | None:
     """Path of a recording as text; None for a waveform."""
     return str(os.fspath(audio)) if is_path(audio) else None
 
 
-def _table(rows: list[Row], n_items: int) -> pd.DataFrame:
-    """Rows as a table that knows how many items were looked at."""
+def _make_table(findings: list[tuple[int, Finding]], data: list[Any]) -> pd.DataFrame:
+    """Table of the findings, with the number of items, by which `drop` recognises the corpus."""
     import pandas as pd
 
-    table = pd.DataFrame(rows, columns=list(Row._fields), dtype=object)
+    order = list(SEVERITIES)
+    rows = [
+        (i, path_or_none(data[i]), problem, SEVERITIES[problem], detail, same_as)
+        for i, (problem, detail, same_as) in sorted(findings, key=lambda f: (f[0], order.index(f[1].problem)))
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
     table = table.astype({"item": "int64", "same_as": "Int64"})
-    table.attrs["n_items"] = n_items
+    table.attrs["n_items"] = len(data)
     return table

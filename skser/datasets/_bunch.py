@@ -1,50 +1,57 @@
-"""The form in which every corpus is returned."""
+"""The Bunch that every loader returns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def as_bunch(
+# Last lines of the description of a corpus of the user's own.
+LICENCE = "Licence and citation: those of the people who recorded them."
+_UNKNOWN = "groups is None because the speakers are not known: pass speaker= for cross-validation by speaker."
+UNKNOWN_SPEAKERS = f"{LICENCE}\n{_UNKNOWN}"
+
+
+def make_bunch(
     data: list[Any],
-    fields: dict[str, Any],
+    columns: Mapping[str, list[Any]] | pd.DataFrame,
     *,
     label: str,
     speaker: str | None,
     text: str,
-    grouping: str = "Speakers",
-    **more: Any,
+    group_name: str = "Speakers",
+    **entries: Any,
 ) -> Bunch:
-    """Gather a corpus."""
+    """Make a corpus of recordings and the columns of their frame, two of which are labels and groups."""
     import pandas as pd
 
-    target = _as_array(fields[label])
-    groups = None if speaker is None else _as_array(fields[speaker])
+    target = _to_array(columns[label])
+    groups = None if speaker is None else _to_array(columns[speaker])
     return Bunch(
         data=data,
         target=target,
         groups=groups,
-        frame=pd.DataFrame(fields),
+        frame=pd.DataFrame(columns),
         target_names=np.unique(target).tolist(),
-        DESCR=f"{text.strip()}\n\n{counts(target, groups, grouping)}\n",
-        **more,
+        DESCR=f"{text.strip()}\n\n{describe_counts(target, groups, group_name)}\n",
+        **entries,
     )
 
 
-def _as_array(values: Iterable[Any]) -> np.ndarray:
-    """Numbers or booleans as they are, anything else as str."""
+def _to_array(values: Iterable[Any]) -> np.ndarray:
+    """Array of numbers or booleans, or of str for anything else."""
     array = np.array(list(values))
     return array if array.dtype.kind in "biuf" else array.astype(str)
 
 
-def counts(target: np.ndarray, groups: np.ndarray | None, grouping: str) -> str:
-    """Items a class and number of groups, as lines of text."""
+def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: str) -> str:
+    """Number of items per class, and of groups, as lines of text."""
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]
-    if groups is None:
-        return "\n".join([*lines, f"{grouping}: not known"])
-    return "\n".join([*lines, f"{grouping}: {len(np.unique(groups))}"])
+    n_groups = "not known" if groups is None else len(np.unique(groups))
+    return "\n".join([*lines, f"{group_name}: {n_groups}"])

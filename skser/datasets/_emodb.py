@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from sklearn.utils import Bunch
 
-from ._recordings import Corpus, chosen, load_named
+from ._recordings import Corpus, load_named_recordings
 
 EMOTIONS = {
     "W": "angry",  # Wut
@@ -22,32 +22,14 @@ EMOTIONS = {
     "T": "sad",  # Trauer
 }
 TEXTS = ("a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10")
-_PER_SPEAKER = {
-    "03": 49,
-    "08": 58,
-    "09": 43,
-    "10": 38,
-    "11": 55,
-    "12": 35,
-    "13": 61,
-    "14": 69,
-    "15": 56,
-    "16": 71,
-}
-_PER_EMOTION = {
-    "angry": 127,
-    "bored": 81,
-    "disgust": 46,
-    "fearful": 69,
-    "happy": 71,
-    "neutral": 79,
-    "sad": 62,
-}
+SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 _MEN = ("03", "10", "11", "12", "15")
-_NAME = re.compile(rf"({'|'.join(_PER_SPEAKER)})({'|'.join(TEXTS)})([{''.join(EMOTIONS)}])([a-z])", re.ASCII)
+_PER_EMOTION = dict(zip(EMOTIONS.values(), (127, 81, 46, 69, 71, 79, 62), strict=True))
+_PER_SPEAKER = dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True))
+_NAME = re.compile(rf"({'|'.join(SPEAKERS)})({'|'.join(TEXTS)})([{''.join(EMOTIONS)}])([a-z])", re.ASCII)
 _TEXT = """\
 EmoDB, the Berlin Database of Emotional Speech: ten actors, five of them women, say ten German sentences with
-seven emotions; 535 recordings were kept that listeners recognised and found natural. 16 kHz, 1.2 to 9.0 s.
+seven emotions. Listeners recognised and found natural the 535 recordings. 16 kHz, 1.2 to 9.0 s.
 
 data: paths; target: emotions; groups: codes of the speakers; frame: path, emotion, original (letter of the
 emotion), text, version, speaker, sex.
@@ -55,18 +37,6 @@ emotion), text, version, speaker, sex.
 Licence: free of charge, without a formal licence; its authors ask to be cited.
 Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss, "A database of German emotional
 speech", Interspeech 2005, 1517-1520, doi:10.21437/Interspeech.2005-446."""
-
-
-class Recording(NamedTuple):
-    """What the name of a file says, in the order of the frame's columns."""
-
-    path: str
-    emotion: str
-    original: str
-    text: str
-    version: str
-    speaker: str
-    sex: str
 
 
 def load_emodb(
@@ -78,53 +48,39 @@ def load_emodb(
 ) -> Bunch:
     """Find the recordings of EmoDB, the Berlin Database of Emotional Speech.
 
-    The files are named, not read.
+    Labels come from the names of the files; no audio is read.
 
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds wav/, or any folder above or below. Recordings are WAV or FLAC files; hidden
-        ones and the `._*` companions of macOS are skipped.
+        Folder that holds wav/, or any folder above or below it. Recordings are WAV or FLAC files; hidden
+        files are skipped.
     emotions : iterable of str, default=None
-        Emotions to take, of angry, bored, disgust, fearful, happy, neutral and sad; None takes all.
+        Emotions to load: angry, bored, disgust, fearful, happy, neutral, sad; None loads all.
     texts : iterable of str, default=None
-        Codes of the sentences to take, of a01, a02, a04, a05, a07, b01, b02, b03, b09 and b10; None takes
-        all.
+        Codes of the sentences to load: a01, a02, a04, a05, a07, b01, b02, b03, b09, b10; None loads all.
     speakers : iterable of str, default=None
-        Codes of the speakers to take, of 03 and 08 to 16, as in the names of the files; None takes all.
+        Codes of the speakers to load: 03 and 08 to 16, as in the file names; None loads all.
 
     Returns
     -------
     Bunch
-        With these entries, sorted by speaker, then by name:
-
-        data : list of str
-            Paths.
-        target : ndarray of str, shape (n_samples,)
-            Emotions.
-        groups : ndarray of str, shape (n_samples,)
-            Codes of the speakers.
-        frame : pandas.DataFrame of shape (n_samples, 7)
-            Columns path, emotion, original (letter of the emotion in the name), text, version, speaker
-            and sex.
-        target_names : list of str
-            Emotions that occur, sorted.
-        DESCR : str
-            What the corpus is, licence, citation and counts.
+        Sorted by speaker, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
+        emotions, `groups` (ndarray of str) the codes of the speakers. `frame` (pandas.DataFrame) has the
+        columns path, emotion, original (letter of the emotion in the name), text, version, speaker and sex.
+        `target_names` are the emotions that occur, sorted; `DESCR` has licence, citation and counts.
 
     Raises
     ------
-    FileNotFoundError
-        If `root` does not exist.
-    TypeError, ValueError
-        If a filter names what EmoDB does not have, or if no recording is found, or only git-lfs pointers.
+    OSError, TypeError, ValueError
+        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
 
     Warns
     -----
     UserWarning
-        If recordings of an emotion or a speaker are fewer or more than published, whatever the filters; if a
-        recording is there more than once (the one nearest to `root` is taken); if names of audio
-        files are not EmoDB's; if files are git-lfs pointers.
+        If the counts by emotion or speaker, before the filters, are not as published; if recordings are
+        duplicated (the copy nearest to `root` is loaded); if audio files have other names or are git-lfs
+        pointers (they are left out).
 
     References
     ----------
@@ -144,35 +100,30 @@ def load_emodb(
     >>> corpus.target.tolist(), corpus.groups.tolist()
     (['angry', 'sad'], ['03', '08'])
     """
-    wanted = {
-        "emotion": chosen("emotions", emotions, EMOTIONS.values()),
-        "text": chosen("texts", texts, TEXTS),
-        "speaker": chosen("speakers", speakers, _PER_SPEAKER),
-    }
-    return load_named(_CORPUS, root, wanted)
+    return load_named_recordings(_CORPUS, root, emotion=emotions, text=texts, speaker=speakers)
 
 
-def _recording(path: Path) -> Recording | None:
-    """Decode the name of a recording, such as 03a01Fa."""
+def _decode(path: Path) -> dict[str, Any] | None:
+    """Columns of a recording, by a name such as 03a01Fa."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None
     speaker, text, letter, version = match.groups()
-    return Recording(
-        path=str(path),
-        emotion=EMOTIONS[letter],
-        original=letter,
-        text=text,
-        version=version,
-        speaker=speaker,
-        sex="male" if speaker in _MEN else "female",
-    )
+    return {
+        "emotion": EMOTIONS[letter],
+        "original": letter,
+        "text": text,
+        "version": version,
+        "speaker": speaker,
+        "sex": "male" if speaker in _MEN else "female",
+    }
 
 
 _CORPUS = Corpus(
     name="EmoDB",
     hint="wav/ with files such as 03a01Fa.wav",
     text=_TEXT,
-    decode=_recording,
+    decode=_decode,
+    choices={"emotion": EMOTIONS.values(), "text": TEXTS, "speaker": SPEAKERS},
     published={"emotion": _PER_EMOTION, "speaker": _PER_SPEAKER},
 )

@@ -1,4 +1,4 @@
-"""What is wrong with a recording, taken by itself."""
+"""Problems of one recording, without a look at the others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from .._utils import is_path
 from ..audio import check_waveform, decode, mix
 
-_BLOCK = 0.025  # s, over which loudness is taken
+_BLOCK = 0.025  # s, for the level of the loudest part
 _SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
-_HIGHEST_PEAK = 2.0  # what decoding MP3 and the like overshoots stays well below
-_EQUAL_CHANNELS = 0.01  # -40 dB, above what lossy coding makes of equal channels
-# Phrases of skser.audio's messages that tell a problem with a name of its own.
-_TOLD = {
+_HIGHEST_PEAK = 2.0  # well above the overshoot of decoded MP3 and the like
+_EQUAL_CHANNELS = 0.01  # -40 dB, above the difference that lossy coding makes between equal channels
+# Phrases in the messages of skser.audio, and the problems that they stand for.
+_PHRASES = {
     "git-lfs pointer": "git-lfs pointer",
     "is empty": "empty",
     "NaN or infinite": "non-finite",
@@ -27,43 +27,43 @@ _TOLD = {
 
 
 class Finding(NamedTuple):
-    """A problem, by its word, and a sentence on it."""
+    """A problem of an item, and a sentence about it."""
 
     problem: str
     detail: str
+    same_as: int | None = None  # position of the other copy of a duplicate
 
 
 class Examined(NamedTuple):
-    """What one reading of a recording tells; sr and digest are None where it cannot be used."""
+    """Results of reading a recording; sr and digest are None if it cannot be used."""
 
     findings: list[Finding]
     sr: int | None = None
     digest: bytes | None = None
 
 
-def examine(
+def examine_recording(
     audio: Any, sr: int | None, min_duration: float, max_duration: float | None, silence_db: float
 ) -> Examined:
-    """Read a recording and tell what is wrong with it."""
+    """Read a recording and find its problems."""
     try:
         samples, rate, missing = _read(audio, sr, max_duration)
         y = check_waveform(mix(samples))
     except (OSError, TypeError, ValueError) as error:
-        return Examined([Finding(_problem(error), str(error))])
-    loudness = list(_loudness(y, rate, silence_db))
+        return Examined([Finding(_name_problem(error), str(error))])
     findings = [
-        *_length(len(y), rate, missing, min_duration),
-        *loudness,
-        *_scale(samples),
-        *_channels(samples),
+        *_check_length(len(y), rate, missing, min_duration),
+        *_check_loudness(y, rate, silence_db),
+        *_check_scale(samples),
+        *_check_channels(samples),
     ]
-    silent = any(finding.problem == "silent" for finding in loudness)
-    digest = hashlib.sha256(str(rate).encode() + y.tobytes()).digest()
-    return Examined(findings, rate, None if silent else digest)
+    if any(finding.problem == "silent" for finding in findings):  # silent recordings are not copies
+        return Examined(findings, rate)
+    return Examined(findings, rate, hashlib.sha256(str(rate).encode() + y.tobytes()).digest())
 
 
 def _read(audio: Any, sr: int | None, max_duration: float | None) -> tuple[np.ndarray, int, str | None]:
-    """Samples (n_times, n_channels), sampling rate, and a sentence on what a file lacks."""
+    """Samples (n_times, n_channels), sampling rate, and a sentence about the missing part of a file."""
     if is_path(audio):
         return decode(os.fspath(audio), max_duration)
     if sr is None:
@@ -71,35 +71,33 @@ def _read(audio: Any, sr: int | None, max_duration: float | None) -> tuple[np.nd
     return check_waveform(audio)[:, np.newaxis], sr, None
 
 
-def _problem(error: Exception) -> str:
-    """Word for an error of reading."""
+def _name_problem(error: Exception) -> str:
+    """Problem that an error of reading stands for."""
     if isinstance(error, FileNotFoundError):
         return "missing"
-    return next((word for phrase, word in _TOLD.items() if phrase in str(error)), "unreadable")
+    return next((problem for phrase, problem in _PHRASES.items() if phrase in str(error)), "unreadable")
 
 
-def _length(n_times: int, sr: int, missing: str | None, min_duration: float) -> Iterator[Finding]:
-    """Findings on how much there is."""
+def _check_length(n_times: int, sr: int, missing: str | None, min_duration: float) -> Iterator[Finding]:
+    """Find recordings that are cut off or too short."""
     if missing:
         yield Finding("truncated", f"{missing}: fetch or copy the file again.")
     if n_times / sr < min_duration:
-        yield Finding(
-            "too short",
-            f"it lasts {1000 * n_times / sr:.3g} ms, below the {1000 * min_duration:g} ms needed.",
-        )
+        lengths = f"{1000 * n_times / sr:.3g} ms, below the {1000 * min_duration:g} ms needed"
+        yield Finding("too short", f"it lasts {lengths}.")
 
 
-def _loudness(y: np.ndarray, sr: int, silence_db: float) -> Iterator[Finding]:
-    """Findings on silence in a waveform (n_times,)."""
+def _check_loudness(y: np.ndarray, sr: int, silence_db: float) -> Iterator[Finding]:
+    """Find silence in a waveform (n_times,)."""
     level = _loudest_db(y, sr)
-    told = f"its loudest {1000 * _BLOCK:g} ms lie at {level:.1f} dB re full scale"
+    loudest = f"the level of its loudest {1000 * _BLOCK:g} ms is {level:.1f} dB re full scale"
     n_zeros = np.count_nonzero(y == 0)
     if y.min() == y.max():
         yield Finding("silent", f"each of its {len(y)} samples is {y[0]:g}.")
     elif level < _SILENT_DB:
-        yield Finding("silent", f"{told}, below one step of 16 bits.")
+        yield Finding("silent", f"{loudest}, below one step of 16 bits.")
     elif level < silence_db:
-        yield Finding("nearly silent", f"{told}, below silence_db={silence_db:g}.")
+        yield Finding("nearly silent", f"{loudest}, below silence_db={silence_db:g}.")
     elif 2 * n_zeros > len(y):
         yield Finding("mostly zeros", f"{n_zeros / len(y):.0%} of its samples are exactly zero.")
 
@@ -111,25 +109,23 @@ def _loudest_db(y: np.ndarray, sr: int) -> float:
     return float(10 * np.log10(max(np.mean(blocks**2, axis=1).max(), 1e-30)))
 
 
-def _scale(samples: np.ndarray) -> Iterator[Finding]:
-    """Findings on large samples (n_times, n_channels)."""
+def _check_scale(samples: np.ndarray) -> Iterator[Finding]:
+    """Find large samples (n_times, n_channels)."""
     sizes = np.abs(samples)
     clipped = np.count_nonzero(sizes >= _FULL_SCALE) / sizes.size
     if sizes.max() > _HIGHEST_PEAK:
         yield Finding("out of range", f"its samples reach {sizes.max():g}: scale them to [-1, 1].")
     elif clipped >= _CLIPPED_SHARE:
-        yield Finding("clipped", f"{clipped:.2%} of its samples lie at full scale.")
+        yield Finding("clipped", f"{clipped:.2%} of its samples are at full scale.")
 
 
-def _channels(samples: np.ndarray) -> Iterator[Finding]:
-    """Finding on channels that are not the same (n_times, n_channels)."""
+def _check_channels(samples: np.ndarray) -> Iterator[Finding]:
+    """Find differences between channels (n_times, n_channels)."""
     if samples.shape[1] == 1:
         return
     apart = samples - samples.mean(axis=1, keepdims=True, dtype=np.float64)
     share = np.sqrt(np.mean(apart**2)) / max(np.sqrt(np.mean(samples.astype(np.float64) ** 2)), 1e-30)
     if share > _EQUAL_CHANNELS:
-        yield Finding(
-            "channels differ",
-            f"its {samples.shape[1]} channels lie {20 * np.log10(share):.1f} dB re their level from their "
-            "mean, which is what is used.",
-        )
+        apart_db = f"{20 * np.log10(share):.1f} dB re their level"
+        channels = f"its {samples.shape[1]} channels differ from their mean, which is used"
+        yield Finding("channels differ", f"{channels}, by {apart_db}.")

@@ -1,4 +1,4 @@
-"""RAVDESS from where its makers published it."""
+"""RAVDESS from the archive where its authors published it."""
 
 from __future__ import annotations
 
@@ -11,38 +11,23 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
-from uuid import uuid4
+from tempfile import TemporaryDirectory
 
 from sklearn.utils import Bunch
 
-from .._utils import check_flag
+from .._utils import check_flag, is_path
 from ._ravdess import load_ravdess
 
+_URL = "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip"
+_MD5 = "bc696df654c87fed845eb13823edef8a"
+_N_BYTES, _N_BYTES_UNPACKED = 208_468_073, 560_000_000  # the second is approximate
 _CHUNK, _TIMEOUT = 2**16, 30  # bytes, s
-_UNFINISHED = ".skser-"  # begins the names of folders that a download works in
-_STALE = 24 * 3600  # s
-
-
-class _Archive(NamedTuple):
-    """A zip file and what is known of it."""
-
-    url: str
-    md5: str
-    n_bytes: int
-    n_bytes_unpacked: int  # about
-
-
-_RAVDESS = _Archive(
-    url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip",
-    md5="bc696df654c87fed845eb13823edef8a",
-    n_bytes=208_468_073,
-    n_bytes_unpacked=560_000_000,
-)
+_UNFINISHED = ".skser-"  # start of the names of temporary folders
+_ABANDONED_AFTER = 24 * 3600  # s
 _LICENCE = (
     "RAVDESS is published under CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
     "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), make no "
-    "commercial use, share what you make of it alike."
+    "commercial use, share adaptations under the same licence."
 )
 
 
@@ -56,48 +41,44 @@ def fetch_ravdess(
     download_if_missing: bool = True,
     progress: bool = True,
 ) -> Bunch:
-    """Load the audio-only speech recordings of RAVDESS, downloading them the first time.
+    """Load the audio-only speech recordings of RAVDESS, and download them in the first call.
 
     The archive of 208 MB comes from Zenodo, is compared with its published checksum, and is unpacked into
-    the folder "ravdess" of `data_home`, about 560 MB. That folder appears whole or not at all; where it is
-    already, nothing is downloaded. The licence is written to standard error before a download.
+    the folder "ravdess" of `data_home`, about 560 MB. The folder appears only when it is complete; if it is
+    there, nothing is downloaded. The licence is written to standard error before a download.
 
     Parameters
     ----------
     data_home : str or PathLike, default=None
-        Folder that holds, or shall hold, the folder "ravdess". It is made if it is missing; a leading "~"
-        is the home folder. None means the one that the environment variable SKSER_DATA names, else the
-        user's cache folder, such as ~/.cache/skser on Linux.
-    emotions : iterable of str, default=None
-        Emotions to take; see :func:`load_ravdess`. None takes all.
-    intensities : iterable of str, default=None
-        Intensities to take, of normal and strong; None takes both.
-    statements : iterable of str, default=None
-        Statements to take, of kids and dogs; None takes both.
+        Parent of the folder "ravdess", created if it is missing; a leading "~" is the home folder. None means
+        the folder in the environment variable SKSER_DATA, else the cache folder of the user, such as
+        ~/.cache/skser on Linux.
+    emotions, intensities, statements : iterable of str, default=None
+        Values to load, as in :func:`load_ravdess`; None loads all.
     actors : iterable of int, default=None
-        Actors to take, 1 to 24; None takes all.
+        Numbers of the actors to load, 1 to 24; None loads all.
     download_if_missing : bool, default=True
-        Whether to download what is not there, rather than to raise.
+        Whether to download missing recordings, or raise an error.
     progress : bool, default=True
         Whether to show a progress bar while downloading.
 
     Returns
     -------
     Bunch
-        What :func:`load_ravdess` returns for the folder.
+        The corpus of :func:`load_ravdess`.
 
     Raises
     ------
     OSError
-        If the recordings are not there and must not be downloaded; if the server cannot be reached, breaks
-        off, or gives another file than the published one; if there is no space, or no permission to
-        write. Nothing of a failed download is kept.
+        If the recordings are missing and `download_if_missing` is False; if the server cannot be reached,
+        breaks off, or sends another file than the published one; if there is no space or no permission to
+        write. No part of a failed download remains.
     TypeError, ValueError
-        If a parameter has no meaning.
+        If a parameter is invalid.
 
     See Also
     --------
-    load_ravdess : For a copy of one's own.
+    load_ravdess : Load a copy that is already on disk.
 
     References
     ----------
@@ -113,153 +94,128 @@ def fetch_ravdess(
     """
     check_flag("download_if_missing", download_if_missing)
     check_flag("progress", progress)
-    folder = _data_home(data_home) / "ravdess"
-    if not _is_there(folder):
+    folder = _find_data_home(data_home) / "ravdess"
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         if not download_if_missing:
-            raise OSError(
-                f"RAVDESS is not in {str(folder)!r}: pass download_if_missing=True, or "
-                f"unpack {_RAVDESS.url} there."
-            )
-        _fetch_archive(_RAVDESS, folder, notice=_LICENCE, progress=bool(progress))
+            cure = f"pass download_if_missing=True, or unpack {_URL} there"
+            raise OSError(f"RAVDESS is not in {str(folder)!r}: {cure}.")
+        with _make_workplace(folder.parent) as workplace:
+            _check_space(workplace, _N_BYTES + _N_BYTES_UNPACKED)
+            size = f"{_N_BYTES / 1e6:.0f} MB"
+            sys.stderr.write(f"{_LICENCE}\nDownloading {size} from {_URL} for {str(folder)!r}.\n")
+            archive = _download(workplace, folder, bool(progress))
+            _publish(_unpack(archive, folder), folder)
     return load_ravdess(
         folder, emotions=emotions, intensities=intensities, statements=statements, actors=actors
     )
 
 
-def _data_home(data_home: str | os.PathLike[str] | None) -> Path:
-    """Folder of the corpora that were fetched."""
+def _find_data_home(data_home: str | os.PathLike[str] | None) -> Path:
+    """Parent folder of the downloaded corpora."""
     if data_home is None:
         import pooch
 
         return Path(os.environ.get("SKSER_DATA") or pooch.os_cache("skser")).expanduser()
-    if not isinstance(data_home, (str, os.PathLike)):
-        raise TypeError(
-            f"data_home must be the path of a folder or None, got {data_home!r} of type "
-            f"{type(data_home).__name__}."
-        )
+    if not is_path(data_home):
+        kind = type(data_home).__name__
+        raise TypeError(f"data_home must be the path of a folder or None, got {data_home!r} of type {kind}.")
     if not os.fspath(data_home):
         raise ValueError("data_home is an empty path: name a folder, or give None for the cache folder.")
     return Path(data_home).expanduser()
 
 
-def _is_there(folder: Path) -> bool:
-    """Whether a folder has been filled, by this module or by hand."""
-    return folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
-
-
-def _fetch_archive(archive: _Archive, folder: Path, *, notice: str, progress: bool) -> None:
-    """Download and unpack an archive into a folder, which appears whole or not at all."""
-    with _workplace(folder) as place:
-        _check_space(place, archive.n_bytes + archive.n_bytes_unpacked)
-        megabytes = archive.n_bytes / 1e6
-        sys.stderr.write(
-            f"{notice}\nDownloading {megabytes:.0f} MB from {archive.url} for {str(folder)!r}.\n"
-        )
-        file = _download(archive, place, folder, progress)
-        _publish(_unpack(archive, file, folder), folder)
-
-
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside another one; it is gone afterwards, and so are folders that were made for it."""
-    home = folder.parent
-    place = home / f"{_UNFINISHED}{uuid4().hex}"  # one each, whatever the process
+def _make_workplace(home: Path) -> Iterator[Path]:
+    """Yield a temporary folder in a folder; afterwards, remove it and the empty folders made for it."""
     made = [path for path in (home, *home.parents) if not path.exists()]
     try:
-        _make(place)
-        yield place
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            workplace = TemporaryDirectory(prefix=_UNFINISHED, dir=home, ignore_cleanup_errors=True)
+        except OSError as error:
+            raise _folder_error(home, error) from error
+        with workplace as name:
+            _remove_abandoned(home)
+            yield Path(name)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
-        with suppress(OSError):  # of folders that hold something by now
+        with suppress(OSError):  # a folder that is not empty
             for path in made:
                 path.rmdir()
 
 
-def _make(place: Path) -> None:
-    """Make a folder to work in, and remove those of downloads that were killed long ago."""
-    try:
-        place.mkdir(parents=True)
-    except OSError as error:
-        raise _folder_error(place.parent, error) from error
-    for path in place.parent.glob(f"{_UNFINISHED}*"):
+def _remove_abandoned(home: Path) -> None:
+    """Remove the temporary folders of downloads that were killed long ago."""
+    for path in home.glob(f"{_UNFINISHED}*"):
         with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE:
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
                 shutil.rmtree(path)
 
 
-def _check_space(place: Path, n_bytes: int) -> None:
+def _check_space(workplace: Path, n_bytes: int) -> None:
     """Raise unless there is space for so many bytes."""
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(workplace).free
     if free < n_bytes:
-        raise OSError(
-            f"{n_bytes / 1e9:.2f} GB are needed in {str(place.parent)!r}, where {free / 1e9:.2f} GB "
-            "are free: make space or give another data_home. Nothing was kept."
-        )
+        space = f"{n_bytes / 1e9:.2f} GB in {str(workplace.parent)!r}, where {free / 1e9:.2f} GB are free"
+        raise OSError(f"RAVDESS needs {space}: make space or give another data_home.")
 
 
-def _download(archive: _Archive, place: Path, folder: Path, progress: bool) -> Path:
-    """Download an archive, and raise unless it is the one that is known."""
+def _download(workplace: Path, folder: Path, progress: bool) -> Path:
+    """Download the archive, and raise unless it is the published one."""
     import pooch
     from tqdm import tqdm
 
     from .._version import __version__
 
-    file = place / "archive.zip"
+    archive = workplace / "archive.zip"
     agent = {"User-Agent": f"skser/{__version__} pooch/{pooch.__version__}"}
-    with tqdm(total=archive.n_bytes, unit="B", unit_scale=True, disable=not progress) as bar:
+    with tqdm(total=_N_BYTES, unit="B", unit_scale=True, disable=not progress) as bar:
         get = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT, headers=agent)
         try:
-            get(archive.url, str(file), None)
+            get(_URL, str(archive), None)
         except OSError as error:
-            if error.errno is not None:  # of the file here; those of requests have none
-                raise _folder_error(place.parent, error) from error
-            raise _archive_error(archive, folder, _reason(error, archive, file)) from error
-    md5, n_bytes = pooch.file_hash(str(file), alg="md5"), file.stat().st_size
-    if md5 != archive.md5:
-        known = f"of {archive.n_bytes:,} bytes with md5 {archive.md5}"
-        raise _archive_error(
-            archive, folder, f"it gave {n_bytes:,} bytes with md5 {md5} instead of the archive {known}"
-        )
-    return file
+            if error.errno is not None:  # an error of the local file; those of requests have no number
+                raise _folder_error(workplace.parent, error) from error
+            raise _archive_error(folder, _explain(error, archive.stat().st_size)) from error
+    md5 = pooch.file_hash(str(archive), alg="md5")
+    if md5 != _MD5:
+        found = f"{archive.stat().st_size:,} bytes with md5 {md5}"
+        published = f"the published {_N_BYTES:,} bytes with md5 {_MD5}"
+        raise _archive_error(folder, f"the server sent {found} instead of {published}")
+    return archive
 
 
-def _reason(error: OSError, archive: _Archive, file: Path) -> str:
-    """What went wrong on the way."""
+def _explain(error: OSError, n_bytes: int) -> str:
+    """Cause of a failed download after so many bytes."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server answered {response.status_code} {response.reason}"
-    if file.stat().st_size:
-        return f"the connection broke off after {file.stat().st_size:,} of {archive.n_bytes:,} bytes"
+    if n_bytes:
+        return f"the connection broke off after {n_bytes:,} of {_N_BYTES:,} bytes"
     return "no data came from the server"
 
 
-def _unpack(archive: _Archive, file: Path, folder: Path) -> Path:
-    """Unpack a zip file into a folder beside it."""
-    place = file.parent
+def _unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the archive into a folder next to it."""
+    unpacked = archive.parent / "unpacked"
     try:
-        with zipfile.ZipFile(file) as zipped:
-            _check_names(zipped.namelist())
-            _check_space(place, sum(member.file_size for member in zipped.infolist()))
-            zipped.extractall(place / "unpacked")
+        with zipfile.ZipFile(archive) as zipped:
+            for name in zipped.namelist():
+                path = PureWindowsPath(name)  # splits at either slash, and knows drives
+                if path.drive or path.root or ".." in path.parts:
+                    raise zipfile.BadZipFile(f"its member {name!r} would be outside the folder")
+            _check_space(archive.parent, sum(member.file_size for member in zipped.infolist()))
+            zipped.extractall(unpacked)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _archive_error(archive, folder, f"the archive cannot be unpacked: {error}") from error
+        raise _archive_error(folder, f"the archive cannot be unpacked: {error}") from error
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None:  # of _check_space
             raise
         raise _folder_error(folder.parent, error) from error
-    return place / "unpacked"
-
-
-def _check_names(names: list[str]) -> None:
-    """Raise if a member of an archive would leave the folder that it is unpacked into."""
-    for name in names:
-        path = PureWindowsPath(name)  # knows either slash, and drives
-        if path.drive or path.root or ".." in path.parts:
-            raise zipfile.BadZipFile(f"its member {name!r} leads out of the folder")
+    return unpacked
 
 
 def _publish(unpacked: Path, folder: Path) -> None:
-    """Give an unpacked folder its name in one step."""
+    """Move the unpacked folder to its place in one step."""
     try:
         os.rename(unpacked, folder)
     except OSError as error:
@@ -267,18 +223,14 @@ def _publish(unpacked: Path, folder: Path) -> None:
             raise _folder_error(folder.parent, error) from error
 
 
-def _archive_error(archive: _Archive, folder: Path, reason: str) -> OSError:
+def _archive_error(folder: Path, cause: str) -> OSError:
     """Error of a download."""
-    return OSError(
-        f"{archive.url} could not be fetched ({reason}) and nothing was kept: check the connection and try "
-        f"again, or unpack a copy of the archive into {str(folder)!r}."
-    )
+    cure = f"check the connection and try again, or unpack a copy of the archive into {str(folder)!r}"
+    return OSError(f"{_URL} could not be fetched ({cause}) and nothing was kept: {cure}.")
 
 
 def _folder_error(home: Path, error: OSError) -> OSError:
-    """Error of a folder that cannot be made or written to."""
+    """Error of a folder that cannot be created or written."""
     kind = PermissionError if isinstance(error, PermissionError) else OSError
-    return kind(
-        f"data_home={str(home)!r} cannot be written ({error.strerror}) and nothing was kept: give a folder "
-        "that has space for you."
-    )
+    failed = f"data_home={str(home)!r} cannot be written ({error.strerror}) and nothing was kept"
+    return kind(f"{failed}: give a folder with space and write permission.")

@@ -1,20 +1,21 @@
-"""Loader of audio files that lie in one folder a class."""
+"""Loader of audio files in one folder per class."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from sklearn.utils import Bunch
 
 from .._utils import counted, listed, warn_caller
-from ._bunch import as_bunch
-from ._folders import AUDIO_EXTENSIONS, check_folder, files_below, is_audio, without_pointers
-from ._speakers import speaker_finder
+from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
+from ._filters import check_list
+from ._folders import AUDIO_EXTENSIONS, check_folder, drop_pointers, find_files, is_audio, warn_left_out
+from ._speakers import make_speaker_finder
 
-_CURE = "give a folder that holds one folder of audio files a class"
+_CURE = "give a folder that holds one folder of audio files per class"
 
 
 def load_audio_files(
@@ -24,58 +25,48 @@ def load_audio_files(
     categories: Iterable[str] | None = None,
     extensions: Iterable[str] | None = None,
 ) -> Bunch:
-    r"""Find audio files that lie in one folder a class, at any depth in it.
+    r"""Find audio files in one folder per class, at any depth below it.
 
-    Like :func:`sklearn.datasets.load_files`, with paths in place of contents, names in place of
-    numbers of classes, and speakers.
+    Like :func:`sklearn.datasets.load_files`, with paths instead of contents, names instead of numbers of
+    classes, and speakers.
 
     Parameters
     ----------
     root : str or PathLike
-        Folder whose folders are the classes; each may hold further folders. Hidden files and folders, the
-        `._*` companions of macOS among them, are skipped; linked folders are followed.
+        Folder whose folders are the classes; these may hold further folders. Hidden files and folders are
+        skipped; linked folders are followed.
     speaker : str, re.Pattern, dict, pandas.DataFrame or PathLike, default=None
-        Where the speaker of a file stands. A regular expression is searched in the path below
-        `root`, with "/" between its parts, and its one group, or the group named speaker, is the
-        speaker. A table is a dict from file to speaker, or a DataFrame with the columns file and
-        speaker, or the path of such a CSV file (a string that ends in ".csv"); its files are paths
-        below `root`, or file names alone. None leaves the speakers open.
+        Source of the speakers. A regular expression is searched in the path below `root`, with "/" between
+        its parts; its only group, or the group named speaker, is the speaker. A table is a dict from file to
+        speaker, a DataFrame with the columns file and speaker, or the path of such a CSV file (a string that
+        ends in ".csv"); its files are paths below `root`, or only file names. None means unknown speakers.
     categories : iterable of str, default=None
-        Folders to take; None takes all.
+        Classes to load; None loads all.
     extensions : iterable of str, default=None
-        Endings of the files to take, such as [".wav"], in either case; None takes what libsndfile reads.
+        Endings of the files to load, such as [".wav"], in lower or upper case; None loads the formats that
+        libsndfile reads.
 
     Returns
     -------
     Bunch
-        With these entries, sorted by class, then by path:
-
-        data : list of str
-            Paths.
-        target : ndarray of str, shape (n_samples,)
-            Names of the classes' folders.
-        groups : ndarray of str, shape (n_samples,), or None
-            Speakers; None without `speaker`.
-        frame : pandas.DataFrame of shape (n_samples, 3)
-            Columns path, label and speaker.
-        target_names : list of str
-            Classes that occur, sorted.
-        DESCR : str
-            What the corpus is, and counts.
+        Sorted by class, then by path. `data` (list of str) are the paths, `target` (ndarray of str) the
+        names of the class folders, `groups` (ndarray of str) the speakers, or None without `speaker`.
+        `frame` (pandas.DataFrame) has the columns path, label and speaker. `target_names` are the classes
+        that occur, sorted; `DESCR` has the counts.
 
     Raises
     ------
     FileNotFoundError
         If `root`, a category or the table of speakers does not exist.
     TypeError, ValueError
-        If a parameter has no meaning, if there are no audio files or only git-lfs pointers to some, or if the
-        speaker of one is not found.
+        If a parameter is invalid, if there are no audio files, or only git-lfs pointers, or if a file has no
+        speaker.
 
     Warns
     -----
     UserWarning
-        If files are left out because they are no audio files or lie beside the folders of the
-        classes, or because they are git-lfs pointers; if a folder holds no audio file.
+        If files are left out because they are not audio files, are next to the class folders, or are git-lfs
+        pointers; if a class folder holds no audio file.
 
     Examples
     --------
@@ -91,112 +82,71 @@ def load_audio_files(
     (['happy', 'happy', 'sad'], ['anna', 'ben', 'anna'])
     """
     folder = check_folder(root)
-    find = None if speaker is None else speaker_finder(speaker)
-    endings = _endings(extensions)
-    classes = _classes(folder, categories)
-    files = {name: sorted(files_below(folder / name)) for name in classes}
-    taken = [(name, path) for name in classes for path in files[name] if is_audio(path, endings)]
-    for message in _messages(folder, files, taken, endings):
-        warn_caller(message)
-    if not taken:
+    find_speaker = None if speaker is None else make_speaker_finder(speaker)
+    endings: tuple[str, ...] = AUDIO_EXTENSIONS
+    if extensions is not None:
+        endings = tuple(f".{name.lower().lstrip('.')}" for name in _check_names("extensions", extensions))
+    files = {name: sorted(find_files(folder / name)) for name in _find_classes(folder, categories)}
+    label = {path: name for name, paths in files.items() for path in paths if is_audio(path, endings)}
+    _warn_of_files(folder, files, label, endings)
+    if not label:
         raise ValueError(f"No audio files ({', '.join(endings)}) in the folders of {str(folder)!r}: {_CURE}.")
-    paths = without_pointers(folder, [path for _, path in taken])
-    label = {path: name for name, path in taken}
-    fields = {
+    paths = drop_pointers(folder, list(label))
+    columns = {
         "path": [str(path) for path in paths],
         "label": [label[path] for path in paths],
-        "speaker": [None] * len(paths) if find is None else _speakers(folder, paths, find),
+        "speaker": [None] * len(paths) if find_speaker is None else _speakers(folder, paths, find_speaker),
     }
-    column = None if find is None else "speaker"
-    return as_bunch(
-        fields["path"], fields, label="label", speaker=column, text=_text(folder, find is not None)
+    text = (
+        f"Audio files of {str(folder)!r}, one folder per class.\n"
+        "data: paths; target: names of the folders; groups: speakers; frame: path, label, speaker.\n"
+        f"{LICENCE if speaker is not None else UNKNOWN_SPEAKERS}"
     )
+    groups = None if speaker is None else "speaker"
+    return make_bunch(columns["path"], columns, label="label", speaker=groups, text=text)
 
 
-def _endings(extensions: Iterable[str] | None) -> tuple[str, ...]:
-    """Endings in lower case, each with its dot."""
-    if extensions is None:
-        return AUDIO_EXTENSIONS
-    endings = _names("extensions", extensions)
-    return tuple(f".{ending.lower().lstrip('.')}" for ending in endings)
-
-
-def _names(parameter: str, values: Iterable[str]) -> list[str]:
-    """Values of a parameter that must be a list of str, and not an empty one."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"{parameter} must be a list of str or None, got {values!r}: write [{values!r}].")
-    names = list(values)
+def _check_names(parameter: str, values: Iterable[str]) -> list[str]:
+    """Values of a parameter that must be one or more str."""
+    names = check_list(parameter, values)
     if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError(f"{parameter} must be a list of names, one or more, got {names!r}.")
+        raise ValueError(f"{parameter} must be a list of one or more names, got {names!r}.")
     return names
 
 
-def _classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
-    """Names of the folders that are classes, sorted."""
+def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
+    """Names of the class folders, sorted."""
     found = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     if categories is None:
         if not found:
             raise ValueError(f"No folders in {str(folder)!r}: {_CURE}.")
         return found
-    wanted = sorted(set(_names("categories", categories)))
+    wanted = sorted(set(_check_names("categories", categories)))
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise FileNotFoundError(
-            f"No folder {missing[0]!r} in {str(folder)!r}, which holds {listed(found, 20)}."
-        )
+        raise FileNotFoundError(f"No folder {missing[0]!r} in {str(folder)!r}, only {listed(found, 20)}.")
     return wanted
 
 
-def _messages(
-    folder: Path, files: dict[str, list[Path]], taken: list[tuple[str, Path]], endings: tuple[str, ...]
-) -> list[str]:
-    """Sentences on what was left out."""
-    where, messages = f"in {str(folder)!r}", []
-    n_others = sum(map(len, files.values())) - len(taken)
-    if n_others:
-        messages.append(f"Left out {counted(n_others, 'file')} {where} without the ending of an audio file.")
-    beside = sorted(path.name for path in folder.iterdir() if path.is_file() and _is_wanted(path, endings))
-    if beside:
-        files_ = counted(len(beside), "audio file")
-        messages.append(
-            f"Left out {files_} {where} that lie beside the folders of the classes: {listed(beside)}."
-        )
-    empty = sorted(set(files) - {name for name, _ in taken})
-    if empty and taken:
-        messages.append(
-            f"No audio files for {counted(len(empty), 'class', 'classes')} {where}: {listed(empty)}."
-        )
-    return messages
+def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path, str], endings: Any) -> None:
+    """Warn about files that are not loaded, and about classes without any."""
+    others = [path.relative_to(folder) for paths in files.values() for path in paths if path not in label]
+    warn_left_out(folder, others, "file", "without the ending of an audio file")
+    visible = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    outside = sorted(path.name for path in visible if is_audio(path, endings))
+    warn_left_out(folder, outside, "audio file", "next to the class folders")
+    empty = sorted(set(files) - set(label.values()))
+    if empty and label:
+        n_empty = counted(len(empty), "class", "classes")
+        warn_caller(f"No audio files for {n_empty} in {str(folder)!r}: {listed(empty)}.")
 
 
-def _is_wanted(path: Path, endings: tuple[str, ...]) -> bool:
-    """Whether a file would have been taken in the folder of a class."""
-    return path.name[0] != "." and is_audio(path, endings)
-
-
-def _speakers(folder: Path, paths: list[Path], find: Any) -> list[str]:
-    """Speaker of each file; an error names those without."""
+def _speakers(folder: Path, paths: list[Path], find_speaker: Callable[[str], str | None]) -> list[Any]:
+    """Speaker of each file; an error names the files without one."""
     files = [path.relative_to(folder).as_posix() for path in paths]
-    speakers = [find(file) for file in files]
-    unknown = [repr(file) for file, name in zip(files, speakers, strict=True) if name is None]
+    speakers = [find_speaker(file) for file in files]
+    unknown = [repr(file) for file, speaker in zip(files, speakers, strict=True) if speaker is None]
     if unknown:
-        raise ValueError(
-            f"No speaker for {len(unknown)} of {counted(len(files), 'file')} in {str(folder)!r}: "
-            f"{listed(unknown)}; widen the pattern or add rows to the table."
-        )
+        where = f"{len(unknown)} of {counted(len(files), 'file')} in {str(folder)!r}: {listed(unknown)}"
+        raise ValueError(f"No speaker for {where}; widen the pattern or add rows to the table.")
     return speakers
-
-
-def _text(folder: Path, has_speakers: bool) -> str:
-    """Description of the corpus."""
-    lines = [
-        f"Audio files of {str(folder)!r}, one folder a class.",
-        "data: paths; target: names of the folders; groups: speakers; frame: path, label, speaker.",
-        "Licence and citation: those of whoever recorded them.",
-    ]
-    if not has_speakers:
-        lines.append(
-            "groups is None, for the speakers are not known: pass speaker= to keep them apart in "
-            "cross-validation."
-        )
-    return "\n".join(lines)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from .._utils import counted, listed, warn_caller
+from .._utils import counted, is_path, listed, warn_caller
 
 AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
     *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
 )
-"""File name endings of the formats that libsndfile reads, those without a header left out."""
+"""File name endings of the formats that libsndfile reads, except for those without a header."""
 
+POINTER_CURE = "run `git lfs pull` in the clone that the files come from; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
-_POINTER_SIZE = 1024  # bytes that a pointer is always shorter than
+_POINTER_SIZE = 1024  # bytes; every pointer is shorter
 
 
 def check_folder(root: str | os.PathLike[str]) -> Path:
-    """Raise unless `root` is an existing folder."""
-    if not isinstance(root, (str, os.PathLike)):
+    """Path of an existing folder."""
+    if not is_path(root):
         raise TypeError(f"root must be the path of a folder, got {root!r} of type {type(root).__name__}.")
     folder = Path(root).expanduser()
     if not folder.exists():
@@ -30,56 +32,56 @@ def check_folder(root: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield every visible file below a folder; linked folders are followed."""
-    # Names that begin with a dot are skipped, which are hidden files and the `._*` companions of macOS.
-    for where, folders, names in os.walk(folder, onerror=_fail, followlinks=True):
+def find_files(folder: Path) -> Iterator[Path]:
+    """Yield every file below a folder, also in linked folders, unless its name or folder is hidden."""
+    # The `._*` companion files of macOS are hidden, too.
+    for where, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(where)
-        folders[:] = [name for name in folders if name[0] != "." and not _leads_back(here / name)]
+        folders[:] = [name for name in folders if name[0] != "." and not _is_loop(here / name)]
         yield from (here / name for name in names if name[0] != ".")
 
 
 def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
-    """Whether the name ends like an audio file's, in either case."""
+    """Whether a file has the ending of an audio file, in lower or upper case."""
     return path.suffix.lower() in extensions
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether git-lfs left its pointer, a text of some 130 bytes, in place of the content."""
+    """Whether a file is a git-lfs pointer, a text of some 130 bytes in place of the content."""
     try:
         if not len(_POINTER) < path.stat().st_size < _POINTER_SIZE:
             return False
-    except OSError:  # a broken link; who reads the file will say so
+    except OSError:  # a broken link; reading the file will report it
         return False
     with open(path, "rb") as stream:
         return stream.read(len(_POINTER)) == _POINTER
 
 
-def without_pointers(folder: Path, paths: list[Path]) -> list[Path]:
-    """Files that are no git-lfs pointers; the others are named, in an error where nothing else is there."""
+def drop_pointers(folder: Path, paths: list[Path]) -> list[Path]:
+    """Files without the git-lfs pointers, which a warning names; an error if there are only pointers."""
     pointers = [path for path in paths if is_pointer(path)]
     if not pointers:
         return paths
-    names = listed([str(path.relative_to(folder)) for path in pointers])
-    cure = "run `git lfs pull` in the clone that they come from, for an archive of it holds no recordings"
+    n_pointers = counted(len(pointers), "git-lfs pointer")
+    names = listed(path.relative_to(folder) for path in pointers)
     if len(pointers) == len(paths):
-        raise ValueError(
-            f"No audio in {str(folder)!r}: all of its {counted(len(paths), 'audio file')} are git-lfs "
-            f"pointers, texts that stand for the content ({names}); {cure}."
-        )
-    warn_caller(
-        f"Left out {counted(len(pointers), 'git-lfs pointer')} in {str(folder)!r}, texts that stand for the "
-        f"content of an audio file: {names}; {cure}."
-    )
+        raise ValueError(f"No audio in {str(folder)!r}, only {n_pointers} ({names}): {POINTER_CURE}.")
+    warn_caller(f"Left out {n_pointers} in {str(folder)!r}: {names}; {POINTER_CURE}.")
     left_out = set(pointers)
     return [path for path in paths if path not in left_out]
 
 
-def _fail(error: OSError) -> None:
-    """Raise what `os.walk` would pass over: a folder that cannot be read."""
+def _raise(error: OSError) -> None:
+    """Raise the error of a folder that cannot be read, which `os.walk` would ignore."""
     raise error
 
 
-def _leads_back(folder: Path) -> bool:
-    """Whether a link leads to a folder that it lies in, so that following it would never end."""
+def _is_loop(folder: Path) -> bool:
+    """Whether a link points to a folder above itself, so that following it would never end."""
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+
+
+def warn_left_out(folder: Path, items: Sequence[Any], noun: str, reason: str) -> None:
+    """Warn about items that are not loaded, if there are any."""
+    if items:
+        warn_caller(f"Left out {counted(len(items), noun)} in {str(folder)!r} {reason}: {listed(items)}.")

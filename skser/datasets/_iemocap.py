@@ -8,41 +8,49 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils import Bunch
 
-from .._utils import check_choice, counted, listed, warn_caller
-from ._folders import check_folder, files_below, is_audio, without_pointers
-from ._recordings import EXTENSIONS, chosen, nearest, passing, rows_as_bunch, warn_of_copies, warn_of_counts
+from .._utils import check_choice, counted
+from ._filters import check_filter
+from ._folders import check_folder, drop_pointers, find_files, is_audio, warn_left_out
+from ._recordings import EXTENSIONS, Filters, bunch_of_paths, drop_copies, filter_rows, warn_of_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOUR_CLASSES: Mapping[str, str] = MappingProxyType(
     {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 )
-ALL_LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        "ang": "angry",
-        "dis": "disgust",
-        "exc": "excited",
-        "fea": "fearful",
-        "fru": "frustrated",
-        "hap": "happy",
-        "neu": "neutral",
-        "oth": "other",
-        "sad": "sad",
-        "sur": "surprised",
-        "xxx": "undecided",  # the raters did not agree
-    }
-)
-TURNS = ("improvised", "scripted")
+ALL_LABELS = {
+    "ang": "angry",
+    "dis": "disgust",
+    "exc": "excited",
+    "fea": "fearful",
+    "fru": "frustrated",
+    "hap": "happy",
+    "neu": "neutral",
+    "oth": "other",
+    "sad": "sad",
+    "sur": "surprised",
+    "xxx": "undecided",  # the raters did not agree
+}
+TURNS = {"impro": "improvised", "script": "scripted"}
 _SESSIONS = range(1, 6)
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
-_LINE = re.compile(
-    rf"\[{_NUMBER}\s*-\s*{_NUMBER}\]\s+(\S+)\s+(\S+)\s+\[{_NUMBER},\s*{_NUMBER},\s*{_NUMBER}\]\s*", re.ASCII
+_TEXTS, _WAVS = "Session1/dialog/EmoEvaluation/*.txt", "Session1/sentences/wav"
+_NUMBERS = ("start", "end", "valence", "activation", "dominance")
+# The letter after the session belongs to the name of the dialogue; that of the last field is the talker.
+_NAME = r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<turn>impro|script)\w*)_(?P<talker>[FM])\d{3}"
+_UTTERANCE = re.compile(_NAME, re.ASCII)
+# Such as "[6.29 - 8.23] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]", with tabs between the fields.
+_START, _END, _VALENCE, _ACTIVATION, _DOMINANCE = (rf"(?P<{name}>-?\d+(?:\.\d+)?)" for name in _NUMBERS)
+_EVALUATION = re.compile(
+    rf"\[{_START}\s*-\s*{_END}\]\s+(?P<utterance>{_NAME})\s+(?P<original>\S+)\s+"
+    rf"\[{_VALENCE},\s*{_ACTIVATION},\s*{_DOMINANCE}\]\s*",
+    re.ASCII,
 )
-# The letter after the session belongs to the dialogue's name; the one of the last field is the talker.
-_UTTERANCE = re.compile(r"(Ses0([1-5])[FM]_(impro|script)\w*)_([FM])\d{3}", re.ASCII)
-# Four-class protocol: angry, happy, neutral, sad / women, men / improvised, scripted, a row for each session.
+# Four-class protocol: angry, happy, neutral, sad / women, men / improvised, scripted; one row per session.
 _PUBLISHED = (
     (229, 278, 384, 194, 528, 557, 521, 564),
     (137, 327, 362, 197, 481, 542, 530, 493),
@@ -50,17 +58,17 @@ _PUBLISHED = (
     (327, 303, 258, 143, 528, 503, 534, 497),
     (170, 442, 384, 245, 590, 651, 731, 510),
 )
-_PER_CODE = {"ang": 1103, "exc": 1041, "hap": 595, "neu": 1708, "sad": 1084}
+_PER_LABEL = {"ang": 1103, "exc": 1041, "hap": 595, "neu": 1708, "sad": 1084}
 _TEXT = """\
-IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: five sessions, in each a woman and a man
-who improvise dialogues and act scripted ones, cut into turns, each labelled by several raters. 16 kHz. The
-four-class protocol (angry, happy with excited, neutral, sad) takes 5,531 turns.
+IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: five sessions, in each of which a woman and
+a man improvise dialogues and act scripted ones. The dialogues are cut into turns, each labelled by several
+raters. 16 kHz. The four-class protocol (angry, happy with excited, neutral, sad) uses 5,531 turns.
 
-data: paths; target: emotions; frame: path, emotion, original (the raters' label), utterance, dialogue,
-session, speaker (who talks, such as Ses01F), sex, turn (improvised or scripted), start and end (in seconds of
-the dialogue), valence, activation, dominance (means of the raters, 1 to 5).
+data: paths; target: emotions; frame: path, emotion, original (label of the raters), utterance, dialogue,
+session, speaker (such as Ses01F), sex, turn (improvised or scripted), start and end (in seconds of the
+dialogue), valence, activation, dominance (means of the raters, 1 to 5).
 
-The scripted sentences recur in every session, so that held-out sessions share their words with the others.
+The scripted sentences occur in every session, so that held-out sessions share their words with the others.
 
 Licence: by form from the Signal Analysis and Interpretation Laboratory, University of Southern California.
 Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S.
@@ -68,92 +76,59 @@ Narayanan, "IEMOCAP: interactive emotional dyadic motion capture database", Lang
 42(4), 2008, 335-359, doi:10.1007/s10579-008-9076-6."""
 
 
-class Turn(NamedTuple):
-    """What an evaluation and the name of its utterance say, in the order of the frame's columns."""
-
-    path: str
-    emotion: str
-    original: str
-    utterance: str
-    dialogue: str
-    session: int
-    speaker: str
-    sex: str
-    turn: str
-    start: float
-    end: float
-    valence: float
-    activation: float
-    dominance: float
-
-
 def load_iemocap(
     root: str | os.PathLike[str],
     *,
     labels: Mapping[str, str] | None = FOUR_CLASSES,
-    turns: Iterable[str] | None = TURNS,
+    turns: Iterable[str] | None = ("improvised", "scripted"),
     sessions: Iterable[int] | None = None,
     groups: str = "session",
 ) -> Bunch:
     r"""Find the turns of IEMOCAP and their labels.
 
-    The evaluations of the dialogues are read, the recordings only named.
+    Labels come from the evaluations of the dialogues; no audio is read.
 
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds Session1, Session2, ..., one of these, or any folder above. The evaluations are
-        the files ``Session*/dialog/EmoEvaluation/*.txt``, not those in folders below; recordings are WAV or
-        FLAC files named like their utterances; hidden ones and the `._*` companions of macOS are skipped.
+        Folder that holds Session1, Session2, ..., one of these, or any folder above. The evaluations are the
+        files ``Session*/dialog/EmoEvaluation/*.txt``; recordings are WAV or FLAC files with the names of
+        their utterances. Hidden files are skipped.
     labels : mapping of str to str or None, default={"ang": "angry", "hap": "happy", ...}
-        Emotion for each of the raters' labels; turns with labels that are no keys of it are left out, and
-        `DESCR` counts them. The default is the usual four-class protocol: ang is angry, hap and exc are
-        happy, neu is neutral, sad is sad. The corpus knows ang, dis, exc, fea, fru, hap, neu, oth, sad, sur
-        and xxx (no agreement); None takes them all, none merged.
+        Emotion for each label of the raters. Turns with other labels are left out; `DESCR` counts them. The
+        default is the usual four-class protocol: ang is angry, hap and exc are happy, neu is neutral, sad is
+        sad. The labels are ang, dis, exc, fea, fru, hap, neu, oth, sad, sur and xxx (no agreement); None
+        loads all of them as separate emotions.
     turns : iterable of str, default=("improvised", "scripted")
-        Kinds of turns to take; None takes both.
+        Kinds of turns to load; None loads both.
     sessions : iterable of int, default=None
-        Sessions to take, 1 to 5; None takes all that are there.
+        Sessions to load, 1 to 5; None loads all.
     groups : {"session", "speaker"}, default="session"
-        What is kept apart in cross-validation. Each session has two speakers of its own, who talk to
-        each other.
+        Groups for cross-validation. Each session has two speakers of its own, who talk to each other.
 
     Returns
     -------
     Bunch
-        With these entries, sorted by utterance:
-
-        data : list of str
-            Paths.
-        target : ndarray of str, shape (n_samples,)
-            Emotions.
-        groups : ndarray of int or of str, shape (n_samples,)
-            Sessions, 1 to 5, or speakers, such as Ses01F.
-        frame : pandas.DataFrame of shape (n_samples, 14)
-            Columns path, emotion, original (the raters' label), utterance, dialogue, session, speaker (who
-            talks in this turn, by the last letter of its name), sex, turn, start and end (in seconds of
-            the dialogue), valence, activation and dominance (1 to 5).
-        target_names : list of str
-            Emotions that occur, sorted.
-        DESCR : str
-            What the corpus is, licence, citation and counts.
+        Sorted by utterance. `data` (list of str) are the paths, `target` (ndarray of str) the emotions,
+        `groups` the sessions (ndarray of int), 1 to 5, or the speakers (ndarray of str), such as Ses01F.
+        `frame` (pandas.DataFrame) has the columns path, emotion, original (label of the raters), utterance,
+        dialogue, session, speaker (by the last letter in the name of the turn), sex, turn, start and end (in
+        seconds of the dialogue), valence, activation and dominance (1 to 5). `target_names` are the emotions
+        that occur, sorted; `DESCR` has licence, citation and counts.
 
     Raises
     ------
-    FileNotFoundError
-        If `root` does not exist.
-    TypeError, ValueError
-        If a parameter names what IEMOCAP does not have; if no evaluation or no recording is found, or only
-        git-lfs pointers.
+    OSError, TypeError, ValueError
+        If `root` is not a folder, a parameter has an unknown value, or there are no evaluations or
+        no recordings.
 
     Warns
     -----
     UserWarning
-        If the turns of the four-class protocol are fewer or more than published, by session, emotion, speaker
-        or kind of turn, whatever the parameters; if recordings of evaluated turns are missing (these turns
-        are left out), or recordings without an evaluation are there; if a name is there more than once (the
-        one nearest to `root` is taken); if lines of evaluations cannot be read; if files are git-lfs
-        pointers.
+        If the turns of the four-class protocol, before the filters, are not as published by session,
+        emotion, speaker or kind of turn; if evaluated turns lack their recording, recordings their
+        evaluation, or lines of evaluations cannot be read (they are left out); if files are duplicated (the
+        copy nearest to `root` is loaded) or are git-lfs pointers.
 
     References
     ----------
@@ -178,47 +153,39 @@ def load_iemocap(
     >>> corpus.target.tolist(), corpus.groups.tolist()
     (['happy'], ['Ses01M'])
     """
-    emotions = _checked_labels(labels)
-    wanted: dict[str, set[Any]] = {
+    emotions = _check_labels(labels)
+    filters: Filters = {
         "original": set(emotions),
-        "turn": chosen("turns", turns, TURNS),
-        "session": chosen("sessions", sessions, _SESSIONS),
+        "turn": check_filter("turns", turns, TURNS.values()),
+        "session": check_filter("sessions", sessions, _SESSIONS),
     }
     check_choice("groups", groups, ("session", "speaker"))
     folder = check_folder(root)
-    files = list(files_below(folder))
-    evaluated = _evaluated(folder, files)
-    recorded = _recorded(folder, files)
-    _warn_of_unpaired(folder, evaluated, recorded, wanted)
-    found = [turn._replace(path=str(recorded[name])) for name, turn in evaluated.items() if name in recorded]
-    if not found:
-        raise ValueError(
-            f"None of the {counted(len(evaluated), 'turn')} that IEMOCAP's evaluations in {str(folder)!r} "
-            "list has its recording: give the folder that also holds Session1/sentences/wav/..."
-        )
-    protocol = [
-        turn._replace(emotion=FOUR_CLASSES[turn.original]) for turn in found if turn.original in FOUR_CLASSES
-    ]
+    files = list(find_files(folder))
+    evaluated = _read_evaluations(folder, files)
+    recorded = _find_recordings(folder, files)
+    evaluated["path"] = [recorded.get(utterance) for utterance in evaluated["utterance"]]
+    _warn_of_unpaired(folder, evaluated, recorded, filters)
+    found = evaluated.dropna(subset="path")
+    if found.empty:
+        turns = f"{counted(len(evaluated), 'turn')} of IEMOCAP in {str(folder)!r}"
+        raise ValueError(f"None of the {turns} has a recording: give the folder that also holds {_WAVS}.")
+    protocol = found[found["original"].isin(FOUR_CLASSES)]
+    protocol = protocol.assign(emotion=protocol["original"].map(dict(FOUR_CLASSES)))
     warn_of_counts(folder, "IEMOCAP's four-class protocol", protocol, _published())
-    taken = passing(folder, "IEMOCAP", found, wanted)
-    return rows_as_bunch(
-        [turn._replace(emotion=emotions[turn.original]) for turn in taken],
-        label="emotion",
-        speaker=groups,
-        grouping=f"{groups.title()}s",
-        text=f"{_TEXT}\n\n{_left_out(found, taken, emotions)}",
-    )
+    kept = filter_rows(folder, "IEMOCAP", found, filters)
+    kept["emotion"] = kept["original"].map(dict(emotions))
+    columns = ["path", "emotion", *kept.columns.drop(["path", "emotion"])]
+    text = f"{_TEXT}\n\n{_describe_left_out(found, kept, emotions)}"
+    return bunch_of_paths(kept[columns], speaker=groups, group_name=f"{groups.title()}s", text=text)
 
 
-def _checked_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Emotion of each raters' label that is taken."""
+def _check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Emotion for each label of the raters."""
     if labels is None:
         return ALL_LABELS
     if not isinstance(labels, Mapping):
-        raise TypeError(
-            f"labels must be a mapping from IEMOCAP's labels to emotions or None, got {labels!r}: write "
-            '{"ang": "angry", "sad": "sad"}.'
-        )
+        raise TypeError(f'labels must be None or a mapping such as {{"ang": "angry"}}, got {labels!r}.')
     for code, emotion in labels.items():
         check_choice("each key of labels", code, ALL_LABELS)
         if not isinstance(emotion, str) or not emotion.strip():
@@ -226,109 +193,82 @@ def _checked_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
     return labels
 
 
-def _evaluated(folder: Path, files: list[Path]) -> dict[str, Turn]:
-    """Turns that the evaluations list, by utterance, without paths."""
-    texts, n_again = nearest(sorted(filter(_is_evaluation, files)), lambda path: path.name)
-    warn_of_copies(folder, n_again, "evaluations")
-    found: dict[str, Turn] = {}
-    odd: list[str] = []
+def _read_evaluations(folder: Path, files: list[Path]) -> pd.DataFrame:
+    """Turns in the evaluations, sorted by utterance."""
+    import pandas as pd
+
+    texts = drop_copies(folder, sorted(filter(_is_evaluation, files)), lambda path: path.name, "evaluation")
+    rows: dict[str, dict[str, Any]] = {}
+    odd = []
     for path in texts.values():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if not line.startswith("["):  # single raters' judgements, and the header, "% [START_TIME ..."
-                continue
-            turn = _turn(line)
-            if turn is None or turn.utterance in found:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in (line for line in lines if line.startswith("[")):  # others are of single raters
+            match = _EVALUATION.fullmatch(line)
+            if match is None or match["utterance"] in rows:
                 odd.append(f"{path.name}: {line[:60]!r}")
             else:
-                found[turn.utterance] = turn
-    if odd:
-        lines = counted(len(odd), "line")
-        warn_caller(f"Left out {lines} of evaluations in {str(folder)!r}, not as in IEMOCAP: {listed(odd)}.")
-    if not found:
-        raise ValueError(
-            f"No evaluations of IEMOCAP in {str(folder)!r}: give the folder that holds Session1, Session2, "
-            "... with Session1/dialog/EmoEvaluation/*.txt."
-        )
-    return dict(sorted(found.items()))
+                rows[match["utterance"]] = _decode(match)
+    warn_left_out(folder, odd, "line", "of an evaluation that is unreadable or repeats a turn")
+    if not rows:
+        raise ValueError(f"No evaluations of IEMOCAP in {str(folder)!r}: give the folder with {_TEXTS}.")
+    return pd.DataFrame([rows[utterance] for utterance in sorted(rows)])
 
 
 def _is_evaluation(path: Path) -> bool:
-    """Whether a file is Session*/dialog/EmoEvaluation/*.txt; folders below that hold single raters' files."""
-    if path.suffix != ".txt":
-        return False
-    session, *between = path.absolute().parts[-4:-1]
-    return between == ["dialog", "EmoEvaluation"] and re.fullmatch(r"Session[1-5]", session) is not None
+    """Whether a file is Session*/dialog/EmoEvaluation/*.txt; folders below hold files of single raters."""
+    folders = "/".join(path.absolute().parts[-4:-1])
+    return path.suffix == ".txt" and re.fullmatch("Session[1-5]/dialog/EmoEvaluation", folders) is not None
 
 
-def _turn(line: str) -> Turn | None:
-    """Decode a line such as "[6.29 - 8.23] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]", with tabs between."""
-    fields = _LINE.fullmatch(line)
-    name = fields and _UTTERANCE.fullmatch(fields[3])
-    if fields is None or name is None:
-        return None
-    dialogue, session, kind, talker = name.groups()
-    return Turn(
-        path="",
-        emotion="",
-        original=fields[4],
-        utterance=fields[3],
-        dialogue=dialogue,
-        session=int(session),
-        speaker=f"Ses0{session}{talker}",
-        sex="female" if talker == "F" else "male",
-        turn="improvised" if kind == "impro" else "scripted",
-        start=float(fields[1]),
-        end=float(fields[2]),
-        valence=float(fields[5]),
-        activation=float(fields[6]),
-        dominance=float(fields[7]),
-    )
+def _decode(evaluation: re.Match[str]) -> dict[str, Any]:
+    """Columns of a turn."""
+    fields = evaluation.groupdict()
+    return {
+        "original": fields["original"],
+        "utterance": fields["utterance"],
+        "dialogue": fields["dialogue"],
+        "session": int(fields["session"]),
+        "speaker": f"Ses0{fields['session']}{fields['talker']}",
+        "sex": "female" if fields["talker"] == "F" else "male",
+        "turn": TURNS[fields["turn"]],
+        **{name: float(fields[name]) for name in _NUMBERS},
+    }
 
 
-def _recorded(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """Recordings of turns, by utterance; those of whole dialogues have shorter names."""
+def _find_recordings(folder: Path, files: list[Path]) -> dict[str, str]:
+    """Paths of the recordings of turns, by utterance; recordings of whole dialogues have shorter names."""
     paths = sorted(path for path in files if is_audio(path, EXTENSIONS) and _UTTERANCE.fullmatch(path.stem))
-    recorded, n_again = nearest(without_pointers(folder, paths), lambda path: path.stem)
-    warn_of_copies(folder, n_again)
-    return recorded
+    kept = drop_copies(folder, drop_pointers(folder, paths), lambda path: path.stem)
+    return {utterance: str(path) for utterance, path in kept.items()}
 
 
-def _warn_of_unpaired(
-    folder: Path, evaluated: dict[str, Turn], recorded: dict[str, Path], wanted: dict[str, set[Any]]
-) -> None:
-    """Warn of wanted turns without a recording, and of recordings without an evaluation."""
-    missing = [
-        name
-        for name, turn in evaluated.items()
-        if name not in recorded and all(getattr(turn, column) in wanted[column] for column in wanted)
-    ]
-    if missing:
-        turns = counted(len(missing), "turn")
-        warn_caller(f"Left out {turns} in {str(folder)!r} whose recordings are missing: {listed(missing)}.")
-    unknown = sorted(set(recorded) - set(evaluated))
-    if unknown:
-        recordings = counted(len(unknown), "recording")
-        warn_caller(f"Left out {recordings} in {str(folder)!r} without an evaluation: {listed(unknown)}.")
+def _warn_of_unpaired(folder: Path, evaluated: pd.DataFrame, recorded: Any, filters: Filters) -> None:
+    """Warn about turns in the filters without a recording, and about recordings without an evaluation."""
+    is_missing = evaluated["path"].isna() & evaluated[list(filters)].isin(filters).all(axis=1)
+    missing = evaluated["utterance"][is_missing].tolist()
+    warn_left_out(folder, missing, "turn", "without a recording")
+    unknown = sorted(set(recorded) - set(evaluated["utterance"]))
+    warn_left_out(folder, unknown, "recording", "without an evaluation")
 
 
 def _published() -> dict[str, dict[Any, int]]:
     """Turns of the four-class protocol, by label, session and emotion, speaker, and kind of turn."""
     rows = list(zip(_SESSIONS, _PUBLISHED, strict=True))
-    emotions = ("angry", "happy", "neutral", "sad")
+    emotions, turns = ("angry", "happy", "neutral", "sad"), TURNS.values()
     return {
-        "original": _PER_CODE,
+        "original": _PER_LABEL,
         "session emotion": {
-            (s, name): n for s, row in rows for name, n in zip(emotions, row[:4], strict=True)
+            (i, emotion): n for i, row in rows for emotion, n in zip(emotions, row[:4], strict=True)
         },
-        "speaker": {f"Ses0{s}{sex}": n for s, row in rows for sex, n in zip("FM", row[4:6], strict=True)},
-        "session turn": {(s, name): n for s, row in rows for name, n in zip(TURNS, row[6:], strict=True)},
+        "speaker": {f"Ses0{i}{sex}": n for i, row in rows for sex, n in zip("FM", row[4:6], strict=True)},
+        "session turn": {(i, turn): n for i, row in rows for turn, n in zip(turns, row[6:], strict=True)},
     }
 
 
-def _left_out(found: list[Turn], taken: list[Any], emotions: Mapping[str, str]) -> str:
-    """Lines on the turns that are not in the corpus, and why."""
-    others = Counter(turn.original for turn in found if turn.original not in emotions)
+def _describe_left_out(found: pd.DataFrame, kept: pd.DataFrame, emotions: Mapping[str, str]) -> str:
+    """Lines about the turns that are not in the corpus, and the reason."""
+    others = Counter(label for label in found["original"] if label not in emotions)
     lines = [f"Turns with other labels left out: {others.total()}"]
     lines += [f"  {label}: {n}" for label, n in sorted(others.items())]
-    n_filtered = len(found) - len(taken) - others.total()
+    n_filtered = len(found) - len(kept) - others.total()
     return "\n".join([*lines, f"Turns of other kinds or sessions left out: {n_filtered}"])

@@ -1,20 +1,19 @@
-"""Loader of one's own recordings from a table."""
+"""Loader of the user's own recordings from a table."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import counted, listed
-from ._bunch import as_bunch
-from ._folders import check_folder, is_pointer
-from ._tables import capitalized, is_missing, read_rows
+from .._utils import counted, is_path, listed
+from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
+from ._folders import POINTER_CURE, check_folder, is_pointer
+from ._tables import is_missing, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,50 +27,40 @@ def load_manifest(
     speaker: str | None = "speaker",
     root: str | os.PathLike[str] | None = None,
 ) -> Bunch:
-    r"""Load recordings that a table lists, one a row.
+    r"""Load the recordings in a table, one per row.
 
-    The files are named, not read.
+    No audio is read.
 
     Parameters
     ----------
     table : str, PathLike or pandas.DataFrame
         The table, or the path of a CSV file with a header, in UTF-8, with commas.
     path : str, default="path"
-        Column of the files. Paths that are not absolute start at `root`.
+        Column of the files. Relative paths start at `root`.
     label : str, default="label"
-        Column of the labels. Those of a DataFrame keep their type, those of a CSV file are text.
+        Column of the labels. Labels of a DataFrame keep their type, labels of a CSV file are text.
     speaker : str or None, default="speaker"
-        Column of the speakers, or of whatever cross-validation should keep apart. None where they are not
-        known.
+        Column of the speakers, or of any other groups for cross-validation. None means unknown speakers.
     root : str or PathLike, default=None
-        Folder that paths start at; None is the folder of the CSV file, or the current one for a DataFrame.
+        Folder where relative paths start. None is the folder of the CSV file, or the current folder for a
+        DataFrame.
 
     Returns
     -------
     Bunch
-        With these entries, in the order of the table:
-
-        data : list of str
-            Paths.
-        target : ndarray of shape (n_samples,)
-            Labels.
-        groups : ndarray of shape (n_samples,) or None
-            Speakers; None without `speaker`.
-        frame : pandas.DataFrame
-            All columns of the table, the paths as in data. Further columns of a CSV file are numbers where
-            each of their fields is one or empty, and text otherwise.
-        target_names : list
-            Labels that occur, sorted.
-        DESCR : str
-            What the corpus is, and counts.
+        In the order of the table. `data` (list of str) are the paths, `target` (ndarray) the labels,
+        `groups` (ndarray) the speakers, or None without `speaker`. `frame` (pandas.DataFrame) has all
+        columns of the table, with the paths as in `data`; further columns of a CSV file become numbers if
+        every field is a number or empty. `target_names` are the labels that occur, sorted; `DESCR` has the
+        counts.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such CSV file, no such `root`, or if files that the table lists do not exist.
+        If the CSV file, `root`, or files in the table do not exist.
     TypeError, ValueError
-        If a parameter has no meaning; if the table is empty, or lacks a column; if a path, a label or a
-        speaker is missing; if a file is listed twice or is a git-lfs pointer.
+        If a parameter is invalid; if the table is empty or lacks a column; if a path, a label or a speaker
+        is missing; if a file is listed twice or is a git-lfs pointer.
 
     Examples
     --------
@@ -90,158 +79,119 @@ def load_manifest(
     columns = {"path": path, "label": label} | ({} if speaker is None else {"speaker": speaker})
     for parameter, column in columns.items():
         if not isinstance(column, str):
-            raise TypeError(
-                f"{parameter} must be the name of a column, got {column!r} of type {type(column).__name__}."
-            )
-    name, frame, folder = _table(table, columns, root)
+            kind = type(column).__name__
+            raise TypeError(f"{parameter} must be the name of a column, got {column!r} of type {kind}.")
+    name, frame, folder = _read(table, columns, root)
+    if frame.empty:
+        raise ValueError(f"{name} has no rows: list one recording per row.")
     for column in columns.values():
-        _check_column(name, frame, column)
-    paths = _paths(name, frame[path], folder)
+        _check_values(name, frame[column])
+    paths = _find_files(name, frame[path], folder)
     fields = {str(column): frame[column].tolist() for column in frame.columns}
     fields[path] = [str(file) for file in paths]
-    return as_bunch(fields[path], fields, label=label, speaker=speaker, text=_text(name, columns))
+    groups = "" if speaker is None else f"groups: column {speaker!r}.\n"
+    text = (
+        f"{name} of recordings, one per row.\n"
+        f"data: paths; target: column {label!r}; frame: the table.\n"
+        f"{groups}{UNKNOWN_SPEAKERS if speaker is None else LICENCE}"
+    )
+    return make_bunch(fields[path], fields, label=label, speaker=speaker, text=text)
 
 
-def columns_of(path: str | os.PathLike[str]) -> list[str]:
-    """Header of a CSV file."""
-    file = Path(path).expanduser()
-    return read_rows(file, *_named(file))[0]
+def read_header(path: str | os.PathLike[str]) -> list[str]:
+    """Names of the columns of a CSV file."""
+    return _read_csv(path)[1].columns.tolist()
 
 
-def _named(path: str | os.PathLike[str]) -> tuple[str, str]:
-    """What messages call the table of a CSV file, and what they ask for where there is none."""
-    return f"the table {os.fspath(path)!r}", "give a CSV file with a row a recording, or a pandas.DataFrame"
+def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
+    """Name for messages and content of a CSV file."""
+    name = f"The table {os.fspath(path)!r}"
+    return name, read_table(path, name, "give a CSV file with one row per recording, or a pandas.DataFrame")
 
 
-def _table(
+def _read(
     table: Any, columns: dict[str, str], root: str | os.PathLike[str] | None
 ) -> tuple[str, pd.DataFrame, Path]:
-    """Name of the table for messages, its content, and the folder that its paths start at."""
+    """Name of the table for messages, its content, and the folder where its paths start."""
     import pandas as pd
 
     if isinstance(table, pd.DataFrame):
-        _check_columns("the table", list(table.columns), columns)
-        return "the table", table, check_folder("." if root is None else root)
-    if not isinstance(table, (str, os.PathLike)):
-        raise TypeError(
-            f"table must be the path of a CSV file or a pandas.DataFrame, got {type(table).__name__}."
-        )
-    file = Path(table).expanduser()
-    name, cure = _named(file)
-    header, rows = read_rows(file, name, cure)
-    _check_columns(name, header, columns)
-    frame = pd.DataFrame(rows, columns=header)
-    for column in set(header) - set(columns.values()):
-        frame[column] = _numbers_if_all_are(frame[column])
-    return name, frame, check_folder(file.parent if root is None else root)
+        _check_columns("The table", table.columns.tolist(), columns)
+        return "The table", table, check_folder("." if root is None else root)
+    if not is_path(table):
+        kind = type(table).__name__
+        raise TypeError(f"table must be the path of a CSV file or a pandas.DataFrame, got {kind}.")
+    name, frame = _read_csv(table)
+    _check_columns(name, frame.columns.tolist(), columns)
+    for column in frame.columns.difference(list(columns.values())):
+        frame[column] = _numbers_or_text(frame[column])
+    return name, frame, check_folder(Path(table).parent if root is None else root)
 
 
-def _numbers_if_all_are(texts: pd.Series) -> pd.Series:
-    """Column of a CSV file as numbers, unless a field is none."""
+def _numbers_or_text(texts: pd.Series) -> pd.Series:
+    """Column of a CSV file as numbers if every field is a number or empty."""
     import pandas as pd
 
-    filled = texts.map(lambda text: None if is_missing(text) else text)
+    filled = texts.mask(texts.map(is_missing))
     try:
         return texts if filled.isna().all() else pd.to_numeric(filled)
-    except (ValueError, TypeError):
+    except ValueError:
         return texts
 
 
 def _check_columns(name: str, found: list[Any], columns: dict[str, str]) -> None:
-    """Raise unless each column that is asked for is there, once."""
+    """Raise unless the table has each column once."""
     missing = {parameter: column for parameter, column in columns.items() if column not in found}
     if missing:
-        lacking = ", ".join(repr(column) for column in missing.values())
-        cure, plural = ", ".join(f"{parameter}=" for parameter in missing), "s" * (len(missing) > 1)
+        lacking = f"the column {' and the column '.join(map(repr, missing.values()))}"
+        parameters = ", ".join(f"{parameter}=" for parameter in missing)
         unknown = ", or pass speaker=None if the speakers are not known" if "speaker" in missing else ""
-        raise ValueError(
-            f"{capitalized(name)} lacks the column{plural} {lacking}, it has "
-            f"{', '.join(map(repr, found)) or 'none'}: name the right one with {cure}{unknown}."
-        )
-    twice = [column for column, n in Counter(found).items() if n > 1]
-    if twice:
-        raise ValueError(f"{capitalized(name)} has two columns {twice[0]!r}: rename or drop one of them.")
+        has = f"it has {', '.join(map(repr, found)) or 'none'}"
+        raise ValueError(f"{name} lacks {lacking}, {has}: name the correct one with {parameters}{unknown}.")
+    repeated = [column for column, n in Counter(found).items() if n > 1]
+    if repeated:
+        raise ValueError(f"{name} has two columns {repeated[0]!r}: rename or drop one of them.")
 
 
-def _check_column(name: str, frame: pd.DataFrame, column: str) -> None:
-    """Raise unless the table has rows, and one value of the column in each."""
-    if frame.empty:
-        raise ValueError(f"{capitalized(name)} has no rows: list a recording in each.")
-    empty = [str(i) for i, value in enumerate(frame[column], 1) if is_missing(value)]
+def _check_values(name: str, column: pd.Series) -> None:
+    """Raise unless a column has one value per row."""
+    empty = [i for i, value in enumerate(column, 1) if is_missing(value)]
     if empty:
-        rows = counted(len(empty), "row")
-        raise ValueError(
-            f"{capitalized(name)} has nothing in the column {column!r} in {rows} of "
-            f"{len(frame)} (row {listed(empty)}, counted from 1 below the header): fill them in or drop them."
-        )
-    for i, value in enumerate(frame[column], 1):
-        if np.ndim(value):
-            raise TypeError(
-                f"Row {i} of {name} has {value!r} in the column {column!r}: give one value a row."
-            )
-
-
-def _paths(name: str, column: pd.Series, folder: Path) -> list[Path]:
-    """Files of the table; an error names those that are listed twice, are not there, or hold no audio."""
+        rows = f"{counted(len(empty), 'row')} of {len(column)}"
+        where = f"in {rows} (row {listed(empty)}, counted from 1 below the header)"
+        raise ValueError(f"{name} has nothing in the column {column.name!r} {where}: fill or drop them.")
     for i, value in enumerate(column, 1):
-        if not isinstance(value, (str, os.PathLike)):
-            raise TypeError(
-                f"Row {i} of {name} has {value!r} of type {type(value).__name__} in place of a path."
-            )
-    paths = [_found(folder, os.fspath(value)) for value in column]
-    times = Counter(os.path.normpath(path) for path in paths)
-    again = [path for path, n in times.items() if n > 1]
-    if again:
+        if np.ndim(value):
+            raise TypeError(f"{name} has {value!r} in the column {column.name!r}, row {i}: give one value.")
+
+
+def _find_files(name: str, column: pd.Series, folder: Path) -> list[Path]:
+    """Files of the table; an error names those that are duplicated, missing, or git-lfs pointers."""
+    for i, value in enumerate(column, 1):
+        if not is_path(value):
+            raise TypeError(f"{name} has {value!r} of type {type(value).__name__} and not a path in row {i}.")
+    paths = [_resolve(folder, os.fspath(value)) for value in column]
+    counts = Counter(map(os.path.normpath, paths))
+    repeated = [path for path, n in counts.items() if n > 1]
+    if repeated:
+        files = f"{counted(len(repeated), 'file')} more than once: {listed(repeated)}"
         raise ValueError(
-            f"{capitalized(name)} lists {counted(len(again), 'file')} more than once: {listed(again)}; "
-            "keep one row of each, or a recording would be in training and test."
+            f"{name} lists {files}; keep one row of each, so that it is not in training and test."
         )
-    _check_each(
-        paths,
-        lambda path: not path.is_file(),
-        FileNotFoundError,
-        f"of {name} do not exist",
-        f"paths start at {str(folder)!r}, pass root= for another folder",
-    )
-    _check_each(
-        paths,
-        is_pointer,
-        ValueError,
-        f"of {name} are git-lfs pointers, texts that stand for the content",
-        "run `git lfs pull` in the clone that they come from",
-    )
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        files = f"{len(missing)} of {counted(len(paths), 'file')} that do not exist: {listed(missing)}"
+        raise FileNotFoundError(f"{name} lists {files}; pass root= if paths start at another folder.")
+    pointers = [path for path in paths if is_pointer(path)]
+    if pointers:
+        n_pointers = counted(len(pointers), "git-lfs pointer")
+        raise ValueError(f"{name} lists {n_pointers}: {listed(pointers)}; {POINTER_CURE}.")
     return paths
 
 
-def _found(folder: Path, text: str) -> Path:
-    r"""Path of a file, also where the table comes from Windows and holds \ for /."""
+def _resolve(folder: Path, text: str) -> Path:
+    r"""Path of a file, also if the table is from Windows, with \ instead of /."""
     path = folder / (Path(text).expanduser() if text.startswith("~/") else text)
     if "\\" in text and not path.is_file():
         return folder / text.replace("\\", "/")
     return path
-
-
-def _check_each(
-    paths: list[Path], is_bad: Callable[[Path], bool], error: type[Exception], trouble: str, cure: str
-) -> None:
-    """Raise where files are of no use, and name the first few."""
-    bad = [str(path) for path in paths if is_bad(path)]
-    if bad:
-        raise error(f"{len(bad)} of {counted(len(paths), 'file')} {trouble}: {listed(bad)}; {cure}.")
-
-
-def _text(name: str, columns: dict[str, str]) -> str:
-    """Description of the corpus."""
-    lines = [
-        f"Recordings of {name}.",
-        f"data: paths; target: column {columns['label']!r}; frame: the table.",
-        "Licence and citation: those of whoever recorded them.",
-    ]
-    if "speaker" in columns:
-        lines.insert(2, f"groups: column {columns['speaker']!r}.")
-    else:
-        lines.append(
-            "groups is None, for the speakers are not known: pass speaker= to keep them apart in "
-            "cross-validation."
-        )
-    return "\n".join(lines)

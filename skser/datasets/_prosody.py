@@ -1,22 +1,13 @@
-"""Prosody of each emotion, and how speakers differ in it.
+"""Prosody of each emotion, and its differences between speakers.
 
-What an utterance sounds like is a vector of cues: the neutral value, plus the habit of the speaker,
-plus the deviation of the emotion times the strength with which this speaker shows it, plus chance.
+The sound of an utterance is a vector of cues: the neutral value, plus the habit of the speaker, plus the
+deviation of the emotion times the strength with which this speaker expresses it, plus a random part.
 
 The directions are those of the reviews: anger and joy are loud, fast and wide in pitch, joy rising
 and anger falling and sharp; sadness is low, soft, slow, narrow, breathy and full of pauses; fear is
 high, fast, narrow in pitch and trembling. The sizes are chosen here so that the mean pitch and the
-mean level, which speakers use very unequally, tell less than the course of pitch, level, rate and
-spectrum.
-
-References
-----------
-.. [1] K. R. Scherer, "Vocal communication of emotion: A review of research paradigms",
-   Speech Communication 40, 2003, 227-256.
-.. [2] P. N. Juslin, P. Laukka, "Communication of emotions in vocal expression and music performance:
-   Different channels, same code?", Psychological Bulletin 129(5), 2003, 770-814.
-.. [3] R. Banse, K. R. Scherer, "Acoustic profiles in vocal emotion expression",
-   Journal of Personality and Social Psychology 70(3), 1996, 614-636.
+mean level, which differ widely between speakers, separate the emotions less well than the course of pitch,
+level, rate and spectrum. The reviews are cited in `make_emotional_speech`.
 """
 
 from __future__ import annotations
@@ -29,22 +20,22 @@ EMOTIONS = ("neutral", "happy", "sad", "angry", "fearful")
 
 
 class Cue(NamedTuple):
-    """Value of one cue in neutral speech, what chance adds, and what each emotion adds."""
+    """Value of one cue in neutral speech, its spread, and the deviation of each emotion."""
 
     neutral: float
     low: float
     high: float
     between_speakers: float  # standard deviations
     between_utterances: float
-    between_strengths: float  # of the factor of mean one by which a speaker shows the emotions
+    between_strengths: float  # of the factor of mean one for the emotions of a speaker
     happy: float
     sad: float
     angry: float
     fearful: float
 
 
-# One row a cue, its unit behind it: st semitones, syll syllable; lateness is that of the accent's peak in
-# its vowel, opening the size of the vowel space, smile a shift of all formants.
+# One row per cue, its unit after it: st semitones, syll syllable. Lateness is the position of the peak of the
+# accent in its vowel, opening the size of the vowel space, smile a shift of all formants.
 # fmt: off
 CUES: dict[str, Cue] = {
     #              neutral   low   high  speakers utterances strengths happy   sad  angry  fearful
@@ -69,12 +60,12 @@ CUES: dict[str, Cue] = {
 
 
 class Speaker(NamedTuple):
-    """What stays the same in all utterances of one speaker."""
+    """Properties that all utterances of a speaker share."""
 
     name: str
     sex: str
     f0: float  # Hz, mean
-    tract: float  # factor of all formants: vocal tract of a mean man over this one's
+    tract: float  # factor of all formants: mean length of men's vocal tracts over this one
     open_quotient: float
     noise: float  # dB re full scale, level of the room
     habits: np.ndarray  # (n_cues,), added to the neutral values
@@ -83,8 +74,8 @@ class Speaker(NamedTuple):
 
 def draw_speaker(index: int, seed: int) -> Speaker:
     """Draw speaker number `index` (from 0) of the corpus with this seed."""
-    # Speakers 1 and 2, 3 and 4, and so on are a man and a woman, in random order: were the order fixed,
-    # GroupKFold, which deals equal groups out in turn, would put men alone or women alone into each fold.
+    # Speakers 1 and 2, 3 and 4, and so on are a man and a woman in random order. With a fixed order,
+    # GroupKFold, which deals out equal groups in turn, would make folds of only men or only women.
     man_first = np.random.default_rng((seed, 0, index // 2, 1)).random() < 0.5
     woman = bool(index % 2) == bool(man_first)
     rng = np.random.default_rng((seed, 0, index, 0))

@@ -7,24 +7,25 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from sklearn.utils import Bunch
 
 from .._utils import counted
+from ._filters import check_filter
 from ._folders import check_folder
-from ._recordings import Corpus, audio_below, chosen, find_recordings, passing, rows_as_bunch, warn_of_counts
+from ._recordings import Corpus, bunch_of_paths, filter_rows, find_audio, find_recordings, warn_of_counts
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 INTENSITIES = ("normal", "strong")
 STATEMENTS = ("kids", "dogs")
-_N_ACTORS = 24
+_ACTORS = range(1, 25)
 _PER_ACTOR = 60  # recordings of speech
 _NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)", re.ASCII)
-_SPEECH = ("03", "01")  # modality audio only, channel speech
+_SPEECH = "03-01-"  # modality audio only, channel speech
 _TEXT = """\
-RAVDESS, audio-only speech: actors (odd numbers men, even ones women) say two statements, "Kids are
-talking by the door" and "Dogs are sitting by the door", twice each, with eight emotions, all but neutral
+RAVDESS, audio-only speech: actors (odd numbers are men, even ones women) say two statements, "Kids are
+talking by the door" and "Dogs are sitting by the door", twice each, with eight emotions, all except neutral
 at two intensities. A complete copy holds 24 actors with 60 recordings each.
 
 data: paths; target: emotions; groups: numbers of the actors; frame: path, emotion, intensity (normal
@@ -38,18 +39,6 @@ Song (RAVDESS)", PLoS ONE 13(5), 2018, e0196391, doi:10.1371/journal.pone.019639
 data: doi:10.5281/zenodo.1188976."""
 
 
-class Recording(NamedTuple):
-    """What the name of a file says, in the order of the frame's columns."""
-
-    path: str
-    emotion: str
-    intensity: str
-    statement: str
-    repetition: int
-    actor: int
-    sex: str
-
-
 def load_ravdess(
     root: str | os.PathLike[str],
     *,
@@ -60,54 +49,44 @@ def load_ravdess(
 ) -> Bunch:
     """Find the audio-only speech recordings of RAVDESS.
 
-    The files are named, not read. Song and video recordings are left out, and `DESCR` says how many.
+    Labels come from the names of the files; no audio is read. Song and video recordings are left out;
+    `DESCR` counts them.
 
     Parameters
     ----------
     root : str or PathLike
-        The folder that holds Actor_01, Actor_02, ..., or any folder above it. Recordings are WAV or FLAC
-        files; hidden ones and the `._*` companions of macOS are skipped.
+        Folder that holds Actor_01, Actor_02, ..., or any folder above or below it. Recordings are WAV or
+        FLAC files; hidden files are skipped.
     emotions : iterable of str, default=None
-        Emotions to take, of neutral, calm, happy, sad, angry, fearful, disgust and surprised; None takes all.
+        Emotions to load: neutral, calm, happy, sad, angry, fearful, disgust, surprised; None loads all.
     intensities : iterable of str, default=None
-        Intensities to take, of normal and strong; None takes both. Neutral speech is normal.
+        Intensities to load: normal, strong; None loads both. Neutral speech is normal.
     statements : iterable of str, default=None
-        Statements to take, of kids and dogs; None takes both.
+        Statements to load: kids, dogs; None loads both.
     actors : iterable of int, default=None
-        Actors to take, 1 to 24; None takes all that are there.
+        Numbers of the actors to load, 1 to 24; None loads all.
 
     Returns
     -------
     Bunch
-        With these entries, sorted by actor, then by name:
-
-        data : list of str
-            Paths.
-        target : ndarray of str, shape (n_samples,)
-            Emotions.
-        groups : ndarray of int, shape (n_samples,)
-            Numbers of the actors.
-        frame : pandas.DataFrame of shape (n_samples, 7)
-            Columns path, emotion, intensity, statement, repetition, actor and sex.
-        target_names : list of str
-            Emotions that occur, sorted.
-        DESCR : str
-            What the corpus is, licence, citation and counts.
+        Sorted by actor, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
+        emotions, `groups` (ndarray of int) the numbers of the actors. `frame` (pandas.DataFrame) has the
+        columns path, emotion, intensity, statement, repetition, actor and sex. `target_names` are the
+        emotions that occur, sorted; `DESCR` has licence, citation and counts.
 
     Raises
     ------
-    FileNotFoundError
-        If `root` does not exist.
-    TypeError, ValueError
-        If a filter names what RAVDESS does not have, or if no recording is found, or only git-lfs pointers.
+    OSError, TypeError, ValueError
+        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
 
     Warns
     -----
     UserWarning
-        If a recording is there more than once, as in copies that hold the whole set twice (the one
-        nearest to `root` is taken); if names of audio files are not RAVDESS's; if a recording lies
-        in the folder of another actor; if actors have fewer than their 60 recordings, unless none has half
-        of them, which is a selection and no copy (`DESCR` names them either way, and the absent actors).
+        If recordings are duplicated, as in copies that hold the whole set twice (the copy nearest to `root`
+        is loaded); if audio files have other names or are git-lfs pointers (they are left out); if a
+        recording is in the folder of another actor; if actors have fewer than 60 recordings while some have
+        at least 30. Below that, the folder counts as a selection and not as an incomplete copy. `DESCR`
+        lists the incomplete and the absent actors in both cases.
 
     References
     ----------
@@ -126,52 +105,43 @@ def load_ravdess(
     >>> corpus.target.tolist(), corpus.groups.tolist()
     (['angry', 'angry'], [1, 2])
     """
-    wanted = {
-        "emotion": chosen("emotions", emotions, EMOTIONS),
-        "intensity": chosen("intensities", intensities, INTENSITIES),
-        "statement": chosen("statements", statements, STATEMENTS),
-        "actor": chosen("actors", actors, range(1, _N_ACTORS + 1)),
+    filters = {
+        "emotion": check_filter("emotions", emotions, EMOTIONS),
+        "intensity": check_filter("intensities", intensities, INTENSITIES),
+        "statement": check_filter("statements", statements, STATEMENTS),
+        "actor": check_filter("actors", actors, _ACTORS),
     }
     folder = check_folder(root)
-    paths = audio_below(folder)
-    others = {path.stem for path in paths if _is_code(path.stem) and not _is_speech(path.stem)}
+    paths = find_audio(folder)
+    stems = {path.stem for path in paths if _match(path.stem)}
+    others = {stem for stem in stems if not stem.startswith(_SPEECH)}  # song and video
     speech = find_recordings(folder, [path for path in paths if path.stem not in others], _CORPUS)
-    if not speech:
+    if speech.empty:
         but = f" but {counted(len(others), 'recording')} of song or video" if others else ""
-        raise ValueError(
-            f"No RAVDESS speech in {str(folder)!r}{but}: give the folder that holds {_CORPUS.hint}."
-        )
-    per_actor = Counter(recording.actor for recording in speech)
+        where = f"in {str(folder)!r}{but}"
+        raise ValueError(f"No RAVDESS speech {where}: give the folder that holds {_CORPUS.hint}.")
+    per_actor = Counter(speech["actor"].tolist())
     if max(per_actor.values()) >= _PER_ACTOR / 2:
         warn_of_counts(folder, "RAVDESS", speech, {"actor": dict.fromkeys(sorted(per_actor), _PER_ACTOR)})
-    taken = passing(folder, "RAVDESS", speech, wanted)
-    left_out = (
+    kept = filter_rows(folder, "RAVDESS", speech, filters)
+    absent = [str(actor) for actor in _ACTORS if actor not in per_actor]
+    counts = sorted(per_actor.items())
+    incomplete = [f"{actor} ({n} of {_PER_ACTOR})" for actor, n in counts if n < _PER_ACTOR]
+    text = (
+        f"{_TEXT}\n\n"
         f"Song and video recordings left out: {len(others)}\n"
-        f"Speech recordings filtered out: {len(speech) - len(taken)}\n"
-        f"{_completeness(per_actor)}"
+        f"Speech recordings filtered out: {len(speech) - len(kept)}\n"
+        f"Actors absent: {', '.join(absent) or 'none'}\n"
+        f"Actors incomplete: {', '.join(incomplete) or 'none'}"
     )
-    return rows_as_bunch(taken, label="emotion", speaker="actor", text=f"{_CORPUS.text}\n\n{left_out}")
+    return bunch_of_paths(kept, speaker="actor", text=text)
 
 
-def _completeness(per_actor: Counter[int]) -> str:
-    """Lines on the actors who are absent and those who lack recordings."""
-    absent = [str(actor) for actor in range(1, _N_ACTORS + 1) if actor not in per_actor]
-    lacking = [f"{actor} ({n} of {_PER_ACTOR})" for actor, n in sorted(per_actor.items()) if n < _PER_ACTOR]
-    return f"Actors absent: {', '.join(absent) or 'none'}\nActors incomplete: {', '.join(lacking) or 'none'}"
-
-
-def _is_code(stem: str) -> bool:
-    """Whether a name has the form of RAVDESS and a meaning in it; neutral speech has no strong version."""
+def _match(stem: str) -> re.Match[str] | None:
+    """Fields of a file name of RAVDESS; neutral speech has no strong version."""
     match = _NAME.fullmatch(stem)
-    if match is None:
-        return False
-    _, _, emotion, intensity, _, _, actor = match.groups()
-    return 1 <= int(actor) <= _N_ACTORS and (emotion, intensity) != ("01", "02")
-
-
-def _is_speech(stem: str) -> bool:
-    """Whether a code stands for audio-only speech, not for song or video."""
-    return tuple(stem.split("-")[:2]) == _SPEECH
+    is_known = match is not None and int(match[7]) in _ACTORS and match.group(3, 4) != ("01", "02")
+    return match if is_known else None
 
 
 def _actor_of_folder(folder: str) -> int | None:
@@ -180,27 +150,28 @@ def _actor_of_folder(folder: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def _recording(path: Path) -> Recording | None:
-    """Decode the name of a speech recording."""
-    if not _is_code(path.stem):
+def _decode(path: Path) -> dict[str, Any] | None:
+    """Columns of a speech recording, by a name such as 03-01-05-01-02-01-12."""
+    match = _match(path.stem)
+    if match is None:
         return None
-    emotion, intensity, statement, repetition, actor = (int(part) for part in path.stem.split("-")[2:])
-    return Recording(
-        path=str(path),
-        emotion=EMOTIONS[emotion - 1],
-        intensity=INTENSITIES[intensity - 1],
-        statement=STATEMENTS[statement - 1],
-        repetition=repetition,
-        actor=actor,
-        sex="male" if actor % 2 else "female",
-    )
+    emotion, intensity, statement, repetition, actor = (int(field) for field in match.groups()[2:])
+    return {
+        "emotion": EMOTIONS[emotion - 1],
+        "intensity": INTENSITIES[intensity - 1],
+        "statement": STATEMENTS[statement - 1],
+        "repetition": repetition,
+        "actor": actor,
+        "sex": "male" if actor % 2 else "female",
+    }
 
 
 _CORPUS = Corpus(
     name="RAVDESS",
     hint="Actor_01, Actor_02, ... with files such as 03-01-05-01-02-01-12.wav",
     text=_TEXT,
-    decode=_recording,
+    decode=_decode,
+    choices={},
     speaker="actor",
     speaker_of_folder=_actor_of_folder,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from ._prosody import Speaker
 from ._voice import (
@@ -18,16 +19,16 @@ from ._voice import (
     transform_length,
 )
 
-_SYLLABLE_RATE = 4.6  # syllables a second at which the lengths below hold
+_SYLLABLE_RATE = 4.6  # syllables per second at which the lengths below apply
 _SYLLABLE = 0.235  # s, mean length of a syllable at that rate, stress and final lengthening included
 _EDGES = (0.06, 0.1)  # s of silence before and after the speech
 _BANDWIDTHS = (90.0, 110.0, 170.0)  # Hz, of the first three formants
 _TREMOR_RATE = 6.0  # Hz
-_LEVEL_FALL = 3.0  # dB a second in the course of an utterance
+_LEVEL_FALL = 3.0  # dB per second in the course of an utterance
 _FRICTION_ATTACK = 0.01  # s
 _COARTICULATION = 0.06  # s over which the formants move from one target to the next
-_APART = 250.0  # Hz, least distance of the first two formants, which would ring as one
-_OFF = -80.0  # dB, no sound
+_APART = 250.0  # Hz, least distance of the first two formants; closer ones would ring as one
+_OFF = -80.0  # dB; no sound
 
 
 class Segment(NamedTuple):
@@ -43,7 +44,7 @@ class Segment(NamedTuple):
 
 
 # Formants of men's vowels, rounded from G. E. Peterson, H. L. Barney, "Control methods used in a
-# study of the vowels", J. Acoust. Soc. Am. 24(2), 1952. Vowels fill what the onset leaves of the syllable.
+# study of the vowels", J. Acoust. Soc. Am. 24(2), 1952. Vowels fill the syllable after the onset.
 _VOWELS = (
     Segment(0.0, (270, 2290, 3010), 0.0),
     Segment(0.0, (530, 1840, 2480), 0.0),
@@ -64,11 +65,11 @@ _ONSETS = (
     (Segment(0.065, (250, 1600, 2600), -10),),  # n
     (Segment(0.060, (350, 1200, 2700), -5),),  # l
 )
-_SILENCE = Segment(0.0, (500, 1500, 2500))  # the formants of a neutral tube
+_SILENCE = Segment(0.0, (500, 1500, 2500))  # formants of a neutral tube
 
 
 class Tracks(NamedTuple):
-    """Course of the controls, one value a frame of 5 ms."""
+    """Course of the controls, one value per frame of 5 ms."""
 
     f0: np.ndarray  # Hz
     voice: np.ndarray  # amplitude
@@ -76,13 +77,13 @@ class Tracks(NamedTuple):
     center: np.ndarray  # Hz
     width: np.ndarray  # Hz
     formants: np.ndarray  # Hz, (n_frames, 3)
-    tilt: np.ndarray  # dB an octave
+    tilt: np.ndarray  # dB per octave
 
 
 def make_utterance(
-    speaker: Speaker, cues: dict[str, float], duration: float, sr: int, rng: np.random.Generator
+    speaker: Speaker, cues: dict[str, float], duration: float, sr: int, rng: Generator
 ) -> tuple[np.ndarray, float]:
-    """Speak random syllables with the given cues."""
+    """Make the waveform of random syllables with the given cues, and its mean f0."""
     segments = _words(cues, duration, rng)
     tracks = _tracks(segments, speaker, cues, rng)
     y = _render(tracks, speaker, cues, sr, rng)
@@ -92,10 +93,9 @@ def make_utterance(
     return y.astype(np.float32), float(np.average(tracks.f0, weights=tracks.voice))
 
 
-def _words(cues: dict[str, float], duration: float, rng: np.random.Generator) -> list[Segment]:
-    """Words without meaning: silence, the syllables with pauses between some of them, silence."""
-    wording = (duration - sum(_EDGES)) / _SYLLABLE * rng.uniform(0.75, 1.25)
-    n_syllables = max(2, round(wording))
+def _words(cues: dict[str, float], duration: float, rng: Generator) -> list[Segment]:
+    """Meaningless words: silence, the syllables with pauses between some of them, silence."""
+    n_syllables = max(2, round((duration - sum(_EDGES)) / _SYLLABLE * rng.uniform(0.75, 1.25)))
     accented = rng.random(n_syllables) < 0.4
     accented[rng.integers(n_syllables)] = True
     segments = [_SILENCE._replace(seconds=_EDGES[0])]
@@ -107,7 +107,7 @@ def _words(cues: dict[str, float], duration: float, rng: np.random.Generator) ->
     return [*segments, _SILENCE._replace(seconds=_EDGES[1])]
 
 
-def _syllable(accent: bool, last: bool, cues: dict[str, float], rng: np.random.Generator) -> list[Segment]:
+def _syllable(accent: bool, last: bool, cues: dict[str, float], rng: Generator) -> list[Segment]:
     """Draw onset and vowel, longer under an accent and at the end."""
     onset, vowel = _ONSETS[rng.integers(len(_ONSETS))], _VOWELS[rng.integers(len(_VOWELS))]
     stretch = _SYLLABLE_RATE / cues["rate"]
@@ -117,9 +117,7 @@ def _syllable(accent: bool, last: bool, cues: dict[str, float], rng: np.random.G
     return [*parts, vowel._replace(seconds=rest, voice=cues["stress"] * accent, accented=accent)]
 
 
-def _tracks(
-    segments: list[Segment], speaker: Speaker, cues: dict[str, float], rng: np.random.Generator
-) -> Tracks:
+def _tracks(segments: list[Segment], speaker: Speaker, cues: dict[str, float], rng: Generator) -> Tracks:
     """Targets of the segments as smooth courses."""
     ends = np.cumsum([segment.seconds for segment in segments])
     time = np.arange(int(np.ceil(ends[-1] * TRACK_RATE))) / TRACK_RATE
@@ -127,7 +125,7 @@ def _tracks(
     _, formants, voice, friction, center, width, _ = zip(*segments, strict=True)
     level = np.array(voice)[index] - _LEVEL_FALL * time
     amplitude = _smooth(10 ** (level / 20), cues["attack"] / 1000)
-    contour = _contour(segments, ends, time, cues, rng)
+    contour = _contour(segments, time, cues, rng)
     contour += cues["pitch"] - np.average(contour, weights=amplitude)
     effort = np.clip(20 * np.log10(amplitude + 1e-4), -20, 20)
     return Tracks(
@@ -137,18 +135,13 @@ def _tracks(
         center=np.array(center)[index],
         width=np.array(width)[index],
         formants=_formants(np.array(formants)[index], cues) * speaker.tract,
-        tilt=np.maximum(cues["tilt"] - 0.15 * effort, 0.5),  # a louder voice is a brighter one
+        tilt=np.maximum(cues["tilt"] - 0.15 * effort, 0.5),  # a louder voice is brighter
     )
 
 
-def _contour(
-    segments: list[Segment],
-    ends: np.ndarray,
-    time: np.ndarray,
-    cues: dict[str, float],
-    rng: np.random.Generator,
-) -> np.ndarray:
+def _contour(segments: list[Segment], time: np.ndarray, cues: dict[str, float], rng: Generator) -> np.ndarray:
     """Course of pitch in semitones: declination, accents, final movement, tremor and drift."""
+    ends = np.cumsum([segment.seconds for segment in segments])
     contour = cues["slope"] * time
     spread = 0.07 * _SYLLABLE_RATE / cues["rate"]
     for segment, end in zip(segments, ends, strict=True):
@@ -178,9 +171,7 @@ def _smooth(values: np.ndarray, seconds: float) -> np.ndarray:
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
-def _render(
-    tracks: Tracks, speaker: Speaker, cues: dict[str, float], sr: int, rng: np.random.Generator
-) -> np.ndarray:
+def _render(tracks: Tracks, speaker: Speaker, cues: dict[str, float], sr: int, rng: Generator) -> np.ndarray:
     """Sound of the tracks: pulses through tilt and formants, noise through formants and friction band."""
     hop_length, n_fft = round(sr / TRACK_RATE), transform_length(sr)
     n_frames = len(tracks.f0)

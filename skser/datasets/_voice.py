@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-TRACK_RATE = 200  # control values a second: one every 5 ms
-_TAIL = 0.02  # s after a frame in which the resonators ring down, by 44 dB at 80 Hz of bandwidth
-_TILT_CORNER = 300.0  # Hz, below it the spectral tilt vanishes
+TRACK_RATE = 200  # control values per second: one every 5 ms
+_TAIL = 0.02  # s after a frame for the decay of the resonators, by 44 dB at 80 Hz of bandwidth
+_TILT_CORNER = 300.0  # Hz; below it there is no spectral tilt
 
 
 def glottal_pulses(
     f0: np.ndarray, sr: int, open_quotient: float, jitter: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Derivative of the glottal flow, one pulse a cycle."""
+    """Derivative of the glottal flow, one pulse per cycle."""
     # D. H. Klatt, L. C. Klatt, "Analysis, synthesis, and perception of voice quality variations among female
     # and male talkers", J. Acoust. Soc. Am. 87(2), 1990: flow a t^2 - b t^3 while open.
     cycle = np.cumsum(f0 / sr).astype(int)
@@ -40,25 +40,25 @@ def resonators(formants: np.ndarray, bandwidths: np.ndarray, sr: int, n_fft: int
 
 
 def tilt_gain(tilt: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Gain that falls by `tilt` dB (n_frames,) an octave above about 300 Hz, (n_frames, n_frequencies)."""
+    """Gain that falls by `tilt` dB (n_frames,) per octave above about 300 Hz, (n_frames, n_frequencies)."""
     octaves = np.log2(1 + frequencies / _TILT_CORNER)
     return np.exp(-np.log(10) / 20 * tilt[:, None] * octaves)
 
 
 def friction_gain(center: np.ndarray, width: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Gain of a broad band around `center` Hz (n_frames,), half of it `width` Hz (n_frames,) away."""
+    """Gain of a broad band around `center` Hz (n_frames,), half as high `width` Hz (n_frames,) away."""
     return 1 / (1 + ((frequencies - center[:, None]) / width[:, None]) ** 2)
 
 
 def frame_spectra(y: np.ndarray, n_frames: int, hop_length: int, n_fft: int) -> np.ndarray:
-    """Spectra (n_frames, n_fft // 2 + 1) of overlapping Hann frames that add up to the waveform again."""
+    """Spectra (n_frames, n_fft // 2 + 1) of overlapping Hann frames whose sum is the waveform."""
     window = np.sin(np.pi * np.arange(2 * hop_length) / (2 * hop_length)) ** 2
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, (0, 2 * hop_length)), 2 * hop_length)
     return np.fft.rfft(frames[: n_frames * hop_length : hop_length] * window, n_fft)
 
 
 def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
-    """Sum of frames (n_frames, n_fft), each `hop_length` samples later than the one before."""
+    """Sum of frames (n_frames, n_fft), each `hop_length` samples after the previous one."""
     n_frames, n_fft = frames.shape
     n_blocks = -(-n_fft // hop_length)
     blocks = np.pad(frames, ((0, 0), (0, n_blocks * hop_length - n_fft))).reshape(n_frames, n_blocks, -1)
@@ -69,6 +69,6 @@ def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
 
 
 def transform_length(sr: int) -> int:
-    """Length of the Fourier transform in samples that holds a frame and the ringing after it."""
+    """Length in samples of a Fourier transform for a frame and the ringing after it."""
     needed = 2 * sr / TRACK_RATE + _TAIL * sr
     return 2 ** int(np.ceil(np.log2(needed)))
