@@ -675,9 +675,7 @@ class TestInterruptedByHand:
     @pytest.mark.parametrize("n", [1, 3])
     def test_the_estimator_is_fitted_and_a_warning_names_the_epoch(self, X, y, in_epoch, tmp_path, keep, n):
         in_epoch(n)
-        with pytest.warns(
-            UserWarning, match=f"training was interrupted in epoch {n}: the estimator keeps"
-        ):
+        with pytest.warns(UserWarning, match=f"training was interrupted in epoch {n}: the estimator keeps"):
             classifier = make(tmp_path if keep else None).fit(X, y)
         assert classifier.n_iter_ == n - 1
         assert classifier.predict(X).shape == (18,)

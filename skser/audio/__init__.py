@@ -2,14 +2,3 @@
 
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
 from ._load import check_audio_parameters, check_waveform, load_audio, load_waveform
-
-__all__ = [
-    "HIGHEST_RATE",
-    "check_audio_parameters",
-    "check_waveform",
-    "decode",
-    "load_audio",
-    "load_waveform",
-    "mix",
-    "open_binary",
-]

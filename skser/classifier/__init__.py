@@ -4,11 +4,3 @@ from ._classifier import CenterLossClassifier
 from ._inputs import check_labels
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters
-
-__all__ = [
-    "CenterLossClassifier",
-    "check_classifier_parameters",
-    "check_labels",
-    "fitted_attributes",
-    "make_net",
-]

@@ -2,5 +2,3 @@
 
 from ._evaluate import evaluate
 from ._evaluation import Evaluation
-
-__all__ = ["Evaluation", "evaluate"]

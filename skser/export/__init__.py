@@ -1,7 +1,3 @@
 """Trained classifiers in other formats."""
 
 from ._to_onnx import to_onnx
-
-__all__ = [
-    "to_onnx",
-]

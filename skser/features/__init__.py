@@ -2,9 +2,3 @@
 
 from ._eviction import clear_cache, reduce_cache
 from ._spectrogram_transformer import SpectrogramTransformer
-
-__all__ = [
-    "SpectrogramTransformer",
-    "clear_cache",
-    "reduce_cache",
-]

@@ -1,8 +1,3 @@
 """Model files: a fitted model in one file that runs no code when it is loaded."""
 
 from ._model_files import load_model, save_model
-
-__all__ = [
-    "load_model",
-    "save_model",
-]

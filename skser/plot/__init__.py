@@ -3,5 +3,3 @@
 from ._embedding import EmbeddingDisplay
 from ._history import TrainingHistoryDisplay
 from ._spectrogram import SpectrogramDisplay
-
-__all__ = ["EmbeddingDisplay", "SpectrogramDisplay", "TrainingHistoryDisplay"]

@@ -10,16 +10,3 @@ from ._spectrogram import (
     spectrogram,
     spectrograms_in_rows,
 )
-
-__all__ = [
-    "check_db_parameters",
-    "check_parameters",
-    "checked_spectrogram",
-    "frequencies",
-    "mel_spectrogram",
-    "plain_window",
-    "power_spectrogram",
-    "power_to_db",
-    "spectrogram",
-    "spectrograms_in_rows",
-]

@@ -15,27 +15,3 @@ from ._state import (
     restore_net,
 )
 from ._train import train_net
-
-__all__ = [
-    "CLASS_WEIGHT",
-    "IMPLEMENTATIONS",
-    "SCHEDULES",
-    "CenterLossNet",
-    "CenterRamp",
-    "CenterUpdate",
-    "Checkpoint",
-    "EarlyStopping",
-    "EpochSeed",
-    "FiniteLoss",
-    "OneCycle",
-    "TrainingData",
-    "continue_from",
-    "hold_out",
-    "isolated_generators",
-    "learnt_tensors",
-    "losses_by_epoch",
-    "make_checkpoint",
-    "optimizer_memory",
-    "restore_net",
-    "train_net",
-]
