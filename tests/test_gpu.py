@@ -95,7 +95,7 @@ def test_batches_gathered_on_a_device_are_those_collated(X, weighted, shuffle):
 
 
 def test_items_are_copied_to_a_device_in_parts(X, monkeypatch):
-    monkeypatch.setattr("skser.sequences._gpu_batches._CHUNK_BYTES", 24 * 4 * 100)  # about one item
+    monkeypatch.setattr("skser.sequences._gpu_batches._ITEMS_PER_COPY", 7)
     iterator = BatchIterator(SpectrogramDataset(X), 50)
     ((inputs, _),) = DeviceBatches(iterator, torch.device("cpu"), resident=True)
     ((expected, _),) = iterator
@@ -115,7 +115,7 @@ def test_reading_losses_once_an_epoch_changes_nothing(X, y, parameters, monkeypa
         return rows, model.transform(X).tolist()
 
     at_once = outcome()
-    monkeypatch.setattr("skser.training._net.CenterLossNet._on_gpu", True)
+    monkeypatch.setattr("skser.training._net.CenterLossNet.uses_gpu", True)
     monkeypatch.setattr("skser.training._callbacks.FiniteLoss.on_batch_end", lambda *given, **named: None)
     assert outcome() == at_once
 
@@ -214,7 +214,7 @@ def test_answers_are_those_of_the_cpu(X, y, variant, tmp_path):
 def test_two_fits_agree_bit_for_bit(X, y, resident, monkeypatch):
     """Wherever the items are."""
     first = make(dropout=0.2).fit(X, y)
-    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits_on_device", lambda *given: resident)
     assert same_bits(make(dropout=0.2).fit(X, y), first, X)
     assert not same_bits(make(dropout=0.2, random_state=1).fit(X, y), first, X)
 
@@ -304,7 +304,7 @@ def test_nothing_waits_for_the_device_within_an_epoch(X, y, pooling, resident, m
     original = CenterLossNet.notify
     monkeypatch.setattr(CenterLossNet, "_read_losses", read)
     monkeypatch.setattr(CenterLossNet, "notify", notify)
-    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits_on_device", lambda *given: resident)
     try:
         make(pooling=pooling, early_stopping=True, validation="random").fit(X, y)
         assert seen[-1] == 3

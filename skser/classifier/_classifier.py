@@ -28,9 +28,9 @@ from ..training import (
     FiniteLoss,
     TrainingData,
     continue_from,
-    hold_out,
     isolated_generators,
     losses_by_epoch,
+    train_validation_split,
 )
 from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._parameters import check_classifier_parameters, class_weights, make_schedules, net_settings
@@ -333,7 +333,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, valid = data.dataset(slice(None)), None
         if self.early_stopping:
-            indices = hold_out(
+            indices = train_validation_split(
                 data.y,
                 speakers,
                 validation=self.validation,

@@ -1,8 +1,8 @@
 """Spectrograms of unequal length and their batches."""
 
-from ._batches import BatchIterator, SpectrogramDataset, batches_by_length
+from ._batches import Batch, BatchIterator, SpectrogramDataset, batches_by_length
 from ._buffer import Buffer
-from ._gpu_batches import Batch, DeviceBatches, copied_batches
+from ._gpu_batches import DeviceBatches, copy_ahead
 from ._spectrograms import Spectrograms
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "SpectrogramDataset",
     "Spectrograms",
     "batches_by_length",
-    "copied_batches",
+    "copy_ahead",
 ]

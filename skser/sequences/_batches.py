@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from .._utils import check_number
 from ._spectrograms import Spectrograms
 
+Batch = tuple[dict[str, torch.Tensor], torch.Tensor]  # inputs of the network, and labels
+
 
 class SpectrogramDataset(torch.utils.data.Dataset):
     """Spectrograms with their encoded labels and weights, as torch and skorch expect a dataset."""
@@ -29,11 +31,11 @@ class SpectrogramDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         inputs, y = self.batch(np.array([index]))
         return {name: value[0] for name, value in inputs.items()}, y[0]
 
-    def batch(self, indices: NDArray[Any]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def batch(self, indices: NDArray[Any]) -> Batch:
         """Collate some items."""
         padded = torch.from_numpy(self.X.pad_frames(indices, 0.0))
         inputs = {
@@ -44,25 +46,45 @@ class SpectrogramDataset(torch.utils.data.Dataset):
             inputs["sample_weight"] = torch.from_numpy(self.sample_weight[indices])
         return inputs, torch.from_numpy(self.y[indices])
 
+    __getitems__ = batch  # a DataLoader calls it once per batch
 
-class BatchIterator:
-    """Batches of items of similar length, in the place of a torch DataLoader."""
 
-    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
-        self.dataset = dataset
+class LengthBatchSampler(torch.utils.data.Sampler[list[Any]]):
+    """Numbers of the items of each batch: similar lengths together, shuffled or from short to long."""
+
+    def __init__(self, lengths: NDArray[Any], batch_size: int, shuffle: bool) -> None:
+        self.lengths = lengths
         self.batch_size = batch_size
         self.shuffle = shuffle
 
-    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        return (self.dataset.batch(indices) for indices in self.batches())
-
-    def batches(self) -> list[NDArray[np.intp]]:
-        """Choose the items of each batch of one pass."""
-        lengths = self.dataset.X.lengths
+    def __iter__(self) -> Iterator[Any]:
         if not self.shuffle:
-            return batches_by_length(lengths, self.batch_size)
+            return iter(batches_by_length(self.lengths, self.batch_size))
         seed = int(torch.randint(2**62, ()))
-        return shuffled_batches(lengths, self.batch_size, np.random.default_rng(seed))
+        return iter(shuffled_batches(self.lengths, self.batch_size, np.random.default_rng(seed)))
+
+
+class BatchIterator(torch.utils.data.DataLoader):
+    """A loader of batches of items of similar length, with the parameters that skorch passes."""
+
+    # A loader draws a seed for worker processes in each pass. It does so from a generator of its own, so that
+    # the numbers of torch's global one do not depend on it.
+
+    dataset: SpectrogramDataset
+    batch_sampler: LengthBatchSampler
+
+    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=LengthBatchSampler(dataset.X.lengths, batch_size, shuffle),
+            collate_fn=_collated,
+            generator=torch.Generator(),
+        )
+
+
+def _collated(batch: Any) -> Any:
+    """Return a batch that the dataset has collated."""
+    return batch
 
 
 def shuffled_batches(

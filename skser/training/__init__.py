@@ -5,7 +5,7 @@ from ._checkpoint import Checkpoint, checkpoint_of
 from ._data import TrainingData
 from ._generators import isolated_generators
 from ._net import CenterLossNet, losses_by_epoch
-from ._split import hold_out
+from ._split import train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
@@ -30,10 +30,10 @@ __all__ = [
     "TrainingData",
     "checkpoint_of",
     "continue_from",
-    "hold_out",
     "isolated_generators",
     "learnt_tensors",
     "losses_by_epoch",
     "optimizer_memory",
     "restore_net",
+    "train_validation_split",
 ]
