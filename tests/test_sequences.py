@@ -70,7 +70,7 @@ def test_integer_out_of_range_raises(X, key):
 
 
 def test_indexing_further_axes_raises(X):
-    with pytest.raises(IndexError, match="along their items alone"):
+    with pytest.raises(IndexError, match="only along their items"):
         X[0, 1]
 
 

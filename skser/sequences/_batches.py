@@ -1,4 +1,4 @@
-"""Items of unequal length as padded batches: which items share a batch, and how they are padded."""
+"""Padded batches of items of unequal length: which items share a batch, and how they are padded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SpectrogramDataset(torch.utils.data.Dataset):
         return {name: value[0] for name, value in inputs.items()}, y[0]
 
     def batch(self, indices: NDArray[Any]) -> Batch:
-        """Collate some items."""
+        """Collate some items into one padded batch."""
         padded = torch.from_numpy(self.X.pad_frames(indices, 0.0))
         inputs = {
             "spectrogram": padded.transpose(1, 2),
@@ -91,26 +91,25 @@ def shuffled_batches(
     lengths: NDArray[Any], batch_size: int, rng: np.random.Generator, spread: float = 0.05
 ) -> list[NDArray[np.intp]]:
     """Draw batches of items of similar length in random order."""
-    # Items are sorted by their length times a random factor and cut into batches of nearly equal size, none
-    # of which holds a single item unless there is only one: batch statistics and distances to a center mean
-    # little for one item.
+    # Items are sorted by their length times a random factor, so that batches differ between epochs.
     order = np.argsort(lengths * rng.uniform(1 - spread, 1 + spread, len(lengths)))
-    batches = _cut(order, batch_size)
+    batches = _cut_evenly(order, batch_size)
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def batches_by_length(
     lengths: NDArray[Any], batch_size: int, max_frames: int | None = None
 ) -> list[NDArray[np.intp]]:
-    """Cut items, sorted by length, into batches."""
-    batches = _cut(np.argsort(lengths, kind="stable"), batch_size)
+    """Sort items by length and cut them into batches of up to a number of padded frames."""
+    batches = _cut_evenly(np.argsort(lengths, kind="stable"), batch_size)
     if max_frames is None:
         return batches
-    return [part for batch in batches for part in _cut_frames(lengths, batch, max_frames)]
+    return [part for batch in batches for part in _cut_by_frames(lengths, batch, max_frames)]
 
 
-def _cut(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
-    """Cut into batches of nearly equal size, none of one item where that can be."""
+def _cut_evenly(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
+    """Cut into batches of nearly equal size, with two items or more where possible."""
+    # One item says little about the statistics of batch normalisation and about the distances to centers.
     check_number("batch_size", batch_size, integer=True, low=1)
     if not len(order):
         return []
@@ -120,10 +119,10 @@ def _cut(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
     return np.array_split(order, n_batches)
 
 
-def _cut_frames(
+def _cut_by_frames(
     lengths: NDArray[Any], batch: NDArray[np.intp], max_frames: int
 ) -> Iterator[NDArray[np.intp]]:
-    """Cut a batch, sorted by length, where its padded frames would pass the limit."""
+    """Cut a batch, sorted by length, where its padded frames would exceed the limit."""
     first = 0
     for position in range(1, len(batch) + 1):
         if position == len(batch) or (position + 1 - first) * lengths[batch[position]] > max_frames:
