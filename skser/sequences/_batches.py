@@ -77,14 +77,9 @@ class BatchIterator(torch.utils.data.DataLoader):
         super().__init__(
             dataset,
             batch_sampler=LengthBatchSampler(dataset.X.lengths, batch_size, shuffle),
-            collate_fn=_collated,
+            collate_fn=tuple,  # the dataset collates
             generator=torch.Generator(),
         )
-
-
-def _collated(batch: Any) -> Any:
-    """Return a batch that the dataset has collated."""
-    return batch
 
 
 def shuffled_batches(

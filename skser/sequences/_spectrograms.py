@@ -189,13 +189,13 @@ class Spectrograms:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             key = _first_axis_key(key)
-        if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
             return self.frames_of(range(len(self))[key]).T
         if not isinstance(key, slice):
             key = np.asarray(key)
             key = key.astype(np.intp) if key.size == 0 and key.dtype != bool else key
         chosen = np.arange(len(self))[key]
-        if chosen.ndim != 1 or (isinstance(key, np.ndarray) and key.ndim != 1):
+        if chosen.ndim != 1:
             raise IndexError(
                 "Spectrograms are indexed by a number, a slice, or one dimension of numbers or booleans."
             )

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..metrics import unweighted_accuracy
 from ._generators import seed_generators
 from ._net import CenterLossNet
+from ._state import learnt_tensors, restore_learnt
 
 SCHEDULES = ("constant", "one-cycle")
 
@@ -161,7 +162,7 @@ class EarlyStopping(Callback):
         self.best_score_ = (-np.inf, -np.inf)
         self.best_epoch_ = 0
         self.stopped_ = False
-        self.best_state_: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
+        self.best_tensors_: dict[str, Tensor] = {}
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Discard the predictions of the previous epoch."""
@@ -188,29 +189,22 @@ class EarlyStopping(Callback):
         net.history.record("valid_unweighted_accuracy_best", better)
         if better:
             self.best_score_, self.best_epoch_ = score, len(net.history)
-            self.best_state_ = copy.deepcopy((net.module_.state_dict(), net.criterion_.state_dict()))
+            self.best_tensors_ = copy.deepcopy(learnt_tensors(net))
         elif len(net.history) - self.best_epoch_ >= self.patience:
             self.stopped_ = True
             raise KeyboardInterrupt
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Restore network and centers of the best epoch."""
-        if self.best_state_ is not None:
-            net.module_.load_state_dict(self.best_state_[0])
-            net.criterion_.load_state_dict(self.best_state_[1])
-            self.best_state_ = None
+        if self.best_tensors_:
+            restore_learnt(net, self.best_tensors_)
+            self.best_tensors_ = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best score, epoch and state so far, for a checkpoint."""
-        parts = zip(("network", "criterion"), self.best_state_ or (), strict=False)
-        best = {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
-        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **best}
+        """Return the best score, epoch and tensors so far, for a checkpoint."""
+        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **self.best_tensors_}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the values that `state_dict` returned."""
         self.best_score_, self.best_epoch_ = state["best_score"], state["best_epoch"]
-        network, criterion = (
-            {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}
-            for part in ("network.", "criterion.")
-        )
-        self.best_state_ = (network, criterion) if network else None
+        self.best_tensors_ = {name: value for name, value in state.items() if isinstance(value, Tensor)}
