@@ -1,4 +1,4 @@
-"""The error that names all recordings which cannot be used."""
+"""The error that names all recordings that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,57 +8,51 @@ from typing import Any, NamedTuple
 from ._utils import counted
 
 _SHOWN = 5
+_CURE = (
+    "To continue without such files, list them with skser.datasets.audit(corpus) and remove them, with their "
+    "labels and groups, by skser.datasets.drop(corpus, findings)."
+)
 
 
 class RecordingFailure(NamedTuple):
-    """Why one recording of several cannot be used.
+    """Why one recording of several cannot be used."""
 
-    Attributes
-    ----------
-    item : int
-        Position of the recording, as the tables of `audit` name it.
-    path : str
-        Its file.
-    error : OSError, TypeError or ValueError
-        The cause.
-    """
-
-    item: int
+    item: int  # its position, as in the tables of `audit`
     path: str
-    error: Exception
+    error: Exception  # OSError, TypeError or ValueError
 
     def __str__(self) -> str:
         return f"item {self.item} ({self.path}): {self.error}"
 
 
 class RecordingsError(OSError, ValueError):
-    """Some files cannot be turned into spectrograms, and why each of them.
+    """Error that names all recordings of which no spectrogram can be computed, each with its cause.
 
-    The message names the first few, the attribute all. It is both an OSError and a ValueError, since a file
-    can be missing as well as hold NaN.
+    The message shows the first few, the attribute `failures` has all of them. The error is both an OSError
+    and a ValueError, because a file may be missing and another may contain NaN.
 
     Parameters
     ----------
     failures : sequence of RecordingFailure
-        The recordings that cannot be used, one at least.
+        The recordings that cannot be used, one or more.
     n_recordings : int
-        How many there were together with the good ones.
+        Number of all recordings.
     memory : str or None, default=None
-        Folder of the cache that holds the good ones; None where there is none.
+        Folder of the cache that holds the spectrograms of the other recordings; None without a cache.
 
     Attributes
     ----------
     failures : list of RecordingFailure
         Named tuples of `item`, the position among the recordings, `path`, and `error`, the cause.
     n_recordings : int
-        How many recordings there were.
+        Number of all recordings.
     memory : str or None
-        Folder of the cache that holds the good ones.
+        Folder of the cache.
 
     See Also
     --------
-    skser.datasets.audit : What is wrong with which recording, as a table.
-    skser.datasets.drop : The corpus without them.
+    skser.datasets.audit : List the problems of all recordings of a corpus.
+    skser.datasets.drop : Remove recordings from a corpus.
 
     Examples
     --------
@@ -83,18 +77,16 @@ class RecordingsError(OSError, ValueError):
 
 
 def _message(failures: list[RecordingFailure], n_recordings: int, memory: str | None) -> str:
-    """Say what is wrong with which, what is kept of the others, and what to do."""
-    return " ".join([_causes(failures, n_recordings), *_kept(n_recordings - len(failures), memory), _CURE])
-
-
-_CURE = (
-    "To go on without such files, look at skser.datasets.audit(corpus) and take skser.datasets.drop(corpus, "
-    "findings), which leaves their labels and groups out as well."
-)
+    """Name the failures, the cache that holds the other spectrograms, and the cure."""
+    message = [_causes(failures, n_recordings), _CURE]
+    n_good = n_recordings - len(failures)
+    if memory is not None and n_good:
+        message.insert(1, f"The spectrograms of the other {n_good} are kept in memory={memory!r}.")
+    return " ".join(message)
 
 
 def _causes(failures: list[RecordingFailure], n_recordings: int) -> str:
-    """Name a single bad recording in its line, several in a line each."""
+    """Name one failure, or list several on lines of their own."""
     if len(failures) == 1:
         return str(failures[0])
     more = len(failures) - _SHOWN
@@ -106,10 +98,3 @@ def _causes(failures: list[RecordingFailure], n_recordings: int) -> str:
             "",
         ]
     )
-
-
-def _kept(n_good: int, memory: str | None) -> list[str]:
-    """Say where the good recordings are, if they are kept."""
-    if memory is None or not n_good:
-        return []
-    return [f"The spectrograms of the other {n_good} are kept in memory={memory!r}."]

@@ -19,9 +19,9 @@ __all__ = [
 
 
 def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Mean recall of the classes, which the field calls unweighted accuracy (UA).
+    """Mean recall of the classes, known in the field as unweighted accuracy (UA).
 
-    Every class counts alike, however many items it has: chance is one over the number of classes.
+    Every class counts the same, however many items it has. Chance level is one over the number of classes.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the items within their classes; a class of total weight zero does not count.
+        Weights of the items within their classes. A class whose weights are all zero does not count.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
     Raises
     ------
     ValueError
-        If the inputs differ in length, are empty or are no class labels.
+        If the inputs differ in length, are empty or are not class labels.
 
     See Also
     --------
@@ -60,15 +60,15 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
         labels=np.unique(y_true),
         average="macro",
         sample_weight=sample_weight,
-        zero_division=np.nan,  # of a class without weight: scikit-learn leaves it out of the mean
+        zero_division=np.nan,  # scikit-learn then leaves a class without weight out of the mean
     )
     return float(score)
 
 
 def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Share of correct predictions, which the field calls weighted accuracy (WA).
+    """Share of correct predictions, known in the field as weighted accuracy (WA).
 
-    Every item counts alike, so that frequent classes weigh more.
+    Every item counts the same, so that frequent classes have more weight.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) ->
     Raises
     ------
     ValueError
-        If the inputs differ in length, are empty or are no class labels.
+        If the inputs differ in length, are empty or are not class labels.
 
     See Also
     --------
@@ -112,11 +112,10 @@ weighted_accuracy_scorer = make_scorer(weighted_accuracy)
 
 
 def intra_inter_ratio(embedding: Any, y: Any) -> float:
-    """Spread within the classes over the distance between them.
+    """Ratio of the spread within classes to the distance between classes.
 
-    The mean Euclidean distance of the items to the mean of their class, over the mean Euclidean
-    distance between the means of two classes. Small is tight; what center loss does to an embedding
-    shows here.
+    The mean Euclidean distance of the items to the mean of their class, divided by the mean Euclidean
+    distance between the means of two classes. Center loss makes it smaller.
 
     Parameters
     ----------
@@ -128,13 +127,13 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     Returns
     -------
     float
-        Ratio, 0 or more, the same at any scale of the embedding; inf where the means of all classes coincide.
+        Ratio, 0 or more, whatever the scale of the embedding; inf if the means of all classes are equal.
 
     Raises
     ------
     ValueError
         If the embedding is not finite or not two-dimensional, if the lengths differ, or if there is
-        one class only.
+        only one class.
 
     Examples
     --------
@@ -145,12 +144,15 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     z = check_array(embedding, dtype=np.float64, input_name="embedding")
     labels = column_or_1d(y)
     if len(z) != len(labels):
-        raise ValueError(f"embedding has {len(z)} rows but y has {len(labels)} labels: pass one label a row.")
+        raise ValueError(
+            f"embedding has {len(z)} rows but y has {len(labels)} labels: pass one label per row."
+        )
     check_classification_targets(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"intra_inter_ratio needs two classes or more, got {classes.tolist()} in y.")
-    z = np.ldexp(z, -np.frexp(np.abs(z).max())[1])  # exact, and the squares of large values do not overflow
+    # Scaled by a power of two, which is exact, so that the squares of large values do not overflow.
+    z = np.ldexp(z, -np.frexp(np.abs(z).max())[1])
     means = np.stack([z[codes == i].mean(axis=0) for i in range(len(classes))])
     first, second = np.triu_indices(len(classes), k=1)
     intra = np.linalg.norm(z - means[codes], axis=1).mean()
@@ -159,11 +161,11 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
 
 
 def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted labels as vectors of one length."""
+    """Check true and predicted labels, and convert them to vectors."""
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     if len(y_true) != len(y_pred):
         raise ValueError(
-            f"y_true has {len(y_true)} labels but y_pred has {len(y_pred)}: pass one prediction a label."
+            f"y_true has {len(y_true)} labels but y_pred has {len(y_pred)}: pass one prediction per label."
         )
     if not len(y_true):
         raise ValueError("y_true is empty: a score needs one label or more.")

@@ -442,7 +442,7 @@ class TestEarlyStopping:
         np.testing.assert_array_equal(make(max_epochs=1).fit(X, y).net_.module_.bin_mean, X.mean_and_std()[0])
 
     def test_without_groups_it_warns(self, X, y):
-        with pytest.warns(UserWarning, match="whose speakers may be in the training part"):
+        with pytest.warns(UserWarning, match="whose speakers may also be in the training part"):
             make(max_epochs=1, early_stopping=True).fit(X, y)
 
     def test_groups_that_are_asked_for_must_be_there(self, X, y):
@@ -458,12 +458,13 @@ class TestEarlyStopping:
             make(early_stopping=True).fit(X, y, groups=np.zeros(48))
 
     def test_classes_bound_to_speakers_are_reported(self, X, y):
-        with pytest.raises(ValueError, match="found no 1 of 3 groups whose holding out leaves every class"):
+        with pytest.raises(ValueError, match="found no 1 of 3 groups for validation that leave every class"):
             make(early_stopping=True).fit(X, y, groups=np.arange(48) % 3)
 
     def test_too_few_items_are_reported(self, X):
         with pytest.raises(
-            ValueError, match="cannot hold a part of 3 items of 2 classes out, the rarest of which has 1"
+            ValueError,
+            match="cannot take a validation part from 3 items of 2 classes, of which the rarest has 1",
         ):
             make(early_stopping=True, validation="random").fit(X[:3], ["a", "a", "b"])
 

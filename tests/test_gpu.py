@@ -1,11 +1,12 @@
-"""What a GPU gives: the answers of a CPU, sooner.
+"""Training and prediction on a GPU give the results of a CPU.
 
-The tests under the marker `gpu` need one. SKSER_TEST_DEVICE=cpu runs them on a CPU, to see that they can
-run at all; those that ask about CUDA itself are left out there.
+Tests with the marker `gpu` need a GPU. SKSER_TEST_DEVICE=cpu runs them on a CPU to check the tests
+themselves, except those about CUDA.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -17,12 +18,12 @@ import pytest
 import torch
 
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
-from skser._utils import check_acceleration
-from skser._utils._device import torch_settings
+from skser._utils import check_acceleration, torch_settings
 from skser.sequences import BatchIterator, DeviceBatches, SpectrogramDataset
+from skser.training import CenterLossNet
 
 DEVICE = os.environ.get("SKSER_TEST_DEVICE", "cuda")
-ON_CUDA = pytest.mark.skipif(DEVICE != "cuda", reason="asks about CUDA itself")
+ON_CUDA = pytest.mark.skipif(DEVICE != "cuda", reason="is about CUDA")
 SMALL = {
     "channels": (8, 8, 8),
     "rnn_units": 8,
@@ -32,9 +33,6 @@ SMALL = {
     "random_state": 0,
     "device": DEVICE,
 }
-
-
-BFLOAT16 = {"precision": "bfloat16"}
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +50,14 @@ def y() -> np.ndarray:
 
 
 @pytest.fixture
-def anywhere(monkeypatch):
-    """Let bfloat16 and compilation be tried where they do not pay."""
-    if DEVICE != "cuda":
-        monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
+def bfloat16_anywhere(monkeypatch):
+    """Allow bfloat16 on a CPU too."""
+
+    def check(device, precision):
+        if device.type != "cpu":
+            check_acceleration(device, precision)
+
+    monkeypatch.setattr("skser.classifier._classifier.check_acceleration", check)
 
 
 def make(**parameters) -> CenterLossClassifier:
@@ -76,35 +78,23 @@ def same_bits(first: CenterLossClassifier, second: CenterLossClassifier, X: Spec
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_gathered_on_a_device_are_those_collated(X, weighted, shuffle):
-    weight = np.arange(1, 46, dtype=np.float32) if weighted else None
-    part = X[10:]  # shares a buffer that holds other items as well
-    dataset = SpectrogramDataset(part, np.arange(35), None if weight is None else weight[10:])
-    iterator = BatchIterator(dataset, 4, shuffle=shuffle)
+@pytest.mark.parametrize("items_per_copy", [7, 32])
+def test_batches_made_on_a_device_are_those_of_the_loader(X, weighted, shuffle, items_per_copy, monkeypatch):
+    monkeypatch.setattr("skser.sequences._gpu_batches._ITEMS_PER_COPY", items_per_copy)
+    weight = np.arange(35, dtype=np.float32) if weighted else None
+    part = X[10:]  # shares its array with other items
+    iterator = BatchIterator(SpectrogramDataset(part, np.arange(35), weight), 4, shuffle=shuffle)
     torch.manual_seed(0)
-    collated = list(iterator)
+    loaded = list(iterator)
     torch.manual_seed(0)
-    gathered = list(DeviceBatches(iterator, torch.device("cpu"), resident=True))
-    assert len(collated) == len(gathered) == 9
-    for (inputs, y), (expected, y_expected) in zip(gathered, collated, strict=True):
-        assert inputs.keys() == expected.keys()
-        for name, value in inputs.items():
-            assert torch.equal(value, expected[name])
-            assert value.dtype == expected[name].dtype
-        assert torch.equal(y, y_expected)
-
-
-def test_items_are_copied_to_a_device_in_parts(X, monkeypatch):
-    monkeypatch.setattr("skser.sequences._gpu_batches._CHUNK_BYTES", 24 * 4 * 100)  # about one item
-    iterator = BatchIterator(SpectrogramDataset(X), 50)
-    ((inputs, _),) = DeviceBatches(iterator, torch.device("cpu"), resident=True)
-    ((expected, _),) = iterator
-    assert torch.equal(inputs["spectrogram"], expected["spectrogram"])
+    made = list(DeviceBatches(iterator, torch.device("cpu"), resident=True))
+    assert len(loaded) == len(made) == 9
+    torch.testing.assert_close(made, loaded, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("parameters", [{"early_stopping": True, "validation": "random"}, {"lr": 1e20}])
-def test_reading_losses_once_an_epoch_changes_nothing(X, y, parameters, monkeypatch):
-    """What is done on a GPU, on the CPU; where the loss becomes NaN, the error is the same."""
+def test_reading_losses_once_per_epoch_changes_nothing(X, y, parameters, monkeypatch):
+    """The loop for a GPU on the CPU; if the loss becomes NaN, the error is the same."""
 
     def outcome():
         try:
@@ -114,20 +104,19 @@ def test_reading_losses_once_an_epoch_changes_nothing(X, y, parameters, monkeypa
         rows = [dict(row) | {"dur": 0} for row in model.net_.history]
         return rows, model.transform(X).tolist()
 
-    at_once = outcome()
-    monkeypatch.setattr("skser.training._net.CenterLossNet._on_gpu", True)
+    read_per_batch = outcome()
+    monkeypatch.setattr(CenterLossNet, "uses_gpu", True)
     monkeypatch.setattr("skser.training._callbacks.FiniteLoss.on_batch_end", lambda *given, **named: None)
-    assert outcome() == at_once
+    assert outcome() == read_per_batch
 
 
-def test_a_cpu_is_told_what_does_not_pay_there(X, y):
-    with pytest.raises(
-        ValueError, match=r'^precision="bfloat16" needs a GPU and the device is \'cpu\', .* set '
-    ):
+def test_bfloat16_on_a_cpu_raises(X, y):
+    message = r"^precision=\"bfloat16\" needs a GPU and the device is 'cpu', .* set "
+    with pytest.raises(ValueError, match=message):
         make(device="cpu", precision="bfloat16").fit(X, y)
 
 
-def test_bfloat16_that_a_gpu_does_not_know_is_named(monkeypatch):
+def test_bfloat16_on_an_old_gpu_raises(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "An Old One")
     with pytest.raises(ValueError, match="nothing that An Old One computes in: set precision="):
@@ -135,18 +124,18 @@ def test_bfloat16_that_a_gpu_does_not_know_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("setting", "error", "match"),
+    ("setting", "message"),
     [
-        ({"precision": "bf16"}, ValueError, "precision must be one of 'bfloat16', 'float32', got 'bf16'"),
-        ({"net_params": {"precision": "x"}}, ValueError, "net_params cannot set 'precision': use precision"),
+        ({"precision": "bf16"}, "precision must be one of 'bfloat16', 'float32', got 'bf16'"),
+        ({"net_params": {"precision": "x"}}, "net_params cannot set 'precision': use precision"),
     ],
 )
-def test_wrong_setting_is_named(X, y, setting, error, match):
-    with pytest.raises(error, match=match):
+def test_wrong_setting_is_named(X, y, setting, message):
+    with pytest.raises(ValueError, match=message):
         make(device="cpu", **setting).fit(X, y)
 
 
-def test_flags_of_cudnn_come_back_when_the_last_user_leaves():
+def test_flags_of_cudnn_are_restored_after_the_last_user():
     cudnn = torch.backends.cudnn
 
     def flags():
@@ -164,23 +153,16 @@ def test_flags_of_cudnn_come_back_when_the_last_user_leaves():
         assert flags() == before
 
 
-def test_bfloat16_leaves_weights_centers_and_answers_in_float32(X, y, monkeypatch):
-    monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
+def test_a_bfloat16_model_has_weights_centers_and_results_in_float32(X, y, tmp_path, bfloat16_anywhere):
     half = make(device="cpu", precision="bfloat16").fit(X, y)
     whole = make(device="cpu").fit(X, y)
     assert {value.dtype for value in half.net_.module_.state_dict().values()} == {torch.float32, torch.int64}
     assert half.centers_.dtype == half.transform(X).dtype == half.predict_proba(X).dtype == np.float32
-    error = np.abs(half.predict_proba(X) - whole.predict_proba(X)).max()
-    assert 0 < error < 0.05
-
-
-def test_model_of_a_gpu_is_loaded_on_a_cpu_in_float32(X, y, tmp_path, monkeypatch):
-    monkeypatch.setattr("skser.classifier._classifier.check_acceleration", lambda *given: None)
-    model = make(device="cpu", precision="bfloat16").fit(X, y)
-    save_model(model, tmp_path / "model")
+    assert 0 < np.abs(half.predict_proba(X) - whole.predict_proba(X)).max() < 0.05
+    save_model(half, tmp_path / "model")
     loaded = load_model(tmp_path / "model", device="cpu")
     assert loaded.precision == "float32"
-    assert np.abs(loaded.predict_proba(X) - model.predict_proba(X)).max() < 0.02
+    assert np.abs(loaded.predict_proba(X) - half.predict_proba(X)).max() < 0.02
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -188,52 +170,49 @@ def test_model_of_a_gpu_is_loaded_on_a_cpu_in_float32(X, y, tmp_path, monkeypatc
 
 
 @pytest.mark.gpu
-def test_training_follows_that_of_the_cpu(X, y):
-    """An epoch on equal batches with equal random changes ends at equal losses and answers."""
-    there, here = (make(device=device, max_epochs=1).fit(X, y) for device in (DEVICE, "cpu"))
-    for name, value in here.history_[0].items():
-        assert there.history_[0][name] == pytest.approx(value, rel=1e-3)
-    np.testing.assert_allclose(there.predict_proba(X), here.predict_proba(X), atol=2e-3)
-    np.testing.assert_allclose(there.centers_, here.centers_, atol=2e-3)
+def test_training_is_that_of_the_cpu(X, y):
+    """One epoch on equal batches with equal random changes gives equal losses and predictions."""
+    on_gpu, on_cpu = (make(device=device, max_epochs=1).fit(X, y) for device in (DEVICE, "cpu"))
+    assert on_gpu.history_[0] == pytest.approx(on_cpu.history_[0], rel=1e-3)
+    np.testing.assert_allclose(on_gpu.predict_proba(X), on_cpu.predict_proba(X), atol=2e-3)
+    np.testing.assert_allclose(on_gpu.centers_, on_cpu.centers_, atol=2e-3)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("variant", [{}, {"rnn": "lstm", "pooling": "attention"}], ids=["gru", "attention"])
-def test_answers_are_those_of_the_cpu(X, y, variant, tmp_path):
+def test_results_are_those_of_the_cpu_whatever_the_padding_and_the_batch(X, y, variant, tmp_path):
     model = make(**variant).fit(X, y)
     save_model(model, tmp_path / "model", optimizer=True)
     on_cpu = load_model(tmp_path / "model", device="cpu")
     np.testing.assert_allclose(on_cpu.predict_proba(X), model.predict_proba(X), atol=1e-5)
     np.testing.assert_allclose(on_cpu.transform(X), model.transform(X), rtol=1e-4, atol=1e-5)
     assert np.abs(on_cpu.transform(X) - on_cpu.transform(X[1:2])).max() > 1e-2  # not constant
+    one_by_one = np.concatenate([model.transform(X[index : index + 1]) for index in range(6)])
+    np.testing.assert_allclose(model.transform(X)[:6], one_by_one, rtol=1e-4, atol=1e-5)
     on_cpu.partial_fit(X, y)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("resident", [True, False])
 def test_two_fits_agree_bit_for_bit(X, y, resident, monkeypatch):
-    """Wherever the items are."""
+    """Whether the items are on the GPU or not."""
     first = make(dropout=0.2).fit(X, y)
-    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits_on_device", lambda *given: resident)
     assert same_bits(make(dropout=0.2).fit(X, y), first, X)
     assert not same_bits(make(dropout=0.2, random_state=1).fit(X, y), first, X)
 
 
 @pytest.mark.gpu
-def test_answers_do_not_depend_on_padding_or_batch(X, y):
-    model = make().fit(X, y)
-    alone = np.concatenate([model.transform(X[index : index + 1]) for index in range(6)])
-    np.testing.assert_allclose(model.transform(X)[:6], alone, rtol=1e-4, atol=1e-5)
+def test_bfloat16_learns_the_same(X, y, bfloat16_anywhere):
+    def fits(**parameters):
+        return [make(precision=precision, **parameters).fit(X, y) for precision in ("float32", "bfloat16")]
 
-
-@pytest.mark.gpu
-def test_bfloat16_learns_the_same(X, y, anywhere):
-    plain, half = (make(max_epochs=8, lr=1e-2, **more).fit(X, y) for more in ({}, BFLOAT16))
+    plain, half = fits(max_epochs=8, lr=1e-2)
     assert plain.score(X, y) > 0.9
     assert half.score(X, y) > plain.score(X, y) - 0.1
-    once, quick = (make(max_epochs=1, **more).fit(X, y) for more in ({}, BFLOAT16))
-    np.testing.assert_allclose(quick.predict_proba(X), once.predict_proba(X), atol=0.03)
-    assert quick.transform(X).dtype == np.float32
+    plain, half = fits(max_epochs=1)
+    np.testing.assert_allclose(half.predict_proba(X), plain.predict_proba(X), atol=0.03)
+    assert half.transform(X).dtype == np.float32
 
 
 RESUMED = """
@@ -247,7 +226,7 @@ CenterLossClassifier(**{settings}, checkpoint_dir=sys.argv[2]).fit(X, data["y"])
 
 
 @pytest.mark.gpu
-def test_killed_training_goes_on_bit_for_bit(X, y, tmp_path):
+def test_killed_training_resumes_bit_for_bit(X, y, tmp_path):
     settings = SMALL | {"max_epochs": 8}
     data, folder = tmp_path / "data.npz", tmp_path / "checkpoints"
     np.savez(data, frames=np.concatenate([item.T for item in X]), lengths=X.lengths, y=y)
@@ -257,7 +236,7 @@ def test_killed_training_goes_on_bit_for_bit(X, y, tmp_path):
     while not list(folder.glob("*/checkpoint.safetensors")) and time.monotonic() < end:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL  # and not at its end
+    assert process.wait() == -signal.SIGKILL  # it had not ended
     (file,) = folder.glob("*/checkpoint.safetensors")
     assert b'"finished":true' not in file.read_bytes().replace(b"\\", b"")
     resumed = CenterLossClassifier(**settings, checkpoint_dir=folder).fit(X, y)
@@ -270,13 +249,12 @@ def test_killed_training_goes_on_bit_for_bit(X, y, tmp_path):
 def test_spectrograms_are_those_of_the_cpu(kind):
     rng = np.random.default_rng(0)
     recordings = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (400, 16000, 50000)]
-    there, here = (
+    on_gpu, on_cpu = (
         SpectrogramTransformer(kind=kind, device=device, n_jobs=2).transform(recordings)
         for device in (DEVICE, "cpu")
     )
-    assert there.lengths.tolist() == here.lengths.tolist()
-    for first, second in zip(there, here, strict=True):
-        np.testing.assert_allclose(first, second, atol=0.01)  # dB
+    assert on_gpu.lengths.tolist() == on_cpu.lengths.tolist()
+    np.testing.assert_allclose(on_gpu.pad()[0], on_cpu.pad()[0], atol=0.01)  # dB
 
 
 @ON_CUDA
@@ -284,27 +262,24 @@ def test_spectrograms_are_those_of_the_cpu(kind):
 @pytest.mark.parametrize("pooling", ["last", "attention"])
 @pytest.mark.parametrize("resident", [True, False])
 def test_nothing_waits_for_the_device_within_an_epoch(X, y, pooling, resident, monkeypatch):
-    """Torch raises at each wait while the steps of training and validation are taken, all but the first."""
-    from skser.training import CenterLossNet
-
+    """Torch raises at each wait during training and validation, from the second epoch on."""
     seen = []
-    plain = CenterLossNet._read_losses
+    read_losses, notify = CenterLossNet._read_losses, CenterLossNet.notify
 
-    def read(net):
+    def read_and_allow_waits(net):
         torch.cuda.set_sync_debug_mode("default")
         seen.append(len(net.history))
-        plain(net)
+        read_losses(net)
 
-    def notify(net, name, **given):
-        result = original(net, name, **given)
+    def notify_and_forbid_waits(net, name, **given):
+        result = notify(net, name, **given)
         if name == "on_batch_begin" and len(net.history) > 1:
             torch.cuda.set_sync_debug_mode("error")
         return result
 
-    original = CenterLossNet.notify
-    monkeypatch.setattr(CenterLossNet, "_read_losses", read)
-    monkeypatch.setattr(CenterLossNet, "notify", notify)
-    monkeypatch.setattr("skser.sequences._gpu_batches.fits", lambda *given: resident)
+    monkeypatch.setattr(CenterLossNet, "_read_losses", read_and_allow_waits)
+    monkeypatch.setattr(CenterLossNet, "notify", notify_and_forbid_waits)
+    monkeypatch.setattr("skser.sequences._gpu_batches.fits_on_device", lambda *given: resident)
     try:
         make(pooling=pooling, early_stopping=True, validation="random").fit(X, y)
         assert seen[-1] == 3
@@ -329,11 +304,9 @@ def test_memory_does_not_grow_with_the_epochs(X, y):
 
 @ON_CUDA
 @pytest.mark.gpu
-def test_memory_is_given_back(X, y):
+def test_memory_is_released(X, y):
     def held():
         make(max_epochs=1).fit(X, y)
-        import gc
-
         gc.collect()
         return torch.cuda.memory_allocated()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import pickle
 import signal
@@ -63,7 +64,7 @@ def is_mapped(X: Spectrograms) -> bool:
     base: Any = X._frames
     while isinstance(base, np.ndarray):
         base = base.base
-    return base is not None and not isinstance(base, np.ndarray)
+    return isinstance(getattr(base, "obj", base), mmap.mmap)
 
 
 def open_files() -> list[str]:
@@ -363,7 +364,7 @@ def test_a_disk_without_room_is_one_clear_error(n_jobs: int, folder: Path) -> No
     mib = [n * (1 + n_times // 160) * 64 * 4 / 2**20 for n, n_times in sizes]  # frames, bins, bytes
     assert done.stdout == "".join(
         f"OSError {str(folder)!r} cannot take the spectrograms, about {size:.0f} MiB (File too large): set "
-        "TMPDIR to a folder with so much room, or keep them in memory with max_nbytes=None.\n"
+        "TMPDIR to a folder with enough room, or keep them in memory with max_nbytes=None.\n"
         for size in mib
     )
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""Tests of the metrics."""
+"""The metrics against scikit-learn and naive loops."""
 
 from __future__ import annotations
 
@@ -49,66 +49,57 @@ def ratio_by_loop(embedding, y):
 
 
 def test_unweighted_accuracy_is_the_mean_recall(drawn):
-    y_true, y_pred, _ = drawn
-    score = unweighted_accuracy(y_true, y_pred)
-    assert isinstance(score, float)
-    assert score == pytest.approx(recall_by_loop(y_true, y_pred, np.ones(60)), abs=1e-12)
-    assert score == pytest.approx(balanced_accuracy_score(y_true, y_pred), abs=1e-12)
-    assert score == pytest.approx(recall_score(y_true, y_pred, average="macro"), abs=1e-12)
-
-
-def test_unweighted_accuracy_takes_sample_weights(drawn):
     y_true, y_pred, weight = drawn
-    score = unweighted_accuracy(y_true, y_pred, sample_weight=weight)
-    assert score == pytest.approx(recall_by_loop(y_true, y_pred, weight), abs=1e-12)
-    assert score == pytest.approx(balanced_accuracy_score(y_true, y_pred, sample_weight=weight), abs=1e-12)
-    assert score != pytest.approx(unweighted_accuracy(y_true, y_pred), abs=1e-6)
+    plain = unweighted_accuracy(y_true, y_pred)
+    assert isinstance(plain, float)
+    assert plain == pytest.approx(recall_score(y_true, y_pred, average="macro"), abs=1e-12)
+    for given in (None, weight):
+        score = unweighted_accuracy(y_true, y_pred, sample_weight=given)
+        expected = recall_by_loop(y_true, y_pred, np.ones(60) if given is None else given)
+        assert score == pytest.approx(expected, abs=1e-12)
+        assert score == pytest.approx(balanced_accuracy_score(y_true, y_pred, sample_weight=given), abs=1e-12)
+    assert score != pytest.approx(plain, abs=1e-6)
 
 
 def test_weighted_accuracy_is_the_share_of_correct_predictions(drawn):
     y_true, y_pred, weight = drawn
     assert weighted_accuracy(y_true, y_pred) == pytest.approx(np.mean(y_true == y_pred), abs=1e-12)
-    assert weighted_accuracy(y_true, y_pred, sample_weight=weight) == pytest.approx(
-        accuracy_score(y_true, y_pred, sample_weight=weight), abs=1e-12
-    )
+    expected = accuracy_score(y_true, y_pred, sample_weight=weight)
+    assert weighted_accuracy(y_true, y_pred, sample_weight=weight) == pytest.approx(expected, abs=1e-12)
 
 
-def test_accuracies_differ_where_classes_are_unequal():
-    y_true, y_pred = ["sad"] * 9 + ["angry"], ["sad"] * 10
-    assert unweighted_accuracy(y_true, y_pred) == 0.5
-    assert weighted_accuracy(y_true, y_pred) == 0.9
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 1, 0], [True, False, False, True], ["a", "b", "b", "a"]])
-def test_every_kind_of_label_is_taken(labels):
-    wrong = [labels[0]] * 4
+@pytest.mark.parametrize("labels", [[0, 1, 1, 1], [True, False, False, False], ["a", "b", "b", "b"]])
+def test_accuracies_of_any_labels_differ_where_classes_are_unequal(labels):
     assert unweighted_accuracy(labels, labels) == weighted_accuracy(labels, labels) == 1.0
-    assert unweighted_accuracy(labels, wrong) == weighted_accuracy(labels, wrong) == 0.5
+    wrong = [labels[1]] * 4
+    assert (unweighted_accuracy(labels, wrong), weighted_accuracy(labels, wrong)) == (0.5, 0.75)
 
 
-def test_a_class_that_is_predicted_only_does_not_count():
-    assert unweighted_accuracy(["sad", "sad", "angry"], ["sad", "calm", "angry"]) == 0.75
-
-
-def test_a_class_without_weight_does_not_count():
-    y_true, y_pred = ["sad", "sad", "angry"], ["sad", "angry", "sad"]
-    assert unweighted_accuracy(y_true, y_pred, sample_weight=[1, 1, 0]) == 0.5
-
-
-def test_a_single_class_is_scored_by_its_recall():
-    assert unweighted_accuracy(["sad"] * 4, ["sad", "sad", "sad", "calm"]) == 0.75
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "weight", "expected"),
+    [
+        (["sad", "sad", "angry"], ["sad", "calm", "angry"], None, 0.75),  # only predicted
+        (["sad", "sad", "angry"], ["sad", "angry", "sad"], [1, 1, 0], 0.5),  # without weight
+        (["sad"] * 4, ["sad", "sad", "sad", "calm"], None, 0.75),  # the only class
+    ],
+)
+def test_only_true_classes_with_weight_count(y_true, y_pred, weight, expected):
+    assert unweighted_accuracy(y_true, y_pred, sample_weight=weight) == expected
 
 
 @pytest.mark.parametrize("metric", [unweighted_accuracy, weighted_accuracy])
-def test_accuracies_reject_what_is_no_pair_of_label_vectors(metric):
-    with pytest.raises(ValueError, match="y_true has 2 labels but y_pred has 1"):
-        metric(["sad", "calm"], ["sad"])
-    with pytest.raises(ValueError, match="y_true is empty"):
-        metric([], [])
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        metric([0.1, 0.7], [0.1, 0.7])
-    with pytest.raises(ValueError, match="should be a 1d array"):
-        metric([[0, 1], [1, 0]], [[0, 1], [1, 0]])
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        (["sad", "calm"], ["sad"], "y_true has 2 labels but y_pred has 1"),
+        ([], [], "y_true is empty"),
+        ([0.1, 0.7], [0.1, 0.7], "Unknown label type: continuous"),
+        ([[0, 1], [1, 0]], [[0, 1], [1, 0]], "should be a 1d array"),
+    ],
+)
+def test_accuracies_reject_other_input(metric, y_true, y_pred, message):
+    with pytest.raises(ValueError, match=message):
+        metric(y_true, y_pred)
 
 
 def test_scorers_work_in_cross_validation():
@@ -119,13 +110,18 @@ def test_scorers_work_in_cross_validation():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_ratio_equals_a_naive_loop(seed):
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e-3, 7.0, 1e200])
+def test_ratio_equals_a_naive_loop_at_any_scale_and_place(seed, scale):
     rng = np.random.default_rng(seed)
     embedding, y = rng.normal(size=(50, 6)), LABELS[rng.integers(0, 4, 50)]
-    assert intra_inter_ratio(embedding, y) == pytest.approx(ratio_by_loop(embedding, y), rel=1e-12)
+    kept = embedding.copy()
+    expected = ratio_by_loop(embedding, y)
+    assert intra_inter_ratio(scale * embedding, y) == pytest.approx(expected, rel=1e-12)
+    assert intra_inter_ratio(embedding - rng.normal(size=6), y) == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_array_equal(embedding, kept)
 
 
-def test_ratio_falls_as_classes_tighten_and_part():
+def test_ratio_falls_with_tighter_and_more_distant_classes():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], 20)
     noise, centers = rng.normal(size=(60, 4)), rng.normal(size=(3, 4))
@@ -134,41 +130,30 @@ def test_ratio_falls_as_classes_tighten_and_part():
     assert intra_inter_ratio(3 * centers[y] + noise, y) < loose
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1e-3, 7.0, 1e200])
-def test_ratio_does_not_depend_on_scale_or_place(scale):
-    embedding = np.array([[0.0, 1.0], [2.0, 0.0], [8.0, 3.0], [9.0, 9.0], [5.0, -4.0]])
-    y = ["sad", "sad", "calm", "calm", "calm"]
-    expected = ratio_by_loop(embedding, y)
-    assert intra_inter_ratio(scale * embedding, y) == pytest.approx(expected, rel=1e-12)
-    assert intra_inter_ratio(embedding - [4.0, 5.0], y) == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize(
+    ("embedding", "expected"),
+    [
+        ([[1.0], [1.0], [4.0], [4.0]], 0.0),  # each item at its class mean
+        ([[-1.0], [1.0], [-2.0], [2.0]], np.inf),  # equal class means
+        ([[3.0]] * 4, np.inf),
+        ([[0.0]] * 4, np.inf),
+    ],
+)
+def test_ratio_of_degenerate_embeddings(embedding, expected):
+    assert intra_inter_ratio(embedding, [0, 0, 1, 1]) == expected
 
 
-def test_ratio_of_points_on_their_means_is_zero():
-    assert intra_inter_ratio([[1.0], [1.0], [4.0], [4.0]], [0, 0, 1, 1]) == 0.0
-
-
-@pytest.mark.parametrize("embedding", [[[-1.0], [1.0], [-2.0], [2.0]], [[3.0]] * 4, [[0.0]] * 4])
-def test_ratio_of_coinciding_means_is_infinite(embedding):
-    assert intra_inter_ratio(embedding, [0, 0, 1, 1]) == np.inf
-
-
-def test_ratio_leaves_its_input_alone():
-    embedding = np.array([[0.0], [2.0], [8.0], [10.0]])
-    kept = embedding.copy()
-    assert intra_inter_ratio(embedding, [0, 0, 1, 1]) == 0.125
-    np.testing.assert_array_equal(embedding, kept)
-
-
-def test_ratio_rejects_what_has_no_meaning():
-    with pytest.raises(ValueError, match=r"needs two classes or more, got \['sad'\] in y"):
-        intra_inter_ratio([[0.0], [1.0]], ["sad", "sad"])
-    with pytest.raises(ValueError, match="embedding has 2 rows but y has 3 labels"):
-        intra_inter_ratio([[0.0], [1.0]], ["sad", "sad", "calm"])
-    with pytest.raises(ValueError, match="embedding contains NaN"):
-        intra_inter_ratio([[0.0], [np.nan]], ["sad", "calm"])
-    with pytest.raises(ValueError, match="embedding contains infinity"):
-        intra_inter_ratio([[0.0], [np.inf]], ["sad", "calm"])
-    with pytest.raises(ValueError, match="Expected 2D array"):
-        intra_inter_ratio([0.0, 1.0], ["sad", "calm"])
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        intra_inter_ratio([[0.0], [1.0]], [0.2, 0.7])
+@pytest.mark.parametrize(
+    ("embedding", "y", "message"),
+    [
+        ([[0.0], [1.0]], ["sad", "sad"], r"needs two classes or more, got \['sad'\] in y"),
+        ([[0.0], [1.0]], ["sad", "sad", "calm"], "embedding has 2 rows but y has 3 labels"),
+        ([[0.0], [np.nan]], ["sad", "calm"], "embedding contains NaN"),
+        ([[0.0], [np.inf]], ["sad", "calm"], "embedding contains infinity"),
+        ([0.0, 1.0], ["sad", "calm"], "Expected 2D array"),
+        ([[0.0], [1.0]], [0.2, 0.7], "Unknown label type: continuous"),
+    ],
+)
+def test_ratio_rejects_other_input(embedding, y, message):
+    with pytest.raises(ValueError, match=message):
+        intra_inter_ratio(embedding, y)

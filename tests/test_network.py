@@ -1,4 +1,4 @@
-"""The network: padding, degenerate sizes, variants."""
+"""The network: padding, degenerate sizes, variants, batch normalisation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skser import SpectrogramNetwork
-from skser.nn._batch_norm import MaskedBatchNorm2d
+from skser.nn import MaskedBatchNorm2d, SpectrogramNetwork
 
 VARIANTS = [
     {},
@@ -39,44 +38,30 @@ def padded() -> tuple[torch.Tensor, torch.Tensor]:
 def test_output_does_not_depend_on_padding_or_batch(padded, variant):
     S, lengths = padded
     network = make(**variant)
-    garbage = S.clone()
-    for item, length in zip(garbage, lengths, strict=True):
+    with_nan = S.clone()
+    for item, length in zip(with_nan, lengths, strict=True):
         item[:, length:] = torch.nan
     with torch.no_grad():
         together = network(S, lengths)
-        with_nan = network(garbage, lengths)
-        alone = [network(S[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths)]
-    for index in range(2):
-        torch.testing.assert_close(with_nan[index], together[index], rtol=0, atol=0)
-        alone_index = torch.cat([outputs[index] for outputs in alone])
-        torch.testing.assert_close(alone_index, together[index], rtol=0, atol=1e-6)
-
-
-def test_without_lengths_padding_would_matter(padded):
-    S, lengths = padded
-    network = make()
-    with torch.no_grad():
-        right, wrong = network(S, lengths)[1], network(S, torch.full((6,), 97))[1]
-    assert (right - wrong)[1:].abs().max() > 1e-3
+        one_by_one = [network(S[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths)]
+        one_by_one = [torch.cat(outputs) for outputs in zip(*one_by_one, strict=True)]
+        torch.testing.assert_close(network(with_nan, lengths), together, rtol=0, atol=0)
+        torch.testing.assert_close(tuple(one_by_one), together, rtol=0, atol=1e-6)
+        without_lengths = network(S, torch.full((6,), 97))
+    assert (without_lengths[1] - together[1])[1:].abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("n_bins", [1, 2, 3, 17])
-@pytest.mark.parametrize("n_frames", [1, 2, 5])
-def test_works_from_one_bin_and_one_frame_upwards(variant, n_bins, n_frames):
-    network = SpectrogramNetwork(n_bins, 2, **variant)
+@pytest.mark.parametrize(
+    "shape", [(n_bins, n_frames) for n_bins in (1, 2, 3, 17) for n_frames in (1, 2, 5)] + [(20, 12_000)]
+)
+def test_any_number_of_bins_and_frames_is_possible(variant, shape):
+    network = SpectrogramNetwork(shape[0], 2, **variant)
     for training in (True, False):
-        logits, embedding = network.train(training)(
-            torch.randn(1, n_bins, n_frames), torch.tensor([n_frames])
-        )
+        with torch.no_grad():
+            logits, embedding = network.train(training)(torch.randn(1, *shape), torch.tensor([shape[1]]))
         assert logits.shape == (1, 2)
         assert torch.isfinite(embedding).all()
-
-
-def test_long_spectrogram_passes():
-    with torch.no_grad():
-        logits, _ = make()(torch.randn(1, 20, 12_000), torch.tensor([12_000]))
-    assert torch.isfinite(logits).all()
 
 
 def test_training_does_not_depend_on_padding(padded):
@@ -96,9 +81,8 @@ def test_spectrograms_are_standardised(padded):
     network = make()
     plain = network(S, lengths)[0]
     network.standardise_with(mean, std)
-    torch.testing.assert_close(
-        network(S * std[:, None] + mean[:, None], lengths)[0], plain, rtol=1e-4, atol=1e-5
-    )
+    scaled = network(S * std[:, None] + mean[:, None], lengths)[0]
+    torch.testing.assert_close(scaled, plain, rtol=1e-4, atol=1e-5)
     assert {"bin_mean", "bin_std"} <= set(network.state_dict())
 
 
@@ -106,14 +90,9 @@ def test_default_has_the_documented_shape():
     network = SpectrogramNetwork(64, 4)
     kernels = [tuple(block.conv.weight.shape) for block in network.convolutions]
     assert kernels == [(24, 1, 7, 7), (32, 24, 3, 3), (48, 32, 3, 3), (64, 48, 3, 3)]
-    assert [block.stride for block in network.convolutions] == [
-        (4, 2),
-        (2, 2),
-        (2, 2),
-        (1, 2),
-    ]  # time, frequency
-    assert network.rnn.hidden_size == 64
-    assert network.rnn.bidirectional
+    strides = [block.stride for block in network.convolutions]  # time, frequency
+    assert strides == [(4, 2), (2, 2), (2, 2), (1, 2)]
+    assert (network.rnn.hidden_size, network.rnn.bidirectional) == (64, True)
     assert network.embedding.out_features == 64
 
 
@@ -136,74 +115,10 @@ def test_bad_parameters_are_named(parameters, error, message):
         SpectrogramNetwork(8, 2, **parameters)
 
 
-def masked_batch_norm_by_hand(x, mask, weight, bias, eps=1e-5):
-    valid = mask.bool().expand_as(x)
-    columns = []
-    for channel in range(x.shape[1]):
-        values = x[:, channel][valid[:, channel]]
-        normal = (x[:, channel] - values.mean()) / (values.var(correction=0) + eps).sqrt()
-        columns.append((normal * weight[channel] + bias[channel]) * mask[:, 0])
-    return torch.stack(columns, dim=1)
-
-
-@pytest.fixture
-def activations() -> tuple[torch.Tensor, torch.Tensor]:
-    x = 3 + torch.randn(3, 2, 5, 4, dtype=torch.double, generator=torch.Generator().manual_seed(2))
-    mask = (torch.arange(5) < torch.tensor([[5], [2], [3]])).double()[:, None, :, None]
-    return x, mask
-
-
-def padding_of(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.nonzero(mask[:, 0, :, 0] == 0, as_tuple=True)
-
-
-def test_batch_norm_counts_valid_frames_alone(activations):
-    x, mask = activations
-    norm = MaskedBatchNorm2d(2).double()
-    nn.init.uniform_(norm.weight)
-    nn.init.uniform_(norm.bias)
-    expected = masked_batch_norm_by_hand(x, mask, norm.weight, norm.bias)
-    torch.testing.assert_close(norm(x.clone(), padding_of(mask)), expected)
-    valid = x.transpose(0, 1)[:, mask[:, 0].bool().expand(3, 5, 4)]
-    torch.testing.assert_close(norm.running_mean, 0.1 * valid.mean(1))
-    torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * valid.var(1))
-
-
-@pytest.mark.parametrize("with_mask", [True, False])
-def test_gradient_of_batch_norm(activations, with_mask):
-    x, mask = activations
-    norm = MaskedBatchNorm2d(2).double()
-    padding = padding_of(mask) if with_mask else None
-    assert torch.autograd.gradcheck(lambda x: norm(x.clone(), padding), (x.requires_grad_(),))
-    for parameter in (norm.weight, norm.bias):
-        loss = norm(x.clone(), padding).pow(3).sum()
-        (gradient,) = torch.autograd.grad(loss, parameter)
-        with torch.no_grad():
-            parameter[0] += 1e-6
-            ahead = norm(x.clone(), padding).pow(3).sum()
-            parameter[0] -= 1e-6
-        torch.testing.assert_close(gradient[0], (ahead - loss) / 1e-6, rtol=1e-3, atol=1e-3)
-
-
-def test_batch_norm_without_padding_is_torchs(activations):
-    x, _ = activations
-    ours, theirs = MaskedBatchNorm2d(2).double(), nn.BatchNorm2d(2).double()
-    torch.testing.assert_close(ours(x), theirs(x))
-    torch.testing.assert_close(ours.running_var, theirs.running_var)
-    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
-
-
-def test_batch_norm_of_one_value_gives_the_bias():
-    norm = MaskedBatchNorm2d(1)
-    nn.init.constant_(norm.bias, 0.25)
-    assert norm(torch.full((1, 1, 1, 1), 7.0)).item() == 0.25
-
-
 @pytest.mark.parametrize("rnn", ["gru", "lstm"])
-def test_integers_of_numpy_do_as_sizes(rnn):
-    """As a search over np.arange hands them over."""
+def test_sizes_may_be_integers_of_numpy(rnn):
     sizes = {"channels": tuple(np.array([4, 6])), "rnn_units": np.int64(5), "embedding_dim": np.int64(3)}
-    _, embedding = make(rnn=rnn, **sizes).eval()(torch.zeros(1, 20, 9), torch.tensor([9]))
+    _, embedding = make(rnn=rnn, **sizes)(torch.zeros(1, 20, 9), torch.tensor([9]))
     assert embedding.shape == (1, 3)
 
 
@@ -221,10 +136,60 @@ def test_hooks_see_outputs_and_gradients(part, training, padded):
     assert output.min() < 0  # before the activation
 
 
-def test_second_derivative_says_that_there_is_none(padded):
+def test_second_derivative_raises(padded):
     network = make().train()
     (gradient,) = torch.autograd.grad(
         network(*padded)[0].sum(), network.convolutions[0].conv.weight, create_graph=True
     )
     with pytest.raises(RuntimeError, match="differentiate twice"):
         gradient.sum().backward()
+
+
+@pytest.fixture
+def activations() -> tuple[torch.Tensor, torch.Tensor]:
+    """Values of shape (3, 2, 5, 4), and which frames of each item are valid."""
+    x = 3 + torch.randn(3, 2, 5, 4, dtype=torch.double, generator=torch.Generator().manual_seed(2))
+    return x, torch.arange(5) < torch.tensor([[5], [2], [3]])
+
+
+def test_batch_norm_counts_only_valid_frames(activations):
+    x, is_valid = activations
+    norm = MaskedBatchNorm2d(2).double()
+    nn.init.uniform_(norm.weight)
+    nn.init.uniform_(norm.bias)
+    y = norm(x.clone(), torch.nonzero(~is_valid, as_tuple=True))
+    for channel in range(2):
+        values = x[:, channel][is_valid]
+        normal = (x[:, channel] - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
+        expected = (normal * norm.weight[channel] + norm.bias[channel]) * is_valid[:, :, None]
+        torch.testing.assert_close(y[:, channel], expected)
+        torch.testing.assert_close(norm.running_mean[channel], 0.1 * values.mean())
+        torch.testing.assert_close(norm.running_var[channel], 0.9 + 0.1 * values.var())
+
+
+@pytest.mark.parametrize("is_padded", [True, False])
+def test_gradient_of_batch_norm(activations, is_padded):
+    x, is_valid = activations
+    norm = MaskedBatchNorm2d(2).double()
+    padding = torch.nonzero(~is_valid, as_tuple=True) if is_padded else None
+
+    def normalise(x, weight, bias):
+        parameters = {"weight": weight, "bias": bias}
+        return torch.func.functional_call(norm, parameters, (x.clone(), padding))
+
+    inputs = (x, norm.weight.detach().clone(), norm.bias.detach().clone())
+    assert torch.autograd.gradcheck(normalise, [value.requires_grad_() for value in inputs])
+
+
+def test_batch_norm_without_padding_is_that_of_torch(activations):
+    x, _ = activations
+    ours, theirs = MaskedBatchNorm2d(2).double(), nn.BatchNorm2d(2).double()
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
+def test_batch_norm_of_one_value_is_the_bias():
+    norm = MaskedBatchNorm2d(1)
+    nn.init.constant_(norm.bias, 0.25)
+    assert norm(torch.full((1, 1, 1, 1), 7.0)).item() == 0.25

@@ -21,9 +21,9 @@ from ..training import (
     Checkpoint,
     EarlyStopping,
     TrainingData,
-    hold_out,
     make_checkpoint,
     train_net,
+    train_validation_split,
 )
 from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._net import fitted_attributes, make_net
@@ -354,7 +354,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Split into a training part and, with early stopping, a validation part."""
         if not self.early_stopping:
             return data.dataset(slice(None)), None
-        train, valid = hold_out(
+        train, valid = train_validation_split(
             data.y,
             speakers,
             validation=self.validation,

@@ -1,4 +1,4 @@
-"""Random changes of spectrograms while a network is trained, as a layer of the network."""
+"""Random changes of spectrograms during training, as a layer of the network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from torch.nn import functional
 from .._utils import check_number, to_device
 
 _SHARES = ("time_stretch", "frequency_warp", "frequency_mask", "time_mask")
-_PARAMETERS = (*_SHARES, "gain")
-
-MODERATE = {
+_MODERATE = {  # all parameters
     "time_stretch": 0.2,
     "frequency_warp": 0.1,
     "gain": 6.0,
@@ -26,10 +24,10 @@ MODERATE = {
 class SpectrogramAugmentation(nn.Module):
     """Stretch, warp, amplify and mask the spectrograms of a batch, each item differently.
 
-    What changes is what differs between speakers and recordings and says little about the emotion: the
-    speed of speech, the length of the vocal tract [1]_, the level, and single bands or moments [2]_. In
-    evaluation mode nothing is changed. The random numbers are torch's, drawn on the CPU wherever the batch
-    is, so that a GPU gets the same ones and nobody has to ask it how long the stretched items are.
+    The changes imitate differences between speakers and recordings that say little about the emotion: the
+    speed of speech, the length of the vocal tract [1]_, the level, and missing bands or moments [2]_. In
+    evaluation mode nothing changes. Random numbers are drawn on the CPU from torch's generator wherever the
+    batch is, so that a GPU gets the same ones and the CPU knows the new lengths without waiting for it.
 
     Parameters
     ----------
@@ -38,7 +36,7 @@ class SpectrogramAugmentation(nn.Module):
     frequency_warp : float, default=0.0
         The frequency axis is multiplied by a factor drawn from [1 - `frequency_warp`,
         1 + `frequency_warp`]; in [0, 1). On Mel bands, which grow less than linearly with the frequency,
-        0.05 stands for vocal tracts that differ by about a tenth.
+        0.05 corresponds to vocal tracts that differ by about a tenth.
     gain : float, default=0.0
         The level is changed by up to this many dB in either direction; at least 0.
     frequency_mask : float, default=0.0
@@ -56,7 +54,7 @@ class SpectrogramAugmentation(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skser.augmentation import SpectrogramAugmentation
+    >>> from skser.nn import SpectrogramAugmentation
     >>> augmentation = SpectrogramAugmentation(time_stretch=0.2, time_mask=0.1)
     >>> S, lengths = augmentation(torch.zeros(2, 40, 100), torch.tensor([100, 50]), torch.zeros(40))
     >>> bool((lengths >= torch.tensor([80, 40])).all() and (lengths <= torch.tensor([120, 60])).all())
@@ -73,34 +71,33 @@ class SpectrogramAugmentation(nn.Module):
         time_mask: float = 0.0,
     ) -> None:
         super().__init__()
-        shares = zip(_SHARES, (time_stretch, frequency_warp, frequency_mask, time_mask), strict=True)
-        for name, value in shares:
-            check_number(name, value, low=0, high=1, closed="left")
-        check_number("gain", gain, low=0)
         self.time_stretch = time_stretch
         self.frequency_warp = frequency_warp
         self.gain = gain
         self.frequency_mask = frequency_mask
         self.time_mask = time_mask
+        for name in _SHARES:
+            check_number(name, getattr(self, name), low=0, high=1, closed="left")
+        check_number("gain", gain, low=0)
 
     def forward(self, S: Tensor, lengths: Tensor, fill: Tensor) -> tuple[Tensor, Tensor]:
-        """Change a batch, in training mode.
+        """Change a batch in training mode, and return it unchanged in evaluation mode.
 
         Parameters
         ----------
         S : Tensor of shape (batch, n_bins, n_frames)
-            Padded spectrograms in dB; what stands behind an item's end does not matter.
+            Padded spectrograms in dB; the values after an item's end do not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item; best on the CPU, since a GPU must be waited for.
+            Frames of each item; best on the CPU, which would otherwise wait for the GPU.
         fill : Tensor of shape (n_bins,)
-            What masked cells become.
+            Value of masked cells in each bin.
 
         Returns
         -------
         S : Tensor of shape (batch, n_bins, n_new_frames)
             The changed spectrograms.
         lengths : Tensor of shape (batch,)
-            Their frames, on the CPU.
+            Frames of each changed item, on the CPU.
         """
         if not self.training:
             return S, lengths
@@ -111,19 +108,19 @@ class SpectrogramAugmentation(nn.Module):
             S = S + to_device(self.gain * _symmetric(len(S)), S)[:, None, None]
         if self.frequency_mask:
             size = torch.full((len(S),), float(S.shape[1]))
-            S = torch.where(_span(size, self.frequency_mask, S)[:, :, None], fill[:, None], S)
+            S = torch.where(_random_span(size, self.frequency_mask, S)[:, :, None], fill[:, None], S)
         if self.time_mask:
-            S = torch.where(_span(lengths, self.time_mask, S, axis=2)[:, None, :], fill[:, None], S)
+            S = torch.where(_random_span(lengths, self.time_mask, S, axis=2)[:, None, :], fill[:, None], S)
         return S, lengths
 
     def _resample(self, S: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Read each item at stretched times and warped frequencies, by linear interpolation."""
         n_bins, n_frames = S.shape[1:]
         inside = torch.arange(n_frames, device=S.device) < to_device(lengths, S)[:, None]
-        S = torch.where(inside[:, None], S, 0.0)  # NaN times a weight of zero would be NaN
+        S = torch.where(inside[:, None], S, 0.0)  # padding may be NaN, and NaN times zero is NaN
         stretched = (lengths * (1 + self.time_stretch * _symmetric(len(S)))).round().long().clamp(min=1)
         frames = torch.arange(int(stretched.max()), device=S.device)
-        # The first frame stays the first and the last the last.
+        # The first and the last frame keep their places.
         pace = to_device((lengths - 1) / (stretched - 1).clamp(min=1), S)
         times = frames * pace[:, None]  # (batch, n_new_frames)
         times = torch.minimum(times, to_device(lengths - 1, S)[:, None])
@@ -144,24 +141,21 @@ class SpectrogramAugmentation(nn.Module):
         str
             The parameters.
         """
-        return (
-            f"time_stretch={self.time_stretch}, frequency_warp={self.frequency_warp}, gain={self.gain}, "
-            f"frequency_mask={self.frequency_mask}, time_mask={self.time_mask}"
-        )
+        return ", ".join(f"{name}={getattr(self, name)}" for name in _MODERATE)
 
 
 def make_augmentation(augmentation: str | Mapping[str, Any] | None) -> SpectrogramAugmentation | None:
-    """Make the layer that a parameter describes."""
+    """Make the layer from a parameter of the classifier or the network."""
     if augmentation is None:
         return None
     if isinstance(augmentation, str) and augmentation == "moderate":
-        augmentation = MODERATE
+        augmentation = _MODERATE
     if not isinstance(augmentation, Mapping):
         raise TypeError(f'augmentation must be "moderate", a dict or None, got {augmentation!r}.')
-    unknown = sorted(set(augmentation) - set(_PARAMETERS), key=str)
+    unknown = sorted(set(augmentation) - set(_MODERATE), key=str)
     if unknown:
         raise ValueError(
-            f"augmentation has no {', '.join(map(repr, unknown))}: its keys are {', '.join(_PARAMETERS)}."
+            f"augmentation has no {', '.join(map(repr, unknown))}: its keys are {', '.join(_MODERATE)}."
         )
     return SpectrogramAugmentation(**augmentation)
 
@@ -171,8 +165,8 @@ def _symmetric(n: int) -> Tensor:
     return 2 * torch.rand(n) - 1
 
 
-def _span(size: Tensor, share: float, S: Tensor, axis: int = 1) -> Tensor:
-    """Mark one span within the first `size` positions of an axis, up to a share of them: (batch, n)."""
+def _random_span(size: Tensor, share: float, S: Tensor, axis: int = 1) -> Tensor:
+    """Mark one span of up to a share of the first `size` positions of an axis: (batch, n)."""
     width = (torch.rand(size.shape) * (share * size + 1)).floor()
     first = (torch.rand(size.shape) * (size - width + 1)).floor()
     position = torch.arange(S.shape[axis], device=S.device)

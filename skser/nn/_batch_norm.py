@@ -13,15 +13,15 @@ Padding = tuple[Tensor, Tensor]  # items and frames
 
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the valid frames of padded items; the padding comes out as zero."""
+    """Batch normalisation over the valid frames of padded items; padding becomes zero."""
 
-    # With torch's own, padding is counted like data while training, so that what is learned depends on which
-    # items share a batch. Without padding both agree; unlike torch's, this one also trains on a single value
-    # per channel, which it maps to the bias.
+    # torch's layer counts padding as data, so that training depends on which items share a batch. Without
+    # padding both layers agree, except that this one also trains on a single value per channel, which it maps
+    # to the bias.
     # Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     # covariate shift", ICML 2015.
 
-    # Always there, unlike in torch's own, where they can be turned off.
+    # In torch's layer these may be None.
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
@@ -38,7 +38,6 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             )
             return y if padding is None else _clear(y, padding)
         n_frames = input.shape[0] * input.shape[2] - (0 if padding is None else len(padding[0]))
-        # A plain float serves as the count: it enters products with tensors alone.
         n_valid = float(input.shape[3] * n_frames)
         y, mean, var = _MaskedNormalisation.apply(
             input, self.weight, self.bias, *(padding or (None, None)), n_valid, self.eps
@@ -55,9 +54,9 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _MaskedNormalisation(torch.autograd.Function):
-    """Normalise by mean and variance of the valid values, in as many passes as torch's own takes."""
+    """Normalise by mean and variance of the valid values, in as many passes as torch's own layer."""
 
-    # Of the padding no more is touched than itself: a pass over everything for a mask takes as long as one of
+    # Padding is written by its indices: multiplying all values by a mask would take as long as one pass of
     # the normalisation.
 
     @staticmethod
@@ -72,14 +71,14 @@ class _MaskedNormalisation(torch.autograd.Function):
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         padding = None if items is None or frames is None else (items, frames)
-        x = x.detach()  # the same numbers, which a hook may have made a view that forbids writing to it
+        x = x.detach()  # a hook may have made x a view that must not be written to
         if padding is not None:
             _clear(x, padding)
-        # The pass that torch's own layer makes; var_mean is several times slower on channels-last tensors.
-        # Of half precision the statistics are taken in the type of the weights.
+        # As in torch's own layer; var_mean is several times slower on channels-last tensors. Statistics of
+        # half precision are computed in the type of the weights.
         mean, var = torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0)
         if padding is not None:
-            # Padding is zero by now: sums over everything are sums over the valid values.
+            # Padding is zero: sums over all values are sums over the valid ones.
             share = x.numel() / x.shape[1] / n_valid
             square = (var + mean.square()) * share
             mean = mean * share
@@ -97,15 +96,15 @@ class _MaskedNormalisation(torch.autograd.Function):
         padding = None if items is None else (items, frames)
         dy = grad_outputs[0]
         r = (var + ctx.eps).rsqrt()
-        # dw = sum(dy x^), db = sum(dy), where x^ = (x - mean) r and r = 1 / std. A GPU wants mean and r
-        # beside the statistics that they come from.
+        # dw = sum(dy x^), db = sum(dy), where x^ = (x - mean) r and r = 1 / std. On a GPU torch needs mean
+        # and r in addition to the running statistics.
         _, dw, db = torch.ops.aten.native_batch_norm_backward(
             dy, x, weight, mean, var, mean, r, False, ctx.eps, [False, True, True]
         )
-        if padding is not None:  # where x is zero, and gradients do not count
+        if padding is not None:  # subtract its part of the sums: x is zero there
             outside = dy.transpose(1, 2)[padding].sum((0, 2), dtype=weight.dtype)
             dw, db = dw + outside * mean * r, db - outside
-        # dx = w r (dy - (db + x^ dw) / n): two passes, of which the first holds all but dy.
+        # dx = w r (dy - (db + x^ dw) / n) in two passes: first all terms without dy.
         scale = -weight * r / ctx.n_valid
         slope = scale * dw * r
         dx = torch.addcmul(
@@ -117,10 +116,10 @@ class _MaskedNormalisation(torch.autograd.Function):
 
 def _clear(x: Tensor, padding: Padding) -> Tensor:
     """Set the padding of (B, C, T, F) to zero in place."""
-    x.transpose(1, 2).index_put_(padding, x.new_zeros(()))  # a plain 0 would have to be copied to a GPU
+    x.transpose(1, 2).index_put_(padding, x.new_zeros(()))  # a Python 0 would be copied to a GPU
     return x
 
 
 def _per_channel(values: Tensor) -> Tensor:
-    """Give (C,) the shape (1, C, 1, 1)."""
+    """Reshape (C,) to (1, C, 1, 1)."""
     return values[None, :, None, None]

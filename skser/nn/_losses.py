@@ -1,4 +1,4 @@
-"""Center loss, and the criterion that joins it with cross-entropy."""
+"""Center loss, and the criterion that adds it to cross-entropy."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class CenterLoss(nn.Module):
     r"""Half the mean squared distance of embeddings to the center of their class.
 
     After Wen et al. [1]_: :math:`L_C = \frac{1}{2m} \sum_i \|z_i - c_{y_i}\|^2` over the m items of a
-    batch. The centers are no parameters of an optimizer. `update` moves them by
+    batch. The centers are not parameters of an optimizer: `update` moves them by
 
     .. math:: c_j \leftarrow c_j - \alpha \frac{\sum_{i: y_i = j} (c_j - z_i)}{1 + n_j}
 
-    where n_j items of the batch are of class j, so that classes absent from a batch do not move.
+    where n_j items of the batch are of class j. Centers of classes absent from the batch do not move.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class CenterLoss(nn.Module):
     embedding_dim : int
         Size of the embeddings, 1 or more.
     alpha : float, default=0.5
-        Rate of the centers, in [0, 1]. At 0 they stay where they are.
+        Rate of the centers, in [0, 1]. At 0 they do not move.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class CenterLoss(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skser import CenterLoss
+    >>> from skser.nn import CenterLoss
     >>> center_loss = CenterLoss(n_classes=2, embedding_dim=2, alpha=0.5)
     >>> z, y = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([0, 0])
     >>> float(center_loss(z, y))
@@ -111,7 +111,7 @@ class CenterLoss(nn.Module):
         y : Tensor of shape (batch,)
             Class numbers.
         """
-        # A product with the one-hot labels adds in one order everywhere, on a GPU too; index_add_ would not.
+        # A product with one-hot labels adds in the same order every time; on a GPU, index_add_ would not.
         member = functional.one_hot(y, len(self.centers)).to(self.centers.dtype)  # (batch, n_classes)
         to_centers = self.centers[y] - embedding.detach().to(self.centers.dtype)
         self.centers -= self.alpha * (member.T @ to_centers) / (1 + member.sum(dim=0))[:, None]
@@ -131,8 +131,8 @@ class CenterLoss(nn.Module):
 class CenterLossCriterion(nn.Module):
     r"""Cross-entropy plus center loss: :math:`L = L_S + \lambda L_C`.
 
-    After Dai et al. [1]_. With weights both losses are means over the batch weighted by the class
-    weight times the item's weight, as torch's cross-entropy weighs.
+    After Dai et al. [1]_. With weights, both losses are means over the batch weighted by the class
+    weight times the item's weight, as in torch's cross-entropy.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ class CenterLossCriterion(nn.Module):
     embedding_dim : int
         Size of the embeddings.
     center_lambda : float, default=0.3
-        Weight of the center loss, at least 0. At 0 the gradient is that of cross-entropy alone, bit
-        for bit; the centers move nevertheless.
+        Weight of the center loss, at least 0. At 0 the gradient is that of cross-entropy, bit for bit;
+        `CenterLoss.update` still moves the centers.
     center_alpha : float, default=0.5
         Rate of the centers, in [0, 1].
     class_weight : Tensor of shape (n_classes,), default=None
@@ -161,7 +161,7 @@ class CenterLossCriterion(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skser import CenterLossCriterion
+    >>> from skser.nn import CenterLossCriterion
     >>> criterion = CenterLossCriterion(n_classes=2, embedding_dim=1, center_lambda=0.5)
     >>> logits, z, y = torch.zeros(2, 2), torch.tensor([[2.0], [0.0]]), torch.tensor([0, 1])
     >>> cross_entropy, center = criterion.parts((logits, z), y)
@@ -213,7 +213,7 @@ class CenterLossCriterion(nn.Module):
         Parameters
         ----------
         cross_entropy, center : Tensor
-            What `parts` gives.
+            The two results of `parts`.
 
         Returns
         -------
@@ -225,7 +225,7 @@ class CenterLossCriterion(nn.Module):
     def parts(
         self, outputs: tuple[Tensor, Tensor], y: Tensor, sample_weight: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Compute the two losses apart.
+        """Compute the two losses separately.
 
         Parameters
         ----------
@@ -241,17 +241,18 @@ class CenterLossCriterion(nn.Module):
         cross_entropy : Tensor
             Cross-entropy, a scalar.
         center : Tensor
-            Center loss, a scalar, not yet multiplied by lambda.
+            Center loss, a scalar, not multiplied by lambda.
         """
         logits, embedding = outputs
-        weight = self._weight(y, sample_weight)
+        weight = self._item_weight(y, sample_weight)
         if weight is None:
             cross_entropy = functional.cross_entropy(logits, y)
         else:
             cross_entropy = _weighted_mean(functional.cross_entropy(logits, y, reduction="none"), weight)
         return cross_entropy, self.center_loss(embedding, y, weight)
 
-    def _weight(self, y: Tensor, sample_weight: Tensor | None) -> Tensor | None:
+    def _item_weight(self, y: Tensor, sample_weight: Tensor | None) -> Tensor | None:
+        """Multiply the weight of each item's class by that of the item."""
         if self.class_weight is None:
             return sample_weight
         of_class = self.class_weight[y]
@@ -259,7 +260,7 @@ class CenterLossCriterion(nn.Module):
 
 
 def _weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Average over the batch; zero where all weights are zero, so that such a batch teaches nothing."""
+    """Average over the batch; a batch whose weights are all zero has the loss zero."""
     if weight is None:
         return values.mean()
     weight = weight.to(values.dtype)

@@ -26,12 +26,11 @@ _RNN = {"gru": nn.GRU, "lstm": nn.LSTM}
 class SpectrogramNetwork(nn.Module):
     """Convolutions and a bidirectional recurrent layer from spectrograms to embeddings and logits.
 
-    The shape is that of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3 with
-    max-pooling behind each, one bidirectional recurrent layer, a fully connected embedding and the
-    class scores. The first convolution has strides of 2 in frequency and 4 in time and the last
-    pooling acts on frequency alone, which is cheaper than strides (2, 2) and
-    pooling over both. An item's output depends neither on the padding behind its end nor on the
-    other items of its batch (in evaluation mode).
+    The layers are those of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3, each with
+    max-pooling, one bidirectional recurrent layer, a fully connected embedding and the class scores. The
+    first convolution has strides of 2 in frequency and 4 in time, and the last pooling is over frequency
+    only, which costs less than strides of 2 and pooling over both. In evaluation mode an item's output
+    depends neither on its padding nor on the other items of its batch.
 
     Parameters
     ----------
@@ -49,12 +48,12 @@ class SpectrogramNetwork(nn.Module):
         How the recurrent outputs become one vector: the last output of each direction, or their
         mean weighted by attention over the frames.
     dropout : float, default=0.0
-        Probability, in [0, 1), with which inputs of the recurrent layer, the embedding and the
-        class scores are dropped while training.
+        Probability, in [0, 1), with which inputs of the recurrent layer, of the embedding and of the
+        class scores are dropped in training.
     embedding_dim : int, default=64
         Size of the embedding.
     augmentation : "moderate", dict or None, default=None
-        Random changes while training, by `SpectrogramAugmentation`: moderate ones (see
+        Random changes in training by `SpectrogramAugmentation`: moderate ones (see
         `CenterLossClassifier`), those with the parameters in the dictionary, or none.
 
     Attributes
@@ -70,7 +69,7 @@ class SpectrogramNetwork(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skser import SpectrogramNetwork
+    >>> from skser.nn import SpectrogramNetwork
     >>> network = SpectrogramNetwork(n_bins=40, n_classes=4).eval()
     >>> logits, embedding = network(torch.zeros(2, 40, 300), torch.tensor([300, 120]))
     >>> logits.shape, embedding.shape
@@ -103,7 +102,7 @@ class SpectrogramNetwork(nn.Module):
         self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
-        # torch's recurrent layers take no integers of NumPy, which a grid may hold.
+        # torch's recurrent layers reject integers of NumPy, which a search may pass.
         n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
         self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
         self.attention = Attention(2 * rnn_units) if pooling == "attention" else None
@@ -130,10 +129,9 @@ class SpectrogramNetwork(nn.Module):
         Parameters
         ----------
         spectrogram : Tensor of shape (batch, n_bins, n_frames)
-            Padded spectrograms; what stands behind an item's end does not matter.
+            Padded spectrograms; the values after an item's end do not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item, from 1 to n_frames; best on the CPU, wherever the spectrograms are, since a
-            GPU must be waited for.
+            Frames of each item, from 1 to n_frames; best on the CPU, which would otherwise wait for the GPU.
 
         Returns
         -------
@@ -144,14 +142,14 @@ class SpectrogramNetwork(nn.Module):
         """
         if self.augmentation is not None and self.training:
             spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
-        lengths = lengths.cpu()  # known without waiting for what the device computes
+        lengths = lengths.cpu()
         x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
         if bool((lengths < x.shape[2]).any()):
-            # where, not a product: 0 * NaN is NaN.
+            # Not a product with a mask: padding may be NaN, and 0 * NaN is NaN.
             x = torch.where(_mask(to_device(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
         for block in cast("Iterable[ConvolutionBlock]", self.convolutions):
             x, lengths = block(x, lengths)
-        # All that follows takes little of the time, and is computed in the type of the weights.
+        # The layers that follow take little time, and compute in the type of the weights.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
             z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
@@ -159,13 +157,13 @@ class SpectrogramNetwork(nn.Module):
 
     def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
-        packed, back = _pack(x, lengths)
+        packed, place = _pack(x, lengths)
         outputs, state = self.rnn(packed)
         if self.attention is not None:
             by_length, _ = nn.utils.rnn.pad_packed_sequence(
                 PackedSequence(outputs.data, outputs.batch_sizes), batch_first=True
             )
-            return self.attention(by_length.index_select(0, back), to_device(lengths, x))
+            return self.attention(by_length.index_select(0, place), to_device(lengths, x))
         last = state[0] if isinstance(state, tuple) else state  # (2, B, rnn_units)
         return torch.cat([last[0], last[1]], dim=1)
 
@@ -173,8 +171,8 @@ class SpectrogramNetwork(nn.Module):
 class ConvolutionBlock(nn.Module):
     """Convolution, batch normalisation, pooling, activation, in this order."""
 
-    # The activation follows the pooling: both are monotonic, so the result is the same at less cost. Padding
-    # is zero before the pooling, which the activation makes no difference to either.
+    # The activation follows the pooling: both are monotonic, so the result is the same at less cost, with
+    # padding of zero too.
 
     def __init__(
         self,
@@ -192,12 +190,12 @@ class ConvolutionBlock(nn.Module):
         self.stride = (stride[0] * pool[0], stride[1] * pool[1])  # of the whole block, in time and frequency
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, C, T, F) and the lengths, which are on the CPU, to those behind the block."""
+        """Apply the block to (B, C, T, F), and shorten the lengths, which are on the CPU."""
         x = self.conv(x)
         lengths = _shorten(lengths, self.conv_stride[0])
         x = self.norm(x, _padding(lengths, x))
         if self.pool != (1, 1):
-            # A window that hangs over the end pools what is there, so that one frame or bin is enough.
+            # With ceil_mode a window may pass the end, so that one frame or one bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
         return functional.relu(x), _shorten(lengths, self.pool[0])
 
@@ -231,7 +229,7 @@ def check_network_parameters(
 
 
 def _convolution_blocks(channels: Sequence[int]) -> list[ConvolutionBlock]:
-    """Make the stem and the further blocks; strides and pools are in (time, frequency)."""
+    """Make all convolution blocks; strides and pools are (time, frequency)."""
     blocks = [ConvolutionBlock(1, channels[0], 7, stride=(4, 2), pool=(1, 1))]
     for number, (n_in, n_out) in enumerate(pairwise(channels), start=2):
         pool = (1, 2) if number == len(channels) else (2, 2)
@@ -240,7 +238,7 @@ def _convolution_blocks(channels: Sequence[int]) -> list[ConvolutionBlock]:
 
 
 def _bins_left(n_bins: int, blocks: Sequence[ConvolutionBlock]) -> int:
-    """Count the bins behind the blocks."""
+    """Count the bins after the blocks."""
     for block in blocks:
         n_bins = -(-n_bins // block.stride[1])
     return n_bins
@@ -252,23 +250,21 @@ def _mask(lengths: Tensor, n_frames: int) -> Tensor:
 
 
 def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
-    """Give items and frames of the padding of (B, C, T, F), where that is; None if there is none."""
-    # They are found on the CPU: a GPU would have to be waited for.
+    """Find items and frames of the padding of (B, C, T, F); None if there is no padding."""
+    # On the CPU, because `nonzero` on a GPU makes the CPU wait.
     items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
     return (to_device(items, x), to_device(frames, x)) if len(items) else None
 
 
 def _shorten(lengths: Tensor, stride: int) -> Tensor:
-    """Give the frames left by a stride in time: every frame begun counts."""
+    """Divide frames by a stride in time, rounded up."""
     return (lengths + stride - 1) // stride
 
 
 def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
-    """Pack (B, T, F) by lengths on the CPU as torch does it, but without waiting for the device."""
-    # The second result leads from items sorted by length back to their order.
+    """Pack (B, T, F), and return also the place of each item in the order of length."""
+    # As `pack_padded_sequence` with enforce_sorted=False, which would make the CPU wait for a GPU.
     by_length, order = lengths.sort(descending=True)
-    back = torch.empty_like(order)
-    back[order] = torch.arange(len(order))
-    order, back = to_device(order, x), to_device(back, x)
+    order, place = to_device(order, x), to_device(order.argsort(), x)
     data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)
-    return PackedSequence(data, batch_sizes, order, back), back
+    return PackedSequence(data, batch_sizes, order, place), place

@@ -1,4 +1,4 @@
-"""Items of unequal length as padded batches: which items share a batch, and how they are padded."""
+"""Padded batches of items of unequal length: which items share a batch, and how they are padded."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from .._utils import check_number
 from ._spectrograms import Spectrograms
+
+Batch = tuple[dict[str, torch.Tensor], torch.Tensor]  # inputs of the network, and labels
 
 
 class SpectrogramDataset(torch.utils.data.Dataset):
@@ -29,12 +31,12 @@ class SpectrogramDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, index: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         inputs, y = self.batch(np.array([index]))
         return {name: value[0] for name, value in inputs.items()}, y[0]
 
-    def batch(self, indices: NDArray[Any]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Collate some items."""
+    def batch(self, indices: NDArray[Any]) -> Batch:
+        """Collate some items into one padded batch."""
         padded = torch.from_numpy(self.X.pad_frames(indices, 0.0))
         inputs = {
             "spectrogram": padded.transpose(1, 2),
@@ -44,51 +46,65 @@ class SpectrogramDataset(torch.utils.data.Dataset):
             inputs["sample_weight"] = torch.from_numpy(self.sample_weight[indices])
         return inputs, torch.from_numpy(self.y[indices])
 
+    __getitems__ = batch  # a DataLoader calls it once per batch
 
-class BatchIterator:
-    """Batches of items of similar length, in the place of a torch DataLoader."""
 
-    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
-        self.dataset = dataset
+class LengthBatchSampler(torch.utils.data.Sampler[list[Any]]):
+    """Numbers of the items of each batch: similar lengths together, shuffled or from short to long."""
+
+    def __init__(self, lengths: NDArray[Any], batch_size: int, shuffle: bool) -> None:
+        self.lengths = lengths
         self.batch_size = batch_size
         self.shuffle = shuffle
 
-    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        return (self.dataset.batch(indices) for indices in self.batches())
-
-    def batches(self) -> list[NDArray[np.intp]]:
-        """Choose the items of each batch of one pass."""
-        lengths = self.dataset.X.lengths
+    def __iter__(self) -> Iterator[Any]:
         if not self.shuffle:
-            return batches_by_length(lengths, self.batch_size)
+            return iter(batches_by_length(self.lengths, self.batch_size))
         seed = int(torch.randint(2**62, ()))
-        return shuffled_batches(lengths, self.batch_size, np.random.default_rng(seed))
+        return iter(shuffled_batches(self.lengths, self.batch_size, np.random.default_rng(seed)))
+
+
+class BatchIterator(torch.utils.data.DataLoader):
+    """A loader of batches of items of similar length, with the parameters that skorch passes."""
+
+    # A loader draws a seed for worker processes in each pass. It does so from a generator of its own, so that
+    # the numbers of torch's global one do not depend on it.
+
+    dataset: SpectrogramDataset
+    batch_sampler: LengthBatchSampler
+
+    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
+        super().__init__(
+            dataset,
+            batch_sampler=LengthBatchSampler(dataset.X.lengths, batch_size, shuffle),
+            collate_fn=tuple,  # the dataset collates
+            generator=torch.Generator(),
+        )
 
 
 def shuffled_batches(
     lengths: NDArray[Any], batch_size: int, rng: np.random.Generator, spread: float = 0.05
 ) -> list[NDArray[np.intp]]:
     """Draw batches of items of similar length in random order."""
-    # Items are sorted by their length times a random factor and cut into batches of nearly equal size, none
-    # of which holds a single item unless there is only one: batch statistics and distances to a center mean
-    # little for one item.
+    # Items are sorted by their length times a random factor, so that batches differ between epochs.
     order = np.argsort(lengths * rng.uniform(1 - spread, 1 + spread, len(lengths)))
-    batches = _cut(order, batch_size)
+    batches = _cut_evenly(order, batch_size)
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def batches_by_length(
     lengths: NDArray[Any], batch_size: int, max_frames: int | None = None
 ) -> list[NDArray[np.intp]]:
-    """Cut items, sorted by length, into batches."""
-    batches = _cut(np.argsort(lengths, kind="stable"), batch_size)
+    """Sort items by length and cut them into batches of up to a number of padded frames."""
+    batches = _cut_evenly(np.argsort(lengths, kind="stable"), batch_size)
     if max_frames is None:
         return batches
-    return [part for batch in batches for part in _cut_frames(lengths, batch, max_frames)]
+    return [part for batch in batches for part in _cut_by_frames(lengths, batch, max_frames)]
 
 
-def _cut(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
-    """Cut into batches of nearly equal size, none of one item where that can be."""
+def _cut_evenly(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
+    """Cut into batches of nearly equal size, with two items or more where possible."""
+    # One item says little about the statistics of batch normalisation and about the distances to centers.
     check_number("batch_size", batch_size, integer=True, low=1)
     if not len(order):
         return []
@@ -98,10 +114,10 @@ def _cut(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
     return np.array_split(order, n_batches)
 
 
-def _cut_frames(
+def _cut_by_frames(
     lengths: NDArray[Any], batch: NDArray[np.intp], max_frames: int
 ) -> Iterator[NDArray[np.intp]]:
-    """Cut a batch, sorted by length, where its padded frames would pass the limit."""
+    """Cut a batch, sorted by length, where its padded frames would exceed the limit."""
     first = 0
     for position in range(1, len(batch) + 1):
         if position == len(batch) or (position + 1 - first) * lengths[batch[position]] > max_frames:

@@ -12,16 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from .._utils import all_finite
 from ._buffer import Buffer
 
-# Rows examined at once for non-finite values: bounds the memory of the check on memory-mapped buffers.
+# Rows per step of the check for non-finite values, which bounds its memory on memory-mapped buffers.
 _CHECK_ROWS = 65_536
 
 
 class Spectrograms:
     """Spectrograms of unequal length in one flat buffer.
 
-    A sequence of items of shape (n_bins, n_frames) that share `n_bins`. Their frames lie behind
-    each other in one float32 array, so that joblib hands a corpus to its workers as one memory
-    map; selections share the buffer, and pickling takes along only the frames that are selected.
+    A sequence of items of shape (n_bins, n_frames) that share `n_bins`. One float32 array holds the frames of
+    all items, so that joblib passes a corpus to its workers as one memory map. Selections share the array,
+    and a pickle of a selection holds only the frames of its items.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Spectrograms:
 
     See Also
     --------
-    SpectrogramTransformer : Makes them from recordings.
+    SpectrogramTransformer : Compute them from recordings.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Spectrograms:
 
     @classmethod
     def from_frames(cls, frames: NDArray[np.float32], lengths: ArrayLike) -> Spectrograms:
-        """Wrap frames that lie behind each other already, without copying them.
+        """Wrap one array of the frames of all items, without copying it.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Spectrograms:
         Returns
         -------
         Spectrograms
-            The container, on the given buffer.
+            The items, as views of `frames`.
 
         Raises
         ------
@@ -105,9 +105,9 @@ class Spectrograms:
                 f"frames must be of shape ({lengths.sum()}, n_bins), the sum of lengths in "
                 f"rows, got {frames.shape}."
             )
-        made = cls._of(frames, _starts_of(lengths), lengths)
-        made._check_finite()
-        return made
+        spectrograms = cls._of(frames, _starts_of(lengths), lengths)
+        spectrograms._check_finite()
+        return spectrograms
 
     @classmethod
     def from_padded(cls, S: ArrayLike, lengths: ArrayLike | None = None) -> Spectrograms:
@@ -118,8 +118,8 @@ class Spectrograms:
         S : array-like of shape (n, n_bins, n_frames)
             Padded spectrograms.
         lengths : array-like of shape (n,), default=None
-            Frames of each item; what lies behind is ignored. If None, the frames at an item's end that
-            hold NaN alone are padding.
+            Frames of each item; later ones are ignored. If None, frames at an item's end whose values are
+            all NaN are padding.
 
         Returns
         -------
@@ -140,16 +140,15 @@ class Spectrograms:
         if np.iscomplexobj(dense):
             raise ValueError("Complex data not supported: take the magnitude or the power first.")
         if lengths is None:
-            counted = _lengths_before_nan(dense)
-        else:
-            counted = _check_lengths(lengths, n=len(dense), longest=dense.shape[2])
-        return cls([item[:, :length] for item, length in zip(dense, counted, strict=True)])
+            lengths = _lengths_before_nan(dense)
+        n_frames = _check_lengths(lengths, n=len(dense), longest=dense.shape[2])
+        return cls([item[:, :length] for item, length in zip(dense, n_frames, strict=True)])
 
     @classmethod
     def _of(cls, frames: NDArray[Any], starts: NDArray[Any], lengths: NDArray[Any]) -> Spectrograms:
-        made = cls.__new__(cls)
-        made._set(frames, starts, lengths)
-        return made
+        spectrograms = cls.__new__(cls)
+        spectrograms._set(frames, starts, lengths)
+        return spectrograms
 
     def _set(self, frames: NDArray[Any], starts: NDArray[Any], lengths: NDArray[Any]) -> None:
         self._frames = frames
@@ -164,7 +163,7 @@ class Spectrograms:
                 finite = np.isfinite(rows).all(axis=1)
                 index = int(np.searchsorted(self._starts, first + np.argmin(finite), side="right")) - 1
                 raise ValueError(
-                    f"item {index} contains NaN or infinity: repair or leave out what it was computed from."
+                    f"item {index} contains NaN or infinity: repair its recording or leave the item out."
                 )
 
     @property
@@ -181,7 +180,7 @@ class Spectrograms:
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        return (self._item(index) for index in range(len(self)))
+        return (self.frames_of(index).T for index in range(len(self)))
 
     def __repr__(self) -> str:
         extent = f"{self.lengths.min()} to {self.lengths.max()}" if len(self) else "0"
@@ -190,24 +189,20 @@ class Spectrograms:
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             key = _first_axis_key(key)
-        if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
-            return self._item(range(len(self))[key])
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            return self.frames_of(range(len(self))[key]).T
         if not isinstance(key, slice):
             key = np.asarray(key)
             key = key.astype(np.intp) if key.size == 0 and key.dtype != bool else key
         chosen = np.arange(len(self))[key]
-        if chosen.ndim != 1 or (isinstance(key, np.ndarray) and key.ndim != 1):
+        if chosen.ndim != 1:
             raise IndexError(
                 "Spectrograms are indexed by a number, a slice, or one dimension of numbers or booleans."
             )
         return self._of(self._frames, self._starts[chosen], self.lengths[chosen])
 
-    def _item(self, index: int) -> NDArray[np.float32]:
-        """Give one item as a view of shape (n_bins, n_frames)."""
-        return self.frames_of(index).T
-
     def frames_of(self, index: int) -> NDArray[np.float32]:
-        """Give the frames of one item.
+        """Return the frames of one item.
 
         Parameters
         ----------
@@ -217,7 +212,7 @@ class Spectrograms:
         Returns
         -------
         ndarray of shape (n_frames, n_bins)
-            A view of the buffer.
+            A view, not a copy.
         """
         return self._frames[self._starts[index] : self._starts[index] + self.lengths[index]]
 
@@ -227,7 +222,7 @@ class Spectrograms:
         Parameters
         ----------
         value : float, default=nan
-            What stands behind the end of the shorter items.
+            Value of the padding after the end of shorter items.
 
         Returns
         -------
@@ -247,7 +242,7 @@ class Spectrograms:
         indices : ndarray of shape (n,)
             Numbers of the items.
         value : float
-            What stands behind the end of the shorter items.
+            Value of the padding after the end of shorter items.
 
         Returns
         -------
@@ -266,12 +261,12 @@ class Spectrograms:
         return self.pad()[0].astype(dtype or self.dtype, copy=False)
 
     def compact(self) -> Spectrograms:
-        """Give the same items on a buffer that holds nothing else.
+        """Return the same items in an array that holds no other frames.
 
         Returns
         -------
         Spectrograms
-            This object if its buffer holds just its items in order; otherwise a copy, made once; beyond
+            This object if its array holds just its items in order; otherwise a copy, made once, and beyond
             1 GiB in a temporary file.
         """
         if len(self._frames) == self.lengths.sum() and np.array_equal(self._starts, _starts_of(self.lengths)):
@@ -289,7 +284,7 @@ class Spectrograms:
         return Spectrograms._of, (compact._frames, compact._starts, compact.lengths)
 
     def mean_and_std(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and standard deviation of each bin over all frames.
+        """Compute the mean and the standard deviation of each bin over all frames.
 
         Returns
         -------
@@ -302,13 +297,13 @@ class Spectrograms:
         mean = sum(self.frames_of(i).sum(axis=0, dtype=np.float64) for i in range(len(self))) / count
         square = sum(((self.frames_of(i) - mean) ** 2).sum(axis=0) for i in range(len(self))) / count
         std = np.sqrt(square)
-        # Below float32's resolution of the mean a deviation is rounding; dividing by it would amplify that.
+        # A deviation below float32's resolution of the mean is a rounding error; do not divide by it.
         constant = std <= 1e-6 * np.maximum(np.abs(mean), 1e-30)
         return mean.astype(np.float32), np.where(constant, 1.0, std).astype(np.float32)
 
 
 def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
-    """Check one spectrogram of a sequence and give it as an array (n_bins, n_frames)."""
+    """Check one spectrogram of a sequence and convert it to an array (n_bins, n_frames)."""
     array = np.asarray(item)
     if array.dtype.kind == "c":
         raise ValueError(
@@ -329,7 +324,7 @@ def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
 
 
 def _check_lengths(lengths: ArrayLike, n: int | None = None, longest: int | None = None) -> NDArray[np.int64]:
-    """Check frame counts and give them as integers."""
+    """Check the frames of each item and convert them to integers."""
     array = np.asarray(lengths)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (n is not None and len(array) != n):
         expected = "(n,)" if n is None else f"({n},)"
@@ -345,17 +340,14 @@ def _check_lengths(lengths: ArrayLike, n: int | None = None, longest: int | None
 
 
 def _lengths_before_nan(dense: NDArray[Any]) -> NDArray[np.int64]:
-    """Count each item's frames up to the last one that is not NaN throughout."""
-    n_frames = dense.shape[2]
-    padding = (
-        np.isnan(dense).all(axis=1) if dense.dtype.kind == "f" else np.zeros((len(dense), n_frames), bool)
-    )
-    trailing = np.cumprod(padding[:, ::-1], axis=1, dtype=np.int64).sum(axis=1)
-    return _check_lengths(n_frames - trailing, longest=n_frames)
+    """Count each item's frames up to the last one that holds a number."""
+    is_padding = (dense != dense).all(axis=1)  # (n, n_frames); only NaN differs from itself
+    n_trailing = np.cumprod(is_padding[:, ::-1], axis=1, dtype=np.int64).sum(axis=1)
+    return dense.shape[2] - n_trailing
 
 
 def _starts_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the first row of each item in a gap-free buffer."""
+    """Compute the first row of each item in an array without gaps."""
     return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)[: len(lengths)]
 
 
@@ -363,4 +355,4 @@ def _first_axis_key(key: tuple[Any, ...]) -> Any:
     """Reduce ``X[key, ...]``, which scikit-learn writes for objects with a shape, to ``X[key]``."""
     if len(key) == 2 and key[1] is Ellipsis:
         return key[0]
-    raise IndexError(f"Spectrograms are indexed along their items alone, got {key!r}: take X[i] first.")
+    raise IndexError(f"Spectrograms are indexed only along their items, got {key!r}: take X[i] first.")

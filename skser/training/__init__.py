@@ -5,7 +5,7 @@ from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
 from ._generators import isolated_generators
 from ._net import CenterLossNet, losses_by_epoch
-from ._split import hold_out
+from ._split import train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..metrics import unweighted_accuracy
 from ._generators import seed_generators
 from ._net import CenterLossNet
+from ._state import learnt_tensors, restore_learnt
 
 SCHEDULES = ("constant", "one-cycle")
 
@@ -29,17 +30,16 @@ class CenterUpdate(Callback):
             net.criterion_.center_loss.update(y_pred[1], batch[1].to(net.device, non_blocking=True))
 
 
-def _position(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
-    """Where the middle of the present epoch lies among those from `first_epoch` on, which end at 1."""
+def _progress(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
+    """Share of `max_epochs`, counted from `first_epoch`, that is over in the middle of the current epoch."""
     return (len(net.history) - 1 - first_epoch + 0.5) / max_epochs
 
 
 class CenterRamp(Callback):
-    """Raise the weight of the center loss from zero to lambda while a training goes on."""
+    """Raise the weight of the center loss from zero to lambda during training, linearly by epoch."""
 
-    # Until the centers have something to stand for, pulling the embeddings to them holds the network back: it
-    # learns the classes first. The centers follow the embeddings all the while. The weight rises linearly,
-    # one step an epoch.
+    # Early centers say little about their classes, and pulling embeddings to them slows learning down. The
+    # centers follow the embeddings from the first epoch on, whatever the weight.
 
     def __init__(
         self, center_lambda: float, first: float, last: float, max_epochs: int, first_epoch: int = 0
@@ -52,46 +52,46 @@ class CenterRamp(Callback):
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Set the weight of the epoch."""
-        position = _position(net, self.max_epochs, self.first_epoch)
-        net.criterion_.center_lambda = self.center_lambda * self.share(position)
+        progress = _progress(net, self.max_epochs, self.first_epoch)
+        net.criterion_.center_lambda = self.center_lambda * self.share(progress)
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Leave the criterion as it is described by its parameters."""
+        """Reset the weight to the parameter of the criterion."""
         net.criterion_.center_lambda = self.center_lambda
 
-    def share(self, position: float) -> float:
-        """Give the share of lambda."""
-        if position >= self.last:
+    def share(self, progress: float) -> float:
+        """Compute the share of lambda."""
+        if progress >= self.last:
             return 1.0
-        if position <= self.first:
+        if progress <= self.first:
             return 0.0
-        return (position - self.first) / (self.last - self.first)
+        return (progress - self.first) / (self.last - self.first)
 
 
 class EpochSeed(Callback):
     """Seed torch's generators at the start of each epoch, by the seed and the number of the epoch."""
 
-    # Shuffling and dropout of an epoch then do not depend on what ran before it, so that training in several
-    # parts ends where training in one would.
+    # Shuffling and dropout of an epoch then do not depend on earlier epochs: training that was interrupted
+    # and resumed gives the same network as training in one run.
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Seed the generator."""
+        """Seed the generators by the number of the epoch."""
         self.seed_epoch(len(net.history), torch.device(net.device))
 
     def seed_epoch(self, number: int, device: torch.device) -> None:
-        """Seed the generators for an epoch."""
+        """Seed the generators for an epoch of a given number."""
         state = np.random.SeedSequence([self.seed, number]).generate_state(1, np.uint64)
         seed_generators(int(state[0]), device)
 
 
 class OneCycle(Callback):
-    """Raise the learning rate to its value and let it fall again, once over a training."""
+    """Raise the learning rate to its highest value and lower it again, in one cycle over all epochs."""
 
-    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, one step
-    # an epoch. Epochs behind the end of the cycle go on at a tenth of the highest rate.
+    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, in one
+    # step per epoch. Epochs after the end of the cycle have a tenth of the highest rate.
     # Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
     # SPIE Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications, 2019.
 
@@ -105,31 +105,31 @@ class OneCycle(Callback):
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Set the learning rate of the epoch."""
-        share = self.share(_position(net, self.max_epochs, self.first_epoch))
+        share = self.share(_progress(net, self.max_epochs, self.first_epoch))
         for group in net.optimizer_.param_groups:
             group["lr"] = self.lr * share
 
-    def share(self, position: float) -> float:
-        """Give the share of the highest rate."""
-        if position > 1:
+    def share(self, progress: float) -> float:
+        """Compute the share of the highest rate."""
+        if progress > 1:
             return self._AFTER
-        if position < self._RISE:
-            return position / self._RISE
-        return (1 + math.cos(math.pi * (position - self._RISE) / (1 - self._RISE))) / 2
+        if progress < self._RISE:
+            return progress / self._RISE
+        return (1 + math.cos(math.pi * (progress - self._RISE) / (1 - self._RISE))) / 2
 
 
 class FiniteLoss(Callback):
-    """Raise as soon as the loss, a weight or a center is not finite; on a GPU, at the end of the epoch."""
+    """Raise if the loss, a weight or a center is not finite."""
 
     def on_batch_end(
         self, net: CenterLossNet, training: bool = False, loss: Any = None, **kwargs: Any
     ) -> None:
-        """Check the loss of a training step."""
-        if training and loss.device.type == "cpu":  # a GPU would have to be waited for
+        """Check the loss of a training step; on a GPU, for which the CPU would wait, at the epoch's end."""
+        if training and loss.device.type == "cpu":
             self._check_loss(net, loss.item())
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Check the losses, and weights and centers, which the last step of an epoch may have spoiled."""
+        """Check all losses, and the weights and centers after the last step."""
         for loss in net.history[-1, "batches", :, "train_loss"]:
             self._check_loss(net, loss)
         state = [*net.module_.state_dict().values(), net.criterion_.center_loss.centers]
@@ -150,9 +150,9 @@ class FiniteLoss(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation part's unweighted accuracy no longer rises; go back to the best epoch."""
+    """Stop when the validation part's unweighted accuracy no longer rises, and restore the best epoch."""
 
-    # Equal accuracies are told apart by the validation loss. Network and centers are restored together.
+    # Of epochs with equal accuracy the one with the lower validation loss is better.
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
@@ -162,10 +162,10 @@ class EarlyStopping(Callback):
         self.best_score_ = (-np.inf, -np.inf)
         self.best_epoch_ = 0
         self.stopped_ = False
-        self.best_state_: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
+        self.best_tensors_: dict[str, Tensor] = {}
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Start to collect the predictions of an epoch."""
+        """Discard the predictions of the previous epoch."""
         self.y_true_: list[Tensor] = []
         self.y_pred_: list[Tensor] = []
 
@@ -179,10 +179,9 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Score the epoch, keep the state if it is the best, stop if the patience is over."""
-        # An epoch without a validation part passes.
-        if not self.y_true_:
+        if not self.y_true_:  # there is no validation part
             return
-        y_true, y_pred = (torch.cat(numbers).cpu().numpy() for numbers in (self.y_true_, self.y_pred_))
+        y_true, y_pred = (torch.cat(batches).cpu().numpy() for batches in (self.y_true_, self.y_pred_))
         accuracy = unweighted_accuracy(y_true, y_pred)
         score = (accuracy, -net.history[-1, "valid_loss"])
         better = score > self.best_score_
@@ -190,29 +189,22 @@ class EarlyStopping(Callback):
         net.history.record("valid_unweighted_accuracy_best", better)
         if better:
             self.best_score_, self.best_epoch_ = score, len(net.history)
-            self.best_state_ = copy.deepcopy((net.module_.state_dict(), net.criterion_.state_dict()))
+            self.best_tensors_ = copy.deepcopy(learnt_tensors(net))
         elif len(net.history) - self.best_epoch_ >= self.patience:
             self.stopped_ = True
             raise KeyboardInterrupt
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Restore network and centers of the best epoch."""
-        if self.best_state_ is not None:
-            net.module_.load_state_dict(self.best_state_[0])
-            net.criterion_.load_state_dict(self.best_state_[1])
-            self.best_state_ = None
+        if self.best_tensors_:
+            restore_learnt(net, self.best_tensors_)
+            self.best_tensors_ = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what it remembers of the epochs so far."""
-        parts = zip(("network", "criterion"), self.best_state_ or (), strict=False)
-        best = {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
-        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **best}
+        """Return the best score, epoch and tensors so far, for a checkpoint."""
+        return {"best_score": self.best_score_, "best_epoch": self.best_epoch_, **self.best_tensors_}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore the values that `state_dict` returned."""
         self.best_score_, self.best_epoch_ = state["best_score"], state["best_epoch"]
-        network, criterion = (
-            {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}
-            for part in ("network.", "criterion.")
-        )
-        self.best_state_ = (network, criterion) if network else None
+        self.best_tensors_ = {name: value for name, value in state.items() if isinstance(value, Tensor)}

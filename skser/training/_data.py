@@ -1,4 +1,4 @@
-"""The data of one training."""
+"""The checked data of a training."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ..sequences import SpectrogramDataset, Spectrograms
 
 
 class TrainingData(NamedTuple):
-    """Checked input of a training run."""
+    """Spectrograms, encoded labels and weights."""
 
     X: Spectrograms
     y: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None
 
     def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
-        """Give some of the items as a dataset, without those of weight zero."""
+        """Make a dataset of some items, without those of weight zero."""
         if self.sample_weight is None:
             return SpectrogramDataset(self.X[indices], self.y[indices])
-        chosen = np.arange(len(self.y))[indices]
-        chosen = chosen[self.sample_weight[chosen] > 0]
-        if not len(chosen):
+        numbers = np.arange(len(self.y))[indices]
+        numbers = numbers[self.sample_weight[numbers] > 0]
+        if not len(numbers):
             raise ValueError(
                 "sample_weight is zero for the whole training or validation part: give items of several "
                 "groups a weight above 0, or set early_stopping=False."
             )
-        return SpectrogramDataset(self.X[chosen], self.y[chosen], self.sample_weight[chosen])
+        return SpectrogramDataset(self.X[numbers], self.y[numbers], self.sample_weight[numbers])

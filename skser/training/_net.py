@@ -1,4 +1,4 @@
-"""The skorch net that trains with center loss, and how it goes on."""
+"""The skorch net that trains with center loss."""
 
 from __future__ import annotations
 
@@ -14,82 +14,32 @@ from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from torch import Tensor
 
 from .._utils import PRECISIONS
-from ..sequences import Batch, BatchIterator, DeviceBatches, SpectrogramDataset, copied_batches
+from ..sequences import Batch, BatchIterator, DeviceBatches, SpectrogramDataset, copy_ahead
+
+_LOSSES = ("loss", "cross_entropy", "center_loss")
 
 
 class CenterLossNet(NeuralNetClassifier):
     """A skorch net over batches of padded spectrograms whose criterion takes logits and embeddings."""
 
-    # It differs from skorch's classifier in these seams: sample weights travel in the batch, to the criterion
-    # and not to the module; both parts of the loss are recorded; accuracy is not scored on the training set;
-    # on a GPU nothing waits for it within an epoch, and losses are read at its end.
+    # It differs from skorch's classifier in four points. Sample weights are part of a batch and go to the
+    # criterion, not to the module. Both parts of the loss are recorded. Accuracy on the training set is not.
+    # On a GPU the losses of an epoch are read at its end, so that the CPU never waits within an epoch.
 
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
         self.precision = precision
         super().__init__(*args, **kwargs)
 
     @property
-    def _on_gpu(self) -> bool:
-        """Whether to let the host run ahead of the device."""
+    def uses_gpu(self) -> bool:
+        """Whether to compute on a GPU, which works while the CPU prepares its next steps."""
         return torch.device(self.device).type == "cuda"
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        names = [
-            f"{part}_{loss}"
-            for part in ("train", "valid")
-            for loss in ("loss", "cross_entropy", "center_loss")
-        ]
+        names = [f"{part}_{loss}" for part in ("train", "valid") for loss in _LOSSES]
         scores = [(name, PassthroughScoring(name, on_train=name.startswith("train"))) for name in names]
         return [("epoch_timer", EpochTimer()), *scores, ("print_log", PrintLog())]
-
-    def infer(self, x: Mapping[str, Tensor], **fit_params: Any) -> tuple[Tensor, Tensor]:
-        """Run the module on a batch without its sample weights."""
-        inputs = {name: value for name, value in x.items() if name != "sample_weight"}
-        # The lengths stay where they are: the network needs them on the CPU.
-        inputs["spectrogram"] = inputs["spectrogram"].to(self.device, non_blocking=True)
-        device, dtype = torch.device(self.device).type, PRECISIONS[self.precision]
-        with torch.autocast(device, dtype) if dtype != torch.float32 else nullcontext():
-            outputs: tuple[Tensor, Tensor] = self.module_(**inputs, **fit_params)
-        return outputs
-
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Make the iterator over the batches of a dataset; on a GPU the batches are there."""
-        iterator = super().get_iterator(dataset, training=training)
-        if self._on_gpu and isinstance(iterator, BatchIterator):
-            return DeviceBatches(iterator, torch.device(self.device))
-        return iterator
-
-    def run_single_epoch(
-        self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
-    ) -> None:
-        """Go through the batches once; on a GPU read the losses when all are on their way."""
-        if iterator is None or not self._on_gpu:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-            return
-        count = 0
-        try:
-            for batch in iterator:  # as skorch's own loop, which asks for each loss at once
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
-                self.history.record_batch(f"{prefix}_loss", step["loss"].detach())
-                self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-                count += 1
-        finally:
-            self._read_losses()
-        self.history.record(f"{prefix}_batch_count", count)
-
-    def _read_losses(self) -> None:
-        """Replace losses of the epoch that are still on the device by numbers, all in one copy."""
-        rows = self.history[-1]["batches"]
-        places = [
-            (row, name) for row in rows for name, value in row.items() if isinstance(value, torch.Tensor)
-        ]
-        if places:
-            numbers = torch.stack([row[name] for row, name in places]).tolist()
-            for (row, name), number in zip(places, numbers, strict=True):
-                row[name] = number
 
     def initialize(self) -> CenterLossNet:
         """Make the module, the criterion and the optimizer."""
@@ -103,6 +53,48 @@ class CenterLossNet(NeuralNetClassifier):
                 "embedding_dim."
             ) from error
 
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Make the iterator over the batches of a dataset, which are on the GPU if there is one."""
+        iterator = super().get_iterator(dataset, training=training)
+        if self.uses_gpu and isinstance(iterator, BatchIterator):
+            return DeviceBatches(iterator, torch.device(self.device))
+        return iterator
+
+    def run_single_epoch(
+        self, iterator: Iterable[Batch] | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Go through the batches once."""
+        if iterator is None or not self.uses_gpu:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            return
+        # A copy of skorch's own loop but for one line: that one reads each loss with `.item()`, which makes
+        # the CPU wait for the GPU once per batch. This one reads them all at the end.
+        count = 0
+        try:
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                self.history.record_batch(f"{prefix}_loss", step["loss"].detach())
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+                count += 1
+        finally:
+            self._read_losses()
+        self.history.record(f"{prefix}_batch_count", count)
+
+    def _read_losses(self) -> None:
+        """Replace losses of the epoch that are still on the device by numbers, all in one copy."""
+        places = [
+            (row, name)
+            for row in self.history[-1]["batches"]
+            for name, value in row.items()
+            if isinstance(value, Tensor)
+        ]
+        if places:
+            numbers = torch.stack([row[name] for row, name in places]).tolist()
+            for (row, name), number in zip(places, numbers, strict=True):
+                row[name] = number
+
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
         try:
@@ -113,58 +105,65 @@ class CenterLossNet(NeuralNetClassifier):
             raise ValueError(f"lr={self.lr!r} makes steps beyond float32: lower it.") from error
         return step
 
+    def infer(self, x: Mapping[str, Tensor], **fit_params: Any) -> tuple[Tensor, Tensor]:
+        """Run the module on a batch without its sample weights."""
+        inputs = {name: value for name, value in x.items() if name != "sample_weight"}
+        # Lengths stay on the CPU, where the network needs them.
+        inputs["spectrogram"] = inputs["spectrogram"].to(self.device, non_blocking=True)
+        device, dtype = torch.device(self.device).type, PRECISIONS[self.precision]
+        with torch.autocast(device, dtype) if dtype != torch.float32 else nullcontext():
+            outputs: tuple[Tensor, Tensor] = self.module_(**inputs, **fit_params)
+        return outputs
+
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
+        """Compute the joint loss and record its parts."""
+        y = y_true.to(self.device, non_blocking=True)
+        weight = (X or {}).get("sample_weight")
+        weight = None if weight is None else weight.to(self.device, non_blocking=True)
+        cross_entropy, center = self.criterion_.parts(y_pred, y, weight)
+        prefix = "train" if training else "valid"
+        for name, part in (("cross_entropy", cross_entropy), ("center_loss", center)):
+            self.history.record_batch(f"{prefix}_{name}", part.detach() if self.uses_gpu else part.item())
+        return self.criterion_.join(cross_entropy, center)
+
     def evaluation_step(self, batch: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """Compute the outputs of a batch."""
-        return _finite(*super().evaluation_step(batch, training=training))
+        return _check_finite(*super().evaluation_step(batch, training=training))
 
     def predict_outputs(
         self, dataset: SpectrogramDataset, batches: list[NDArray[Any]]
     ) -> tuple[Tensor, Tensor]:
-        """Compute the outputs of a dataset."""
+        """Compute logits and embeddings of a dataset, in its order and on the CPU."""
         collated = (dataset.batch(indices) for indices in batches)
         outputs = [
             super(CenterLossNet, self).evaluation_step(batch)
-            for batch in copied_batches(collated, torch.device(self.device))
+            for batch in copy_ahead(collated, torch.device(self.device))
         ]
-        where = torch.from_numpy(np.concatenate(batches))
-        in_order = []
-        for parts in zip(*outputs, strict=True):
-            values = torch.cat(parts).cpu()
-            in_order.append(torch.empty_like(values).index_copy_(0, where, values))
-        return _finite(*in_order)
-
-    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
-        """Compute the joint loss and record its parts."""
-        weight = (X or {}).get("sample_weight")
-        weight = None if weight is None else weight.to(self.device, non_blocking=True)
-        cross_entropy, center = self.criterion_.parts(
-            y_pred, y_true.to(self.device, non_blocking=True), weight
-        )
-        prefix = "train" if training else "valid"
-        for name, part in (("cross_entropy", cross_entropy), ("center_loss", center)):
-            self.history.record_batch(f"{prefix}_{name}", part.detach() if self._on_gpu else part.item())
-        return self.criterion_.join(cross_entropy, center)
+        position = np.argsort(np.concatenate(batches))
+        logits, embedding = (torch.cat(parts).cpu()[position] for parts in zip(*outputs, strict=True))
+        return _check_finite(logits, embedding)
 
 
-def _finite(logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-    """Give outputs back, or raise if one is not finite."""
+def _check_finite(logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+    """Return outputs if all are finite."""
     if not (torch.isfinite(logits).all() and torch.isfinite(embedding).all()):
         raise ValueError(
             "the network's answers are NaN or infinite: train it with a lower lr or weight_decay, and "
-            "scale spectrograms that reach far beyond those of training."
+            "scale spectrograms whose values are far outside the range of the training data."
         )
     return logits, embedding
 
 
 def losses_by_epoch(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Read the losses and scores of whole epochs off a history."""
+    """Collect the losses and scores of complete epochs from a history."""
     rows = [row for row in history if "train_loss" in row]
-    return [
-        {"epoch": number}
-        | {
-            name: value
-            for name, value in row.items()
-            if name.startswith(("train_", "valid_")) and not name.endswith(("_best", "_batch_count"))
-        }
-        for number, row in enumerate(rows, start=1)
-    ]
+    return [{"epoch": number} | _losses(row) for number, row in enumerate(rows, start=1)]
+
+
+def _losses(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the losses and scores of one epoch."""
+    return {
+        name: value
+        for name, value in row.items()
+        if name.startswith(("train_", "valid_")) and not name.endswith(("_best", "_batch_count"))
+    }
