@@ -171,7 +171,7 @@ def make(folder=None, **parameters) -> CenterLossClassifier:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*/checkpoint.safetensors"))
+    return sorted(folder.glob("*/checkpoint.pt"))
 
 
 def everything(classifier: CenterLossClassifier) -> dict[str, object]:

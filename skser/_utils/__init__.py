@@ -1,6 +1,6 @@
 """Checks, devices, files and other helpers of all rooms."""
 
-from ._container import Kind, pack, unpack
+from ._container import pack, unpack
 from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_settings
 from ._files import check_path, is_path, open_existing, remove_abandoned, write_whole
 from ._json_values import decode, encode
@@ -19,7 +19,6 @@ from ._validation import (
 
 __all__ = [
     "PRECISIONS",
-    "Kind",
     "all_finite",
     "check_acceleration",
     "check_choice",

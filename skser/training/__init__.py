@@ -10,8 +10,8 @@ from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
     continue_from,
-    learnt_tensors,
-    optimizer_memory,
+    fitted_tensors,
+    optimizer_state,
     restore_net,
 )
 
@@ -30,10 +30,10 @@ __all__ = [
     "TrainingData",
     "checkpoint_of",
     "continue_from",
+    "fitted_tensors",
     "hold_out",
     "isolated_generators",
-    "learnt_tensors",
     "losses_by_epoch",
-    "optimizer_memory",
+    "optimizer_state",
     "restore_net",
 ]

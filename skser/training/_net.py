@@ -24,6 +24,8 @@ class CenterLossNet(NeuralNetClassifier):
     # and not to the module; both parts of the loss are recorded; accuracy is not scored on the training set;
     # on a GPU nothing waits for it within an epoch, and losses are read at its end.
 
+    module: Any
+
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
         self.precision = precision
         super().__init__(*args, **kwargs)
@@ -102,6 +104,21 @@ class CenterLossNet(NeuralNetClassifier):
                 f"there is no memory for a network of this size ({error}): lower channels, rnn_units or "
                 "embedding_dim."
             ) from error
+
+    def initialize_empty(self) -> CenterLossNet:
+        """Initialize without random weights, all of which the caller must load."""
+        module = self.module
+
+        def make_empty(**parameters: Any) -> torch.nn.Module:
+            with torch.device("meta"):
+                empty = module(**parameters)
+            return empty.to_empty(device="cpu")
+
+        self.module = make_empty
+        try:
+            return self.initialize()
+        finally:
+            self.module = module
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
