@@ -17,6 +17,7 @@ import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import joblib
 import numpy as np
@@ -203,7 +204,7 @@ class TestLoadedModel:
             assert (type(found), found) == (type(value), value)
         assert type(loaded.channels[0]) is np.int64
 
-    def test_table_with_names_keeps_names_and_output(self, X, y, tmp_path):
+    def test_columns_of_a_table_keep_names_and_output(self, X, y, tmp_path):
         table = pd.DataFrame(X.pad(0.0)[0][:, :, 0], columns=[f"bin {n}" for n in range(8)])
         classifier = make().fit(table, y).set_output(transform="pandas")
         loaded = through_file(classifier, tmp_path)
@@ -211,13 +212,10 @@ class TestLoadedModel:
         assert loaded.feature_names_in_.tolist() == table.columns.tolist()
         with pytest.raises(ValueError, match="feature names should match"):
             loaded.predict(table.rename(columns={"bin 0": "other"}))
-
-    def test_transformer_fitted_on_a_table_still_compares_its_columns(self, tmp_path):
-        table = pd.DataFrame(np.zeros((2, 300)), columns=[str(n) for n in range(300)])
-        loaded = through_file(SpectrogramTransformer(**FEATURES).fit(table), tmp_path)
-        assert loaded.n_features_in_ == 300
+        waveforms = pd.DataFrame(np.zeros((2, 300)), columns=[str(n) for n in range(300)])
+        transformer = through_file(SpectrogramTransformer(**FEATURES).fit(waveforms), tmp_path)
         with pytest.raises(ValueError, match="feature names should match"):
-            loaded.transform(table.iloc[:, ::-1])
+            transformer.transform(waveforms.iloc[:, ::-1])
 
     def test_loaded_model_can_be_cloned_copied_pickled_and_saved(self, fitted, X, y, tmp_path):
         loaded = through_file(fitted, tmp_path, optimizer=True)
@@ -483,6 +481,17 @@ class Payload:
         return os.mkdir, (self.mark,)
 
 
+NAMES_OF_CODE = json.loads("""[
+    {"class": "os.mkdir"}, {"class": "builtins.eval"}, {"class": "skser.SpectrogramTransformer"},
+    {"parameters": {"callbacks": ["os.mkdir"]}}, {"parameters": {"net_params": {"dataset": "os.mkdir"}}},
+    {"parameters": {"net_params": {"optimizer": "os.mkdir"}}}, {"parameters": {"__class__": "os.mkdir"}},
+    {"parameters": {"net_params": {"optimizer": {"$optimizer": "os.mkdir"}}}},
+    {"parameters": {"random_state": {"$pickle": "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOU"}}},
+    {"parameters": {"lr": {"$__import__": "os"}}}, {"parameters": {"memory": "mark"}},
+    {"requests": {"__init__": {}}}
+]""")
+
+
 class TestPlantedPickle:
     @pytest.fixture
     def mark(self, tmp_path):
@@ -545,23 +554,7 @@ class TestPlantedPickle:
         assert text in load_model(path).classes_
         assert not mark.exists()
 
-    @pytest.mark.parametrize(
-        "planted",
-        [
-            {"class": "os.mkdir"},
-            {"class": "builtins.eval"},
-            {"class": "skser.SpectrogramTransformer"},
-            {"parameters": {"callbacks": ["os.mkdir"]}},
-            {"parameters": {"net_params": {"dataset": "os.mkdir"}}},
-            {"parameters": {"net_params": {"optimizer": "os.mkdir"}}},
-            {"parameters": {"net_params": {"optimizer": {"$optimizer": "os.mkdir"}}}},
-            {"parameters": {"random_state": {"$pickle": "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOU"}}},
-            {"parameters": {"lr": {"$__import__": "os"}}},
-            {"parameters": {"__class__": "os.mkdir"}},
-            {"parameters": {"memory": "mark"}},
-            {"requests": {"__init__": {}}},
-        ],
-    )
+    @pytest.mark.parametrize("planted", NAMES_OF_CODE)
     def test_names_of_code_are_refused(self, path, planted, mark, monkeypatch):
         description, tensors = contents(path)
         for key, value in planted.items():
@@ -644,22 +637,9 @@ class TestDamage:
         save_model(pipeline, path, optimizer=True)
         description, tensors = contents(path)
         rng, outcomes = np.random.default_rng(0), []
-        values = [
-            None,
-            True,
-            -1,
-            0,
-            10**9,
-            1e300,
-            "",
-            "x",
-            [],
-            {},
-            [[]],
-            {"$tuple": [3]},
-            {"$": 1},
-            {"a": None},
-        ]
+        values = json.loads(
+            '[null, true, -1, 0, 1000000000, 1e300, "", "x", [], {}, [[]], {"$tuple": [3]}, {"a": null}]'
+        )
         for _ in range(100):
             changed = copy.deepcopy(description)
             place, key = pick_place(changed, rng)
@@ -756,16 +736,9 @@ class TestOtherFiles:
         assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
     def test_file_that_may_not_be_read_is_named(self, tmp_path, monkeypatch):
-        (tmp_path / "model").write_bytes(b"")
-
-        def refuse(path):
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(_files.os, "stat", refuse)
-        with pytest.raises(
-            PermissionError, match=r"model cannot be read \(Permission denied\): give a model"
-        ):
-            load_model(str(tmp_path / "model"))
+        monkeypatch.setattr(_files.os, "stat", Mock(side_effect=PermissionError(13, "Permission denied")))
+        with pytest.raises(PermissionError, match=r"x cannot be read \(Permission denied\): give a model"):
+            load_model("x")
 
     @pytest.mark.parametrize(
         ("path", "error"),
@@ -792,6 +765,10 @@ def parameter(name, value):
     return changed("parameters", name, to=value)
 
 
+def labels(dtype, values):
+    return changed("fitted", "classes_", to={"$array": [dtype, values]})
+
+
 def tensor(name, value):
     return lambda description, tensors: tensors.update({name: value})
 
@@ -815,32 +792,19 @@ REFUSED = {
     "wrong type": (parameter("batch_size", "8"), "batch_size must be an integer, got '8'"),
     "seed": (parameter("random_state", "x"), "'x' cannot be used to seed"),
     "class weight": (parameter("class_weight", "even"), "class_weight must be a dict, 'balanced' or None"),
-    "callbacks": (parameter("callbacks", [1]), "it has callbacks"),
     "dataset": (parameter("net_params", {"dataset__x": 1}), r"net_params\['dataset__x'\] cannot be saved"),
-    "compile": (parameter("net_params", {"compile": True}), r"net_params\['compile'\] cannot be saved"),
     "net setting": (parameter("net_params", {"optimizer__x": 1}), "net_params cannot make a net"),
     "bad callback": (parameter("net_params", {"callbacks__print_log": 3}), "net_params cannot make a net"),
-    "other network": (parameter("rnn_units", 4), r"'network.\S+' is float32 of shape \S+ \S+ instead of"),
     "other cell": (parameter("rnn", "lstm"), "its tensors are not those of a classifier"),
     "more layers": (parameter("channels", [3, 5, 5]), "is missing, and [0-9]+ more tensors"),
-    "attention": (parameter("pooling", "attention"), "'network.attention.score.0.weight' is missing"),
     "no labels": (without("fitted", "classes_"), "its description is not valid: 'classes_'"),
-    "one label": (changed("fitted", "classes_", to={"$array": ["<U1", ["a"]]}), "classes_ must hold two"),
-    "labels in disorder": (
-        changed("fitted", "classes_", to={"$array": ["<i8", [2, 1]]}),
-        "classes_ must hold",
-    ),
-    "a label twice": (changed("fitted", "classes_", to={"$array": ["<i8", [2, 2]]}), "classes_ must hold"),
-    "labels of two kinds": (
-        changed("fitted", "classes_", to={"$array": ["object", [2, "a"]]}),
-        "its description is not valid",
-    ),
+    "one label": (labels("<U1", ["a"]), "classes_ must hold two"),
+    "labels in disorder": (labels("<i8", [2, 1]), "classes_ must hold"),
+    "labels of two kinds": (labels("object", [2, "a"]), "its description is not valid"),
     "more labels": (
-        changed("fitted", "classes_", to={"$array": ["<i8", [1, 2, 3]]}),
-        r"'network.classes.weight' is float32 of shape \(2, 3\) instead of float32 of shape \(3, 3\)",
+        labels("<i8", [1, 2, 3]),
+        r"'network.classes.weight' is .*\(2, 3\) instead of .*\(3, 3\)",
     ),
-    "label too long": (changed("fitted", "classes_", to={"$array": ["<U1", ["a", "bc"]]}), "in a way that"),
-    "label of another type": (changed("fitted", "classes_", to={"$array": ["<i8", ["1", "2"]]}), "in a way"),
     "other bins": (changed("fitted", "n_features_in_", to=7), "'network.bin_mean' is .* instead of"),
     "names for other bins": (
         changed("fitted", "feature_names_in_", to={"$array": ["object", ["a"]]}),
@@ -853,16 +817,11 @@ REFUSED = {
     "requests": (changed("requests", to={"fit": {"x": True}}), "its description is not valid"),
     "optimizer without description": (tensor("optimizer.0.step", torch.zeros(())), "tensors of an optimizer"),
     "NaN": (tensor("network.embedding.bias", torch.full((3,), torch.nan)), "bias' holds NaN"),
-    "infinite center": (
-        tensor("criterion.center_loss.centers", torch.full((2, 3), torch.inf)),
-        "holds NaN or",
-    ),
     "no deviation": (tensor("network.bin_std", torch.zeros(8)), "bin_std' holds a value that is too small"),
     "negative variance": (
         tensor("network.convolutions.0.norm.running_var", torch.full((3,), -1.0)),
         "running_var' holds a value that is too small",
     ),
-    "class weights": (tensor("criterion.class_weight", torch.ones(3)), "class_weight' is float32 of shape"),
     "negative class weights": (
         tensor("criterion.class_weight", -torch.ones(2)),
         "class_weight' holds a value",
@@ -882,10 +841,7 @@ BOMBS = {
     "units": (parameter("rnn_units", HUGE), "cannot make a network|its tensors"),
     "embedding": (parameter("embedding_dim", HUGE), "its tensors are not those"),
     "bins": (changed("fitted", "n_features_in_", to=10**12), "its tensors are not those"),
-    "labels": (
-        changed("fitted", "classes_", to={"$array": ["<U9999999", ["a", "b"]]}),
-        "an array of dtype <U9999999",
-    ),
+    "labels": (labels("<U9999999", ["a", "b"]), "an array of dtype <U9999999"),
     "layers through the net": (parameter("net_params", {"module__rnn_units": HUGE}), "cannot be saved"),
     "depth": (lambda description, tensors: "[" * 100_000 + "]" * 100_000, "is damaged or incomplete"),
 }
@@ -927,9 +883,8 @@ class TestSignedFiles:
         assert time.monotonic() - begin < 5
 
     def test_parameter_that_a_file_lacks_has_its_default(self, parts, tmp_path):
-        assert (
-            self.load_edited(parts, without("parameters", "patience"), tmp_path).patience == make().patience
-        )
+        loaded = self.load_edited(parts, without("parameters", "patience"), tmp_path)
+        assert loaded.patience == make().patience
 
     @pytest.mark.parametrize(
         ("parameters", "message"),
@@ -937,15 +892,12 @@ class TestSignedFiles:
             ({"n_fft": HUGE}, r"n_fft must be an integer in \[1, 1048576\]"),
             ({"n_fft": 2**20, "n_mels": 2**20}, "n_mels must be an integer in"),
             ({"window": {"$tuple": ["taylor", HUGE]}}, "window must have parameters up to 10000"),
-            ({"window": {"$tuple": ["taylor", [HUGE]]}}, "window must have parameters up to 10000"),
             (
                 {"n_fft": 2**20, "n_mels": 10, "window": {"$tuple": ["taylor", 10_000]}},
-                r"nbar of a Taylor window must be a number in \(-inf, 16\], got 10000",
+                r"nbar of a Taylor window must be a number in \(-inf, 16\]",
             ),
-            ({"kind": "cepstrum"}, "kind must be one of"),
             ({"sr": None}, "its description is not valid: sr must be an integer"),
             ({"verbose": {"$array": ["<i8", [1, 2]]}}, "verbose must be an integer, True or False"),
-            ({"memory": "/tmp"}, "it has a parameter 'memory'"),
             ({"n_jobs": 10**6}, "it has a parameter 'n_jobs'"),
         ],
     )
@@ -966,9 +918,7 @@ class TestSignedFiles:
             (changed("steps", 0, 0, to=3), "its description is not valid"),
             (changed("steps", 0, to=["a"]), "not enough values to unpack"),
             (changed("steps", 1, 1, to="passthrough"), "its tensor .* does not belong to any step"),
-            (changed("steps", 1, 1, "class", to="Pipeline"), "it names a class 'Pipeline'"),
             (parameter("memory", "/tmp"), "it has a parameter 'memory'"),
-            (parameter("steps", []), "it has a parameter 'steps'"),
             (parameter("verbose", "x"), "verbose must be True or False"),
             (parameter("transform_input", [3]), "transform_input must be"),
             (tensor("steps.7.network.bin_mean", torch.zeros(1)), "does not belong to any step"),
@@ -984,7 +934,6 @@ class TestSignedFiles:
         [
             (changed("fitted", "optimizer", "class", to="SGD"), "state of an optimizer 'SGD', but"),
             (changed("fitted", "optimizer", "rest", to={"a": 1}), "description of the optimizer's state"),
-            (changed("fitted", "optimizer", "rest", to=3), "description of the optimizer's state"),
             (changed("fitted", "optimizer", to=3), "its description is not valid"),
             (tensor("optimizer.0.step", torch.zeros(2)), "'optimizer.0.step' is float32 of shape"),
             (tensor("optimizer.99.step", torch.zeros(())), "'optimizer.99.step' is not expected"),
@@ -1000,6 +949,12 @@ class Subclass(CenterLossClassifier):
     """A class of a user."""
 
 
+def searched(classifier) -> GridSearchCV:
+    search = GridSearchCV(make(), {"lr": [0.1]})
+    search.best_estimator_ = classifier
+    return search
+
+
 class TestModelsThatCannotBeSaved:
     @pytest.fixture
     def path(self, tmp_path):
@@ -1013,50 +968,30 @@ class TestModelsThatCannotBeSaved:
         assert os.listdir(path.parent) == ["model"]
 
     @pytest.mark.parametrize(
-        ("parameters", "message"),
+        ("name", "value", "message"),
         [
             (
-                {"callbacks": [LRScheduler()]},
-                r"callbacks cannot be saved, .* set_params\(callbacks=None\), and set them again after",
+                "callbacks",
+                [LRScheduler()],
+                r" cannot be saved, .* set_params\(callbacks=None\), and set them again",
             ),
+            ("random_state", np.random.RandomState(0), r" is a generator, .* set_params\(random_state=0\)"),
+            ("channels", range(3, 6), " is of type range, which cannot be saved: use numbers"),
+            ("class_weight", pd.Series([1, 2]), " is of type Series"),
+            ("net_params", {"criterion": Subclass}, r"\['criterion'\] is the class Subclass, which"),
+            ("net_params", {"optimizer": cut}, r"\['optimizer'\] is the function cut, which cannot be saved"),
+            ("net_params", {"use_caching": False}, r"\['use_caching'\] cannot be saved, only settings of"),
+            ("net_params", {"x": (0.9, torch.tensor(0.9))}, r"\['x'\]\[1\] is of type Tensor"),
             (
-                {"random_state": np.random.RandomState(0)},
-                r"random_state is a generator, .* set_params\(random_state=0\)",
-            ),
-            (
-                {"net_params": {"criterion": Subclass}},
-                r"net_params\['criterion'\] is the class Subclass, which",
-            ),
-            (
-                {"net_params": {"predict_nonlinearity": flip_bit}},
-                r"net_params\['predict_nonlinearity'\] is the function flip_bit, which cannot be saved",
-            ),
-            (
-                {"net_params": {"use_caching": False}},
-                r"net_params\['use_caching'\] cannot be saved, only settings of",
-            ),
-            (
-                {"net_params": {"optimizer__betas": (0.9, torch.tensor(0.9))}},
-                r"net_params\['optimizer__betas'\]\[1\] is of type Tensor",
-            ),
-            (
-                {"channels": range(3, 6)},
-                "channels is of type range, which cannot be saved: use numbers",
-            ),
-            ({"class_weight": pd.Series([1, 2])}, "class_weight is of type Series"),
-            (
-                {"net_params": {"optimizer__x": np.zeros((2, 2))}},
-                r"net_params\['optimizer__x'\] is an array of shape \(2, 2\) and dtype float64",
+                "net_params",
+                {"x": np.zeros((2, 2))},
+                r"\['x'\] is an array of shape \(2, 2\) and dtype float64",
             ),
         ],
     )
-    def test_parameter_is_named_with_its_cure(self, fitted, pipeline, parameters, message, path):
-        model = copy.deepcopy(fitted).set_params(**parameters)
-        self.assert_refused(model, path, f"model is not written.*: {message}")
-        name = next(iter(parameters))
-        whole = copy.deepcopy(pipeline)
-        whole.named_steps["classifier"].set_params(**parameters)
-        self.assert_refused(whole, path, f"({name}|net_params)")
+    def test_parameter_is_named_with_its_cure(self, fitted, name, value, message, path):
+        model = copy.deepcopy(fitted).set_params(**{name: value})
+        self.assert_refused(model, path, f"model is not written.*: {name}{message}")
 
     def test_names_of_a_pipelines_parameters_are_those_of_set_params(self, pipeline, path, tmp_path):
         model = copy.deepcopy(pipeline).set_params(classifier__callbacks=[LRScheduler()])
@@ -1075,32 +1010,20 @@ class TestModelsThatCannotBeSaved:
     @pytest.mark.parametrize(
         ("build", "message"),
         [
-            (
-                lambda c: make_pipeline(c, SVC()),
-                r"step 'svc' is SVC, .* without it, .*pipeline\[:-1\]",
-            ),
+            (lambda c: make_pipeline(c, SVC()), r"step 'svc' is SVC, .* without it, .*pipeline\[:-1\]"),
             (
                 lambda c: make_pipeline(make_pipeline(c)),
-                "step 'pipeline' is Pipeline.*put all steps into one Pipeline",
+                "step 'pipeline' is Pipeline.* steps into one Pipeline",
             ),
-            (
-                lambda c: SVC(),
-                "the model is SVC, .* hold a fitted CenterLossClassifier or Spectrogram",
-            ),
+            (lambda c: SVC(), "the model is SVC, .* hold a fitted CenterLossClassifier or Spectrogram"),
             (lambda c: Subclass(), "the model is Subclass"),
             (lambda c: CenterLossClassifier, "the model is the class CenterLossClassifier"),
-            (lambda c: c.net_, "the model is CenterLossNet"),
             (lambda c: None, "the model is NoneType"),
-            (lambda c: "model", "the model is str"),
+            (lambda c: searched(c), "the model is GridSearchCV, .* save its best_estimator_"),
         ],
     )
-    def test_foreign_part_is_named_with_its_cure(self, fitted, build, message, path):
+    def test_other_estimators_are_named_with_their_cure(self, fitted, build, message, path):
         self.assert_refused(build(fitted), path, message)
-
-    def test_search_is_refused_with_its_cure(self, path):
-        search = GridSearchCV(make(), {"lr": [0.1]})
-        search.best_estimator_ = make()
-        self.assert_refused(search, path, "save its best_estimator_")
 
     def test_model_that_is_not_fitted_is_named(self, path):
         message = "model is not written: This CenterLossClassifier instance is not fitted yet"
@@ -1111,12 +1034,10 @@ class TestModelsThatCannotBeSaved:
         ("parameters", "message"),
         [
             ({"rnn_units": 4}, "'network.rnn.weight_ih_l0' is .* If parameters were changed after fit"),
-            ({"pooling": "attention"}, "is missing.* If parameters were changed after fit"),
             ({"dropout": -1}, "dropout must be a number"),
-            ({"lr": "fast"}, "lr must be a number"),
         ],
     )
-    def test_parameters_changed_after_fit_are_noticed(self, fitted, parameters, message, path):
+    def test_parameters_changed_after_fit_are_refused(self, fitted, parameters, message, path):
         self.assert_refused(copy.deepcopy(fitted).set_params(**parameters), path, message)
 
     def test_optimizer_changed_after_fit_is_noticed(self, fitted, path):
@@ -1179,15 +1100,11 @@ class TestWriting:
 
     @pytest.mark.parametrize(
         ("call", "error"),
-        [("fsync", OSError(28, "No space left on device")), ("replace", PermissionError(13, "Permission"))],
+        [("fsync", OSError(28, "No space left")), ("replace", PermissionError(13, "Permission denied"))],
     )
     def test_failure_leaves_the_old_file_whole(self, fitted, call, error, tmp_path, monkeypatch):
         (tmp_path / "model").write_bytes(b"what was there")
-
-        def fail(*args):
-            raise error
-
-        monkeypatch.setattr(_files.os, call, fail)
+        monkeypatch.setattr(_files.os, call, Mock(side_effect=error))
         message = (
             rf"model cannot be written \({error.strerror}\): give a file in a folder that exists, has space"
         )
@@ -1212,10 +1129,7 @@ class TestWriting:
         assert (tmp_path / "model").read_bytes() == b"what was there"
 
     def test_interruption_leaves_no_file(self, fitted, tmp_path, monkeypatch):
-        def interrupt(*args):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(_files.os, "fsync", interrupt)
+        monkeypatch.setattr(_files.os, "fsync", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             save_model(fitted, tmp_path / "model")
         assert os.listdir(tmp_path) == []
@@ -1286,25 +1200,8 @@ class TestMachine:
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 numpy_scalars = st.sampled_from(
-    [
-        np.float32(0.1),
-        np.float64("-inf"),
-        np.float16(2),
-        np.int8(-3),
-        np.uint64(2**64 - 1),
-        np.True_,
-        np.str_("ä"),
-    ]
-)
-arrays = st.sampled_from(
-    [
-        np.array(["a", "bcd"]),
-        np.array([1, 2], ">i2"),
-        np.array([True]),
-        np.array([], "f4"),
-        np.array([0.5], "f2"),
-    ]
-).map(lambda array: array.copy())
+    [np.float32(0.1), np.float64("-inf"), np.float16(2), np.int8(-3)]
+) | st.sampled_from([np.uint64(2**64 - 1), np.True_, np.str_("ä")])
 values = st.recursive(
     plain | numpy_scalars,
     lambda inner: (
@@ -1328,15 +1225,28 @@ def alike(one, other) -> bool:
     return repr(one) == repr(other)
 
 
+NEVER_WRITTEN = json.loads("""[
+    {"$float": "1.5"}, {"$float": "infinity"}, {"$int64": "5"}, {"$uint8": 256}, {"$uint8": -1},
+    {"$float32": 0.1}, {"$tuple": "ab"}, {"$tuple": [1], "$more": 2}, {"$dict": [["a", 1]]},
+    {"$dict": [[[], 1]]}, {"$array": []}, {"$array": ["<U1", ["ab"]]}, {"$array": ["<i8", [1.5]]}, NaN,
+    {"$array": ["<i8", [[1, 2]]]},
+    {"$array": ["object", [[1, 2]]]}, {"$array": ["<M8[D]", ["2020-01-01"]]}, {"$array": ["O", ["a"]]},
+    {"$array": ["U1,U1", []]}, {"$optimizer": "LBFGS"}, {"$optimizer": []}, {"$unknown": 1}, {"$": 1}
+]""")
+
+
 class TestValues:
     @settings(max_examples=60, deadline=None)  # busy machines are slow
     @given(values)
     def test_value_comes_back_with_its_type(self, value):
         assert alike(decode(json.loads(json.dumps(encode(value, "x"), allow_nan=False))), value)
 
-    @settings(max_examples=20, deadline=None)
-    @given(arrays)
-    def test_array_comes_back_with_its_dtype(self, array):
+    @pytest.mark.parametrize(
+        ("values", "dtype"),
+        [(["a", "bcd"], "U3"), ([1, 2], ">i2"), ([True], bool), ([], "f4"), ([0.5], "f2")],
+    )
+    def test_array_comes_back_with_its_dtype(self, values, dtype):
+        array = np.array(values, dtype)
         found = decode(json.loads(json.dumps(encode(array, "x"))))
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
@@ -1345,34 +1255,7 @@ class TestValues:
         assert np.isnan(decode(encode(float("nan"), "x")))
         assert type(decode(encode(np.float32("nan"), "x"))) is np.float32
 
-    @pytest.mark.parametrize(
-        "written",
-        [
-            {"$float": "1.5"},
-            {"$float": "infinity"},
-            {"$int64": "5"},
-            {"$uint8": 256},
-            {"$uint8": -1},
-            {"$float32": 0.1},
-            {"$tuple": "ab"},
-            {"$tuple": [1], "$more": 2},
-            {"$dict": [["a", 1]]},
-            {"$dict": [[[], 1]]},
-            {"$array": ["<U1", ["ab"]]},
-            {"$array": ["<i8", [1.5]]},
-            {"$array": ["<i8", [[1, 2]]]},
-            {"$array": ["object", [[1, 2]]]},
-            {"$array": ["<M8[D]", ["2020-01-01"]]},
-            {"$array": ["O", ["a"]]},
-            {"$array": ["U1,U1", []]},
-            {"$array": []},
-            {"$optimizer": "LBFGS"},
-            {"$optimizer": []},
-            {"$unknown": 1},
-            {"$": 1},
-            float("nan"),
-        ],
-    )
+    @pytest.mark.parametrize("written", NEVER_WRITTEN)
     def test_a_value_that_is_never_written_is_refused(self, written):
         with pytest.raises(ValueError, match="it describes a value"):
             decode(written)

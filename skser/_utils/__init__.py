@@ -2,7 +2,7 @@
 
 from ._container import pack, unpack
 from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_settings
-from ._files import check_path, is_path, open_existing, remove_abandoned, write_whole
+from ._files import check_path, is_path, open_existing, remove_abandoned, with_message, write_whole
 from ._json_values import decode, encode
 from ._validation import (
     all_finite,
@@ -41,5 +41,6 @@ __all__ = [
     "torch_settings",
     "unpack",
     "warn_caller",
+    "with_message",
     "write_whole",
 ]

@@ -43,7 +43,7 @@ def open_existing(path: str) -> Iterator[BinaryIO]:
             if isinstance(error, FileNotFoundError) and not os.path.isabs(path)
             else ""
         )
-        raise _with_message(
+        raise with_message(
             error, f"{path} cannot be read ({_reason(error)}): give a model file{hint}."
         ) from error
 
@@ -70,7 +70,7 @@ def write_whole(path: str, content: bytes) -> None:
                 os.remove(unfinished)
             raise
     except OSError as error:
-        raise _with_message(
+        raise with_message(
             error,
             f"{path} cannot be written ({_reason(error)}): give a file in a folder that exists, has space "
             "and lets you write to it.",
@@ -82,11 +82,11 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _with_message(error: OSError, message: str) -> OSError:
+def with_message(error: OSError, message: str) -> OSError:
     """Make an error of the same type and number with another message."""
-    clear = type(error)(message)
-    clear.errno = error.errno
-    return clear
+    other = type(error)(message)
+    other.errno = error.errno
+    return other
 
 
 def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:

@@ -16,27 +16,18 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
-from .._utils import remove_abandoned, warn_caller, write_whole
-from ._callbacks import CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
+from .._utils import remove_abandoned, warn_caller, with_message, write_whole
+from ._callbacks import EarlyStopping
 from ._data import TrainingData
-from ._fingerprint import check_resumable, describe_callback, differences, fingerprint
+from ._fingerprint import check_resumable, describe_callback, fingerprint
 from ._net import CenterLossNet
 from ._progress import load_training_state, training_state
 
 _FILE = "checkpoint.pt"
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _CURE = "delete it, and training starts again from the first epoch."
-# Their state at the end of an epoch follows from their parameters and the history.
-_WITHOUT_STATE = (
-    CenterRamp,
-    CenterUpdate,
-    EpochSeed,
-    EpochTimer,
-    FiniteLoss,
-    OneCycle,
-    PassthroughScoring,
-    PrintLog,
-)
+# The state of these callbacks at the end of an epoch follows from the history.
+_OF_SKORCH = (EpochTimer, PassthroughScoring, PrintLog)
 
 
 class Checkpoint(Callback):
@@ -61,7 +52,7 @@ class Checkpoint(Callback):
     def on_train_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Make the folder; if it has a checkpoint, load it into the net and its callbacks."""
         self.max_epochs_ = net.max_epochs
-        self.descriptions_ = {name: describe_callback(callback) for name, callback in _others(net)}
+        self.descriptions_ = {name: describe_callback(callback) for name, callback in _without_state(net)}
         self._callback_states(net)  # before any time is spent on a training that cannot be stored
         digest = hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()
         self.path_ = os.path.join(_make_folder(self.checkpoint_dir, digest), _FILE)
@@ -97,10 +88,9 @@ class Checkpoint(Callback):
 
     def _restore(self, net: CenterLossNet) -> None:
         """Load the checkpoint into net and callbacks."""
-        saved = _read(self.path_)
-        different = differences(self.fingerprint, saved["fingerprint"])
-        if different:
-            raise ValueError(f"{self.path_} is the checkpoint of another training, with {different}: {_CURE}")
+        found, saved = _read(self.path_)
+        if found != self.fingerprint:
+            raise ValueError(f"{self.path_} is the checkpoint of another training: {_CURE}")
         try:
             states = load_training_state(net, saved)
             for name, callback in _with_state(net):
@@ -111,7 +101,7 @@ class Checkpoint(Callback):
 
     def _callback_states(self, net: CenterLossNet) -> dict[str, dict[str, Any]]:
         """Collect the states of callbacks; raise where one has a state and no method that returns it."""
-        for name, callback in _others(net):
+        for name, callback in _without_state(net):
             added = sorted(vars(callback).keys() - callback.get_params(deep=False).keys())
             if added or describe_callback(callback) != self.descriptions_[name]:
                 what = f"{added[0]!r}" if added else "changes of its parameters"
@@ -134,21 +124,13 @@ def checkpoint_of(
 
 def _with_state(net: CenterLossNet) -> list[tuple[str, Any]]:
     """Callbacks with methods that return and load their state."""
-    return [entry for entry in net.callbacks_ if _has_state_methods(entry[1])]
+    return [(name, callback) for name, callback in net.callbacks_ if hasattr(callback, "load_state_dict")]
 
 
-def _others(net: CenterLossNet) -> list[tuple[str, Any]]:
-    """Callbacks that must not have a state: neither this package's own nor with methods for it."""
-    own = (Checkpoint, *_WITHOUT_STATE)
-    return [
-        (name, callback)
-        for name, callback in net.callbacks_
-        if not isinstance(callback, own) and not _has_state_methods(callback)
-    ]
-
-
-def _has_state_methods(callback: Any) -> bool:
-    return hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
+def _without_state(net: CenterLossNet) -> list[tuple[str, Any]]:
+    """Callbacks that must not have a state."""
+    others = [entry for entry in net.callbacks_ if not isinstance(entry[1], (Checkpoint, *_OF_SKORCH))]
+    return [(name, callback) for name, callback in others if not hasattr(callback, "load_state_dict")]
 
 
 def _make_folder(checkpoint_dir: str | os.PathLike[str], name: str) -> str:
@@ -167,29 +149,28 @@ def _make_folder(checkpoint_dir: str | os.PathLike[str], name: str) -> str:
 def _folder_error(path: str, error: OSError, when: str) -> OSError:
     """Error of a checkpoint that cannot be written."""
     reason = os.strerror(error.errno) if error.errno else error.strerror or error
-    clear = type(error)(
+    return with_message(
+        error,
         f"checkpoint_dir: {path} cannot be written{when} ({reason}): make room there, or let this user "
-        "write there. The same call then continues from the last checkpoint, if there is one."
+        "write there. The same call then continues from the last checkpoint, if there is one.",
     )
-    clear.errno = error.errno
-    return clear
 
 
-def _read(path: str) -> dict[str, Any]:
-    """Read a checkpoint; nothing in it is run."""
+def _read(path: str) -> tuple[Any, dict[str, Any]]:
+    """Read a checkpoint and its fingerprint without running code in it."""
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load does not compare the checksums
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile(path)
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        dict(saved["fingerprint"])
+        return saved["fingerprint"], saved
     except OSError as error:
-        raise type(error)(
-            f"checkpoint_dir: {path} cannot be read ({error.strerror}): let this user read it, or {_CURE}"
+        raise with_message(
+            error,
+            f"checkpoint_dir: {path} cannot be read ({error.strerror}): let this user read it, or {_CURE}",
         ) from error
     except Exception as error:
         raise _damaged(path) from error
-    return saved
 
 
 def _damaged(path: str) -> ValueError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +20,6 @@ FORMAT_VERSION = 2
 
 # Except for rounding they change where training happens, how fast and what it prints, and not its result.
 _WITHOUT_EFFECT = ("callbacks", "checkpoint_dir", "device", "verbose")
-_MAX_SHOWN = 3  # differences that a message names
 
 
 def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
@@ -64,11 +62,11 @@ def fingerprint(
         **plain,
         "callbacks": callbacks,
         "classes_": labels,
-        "X": _digest([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
-        "y": _digest([y]),
-        "sample_weight": None if sample_weight is None else _digest([sample_weight]),
+        "X": joblib.hash([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
+        "y": joblib.hash(y),
+        "sample_weight": joblib.hash(sample_weight),
         # The split depends on which items share a group and on the order of the groups, not on their names.
-        "groups": None if groups is None else _digest([np.unique(groups, return_inverse=True)[1]]),
+        "groups": None if groups is None else joblib.hash(np.unique(groups, return_inverse=True)[1]),
     }
 
 
@@ -82,27 +80,3 @@ def describe_callback(callback: Any) -> Any:
     parameters = callback.get_params(deep=False)
     encoded = {name: encode(value, f"{name} of {kind.__name__}") for name, value in parameters.items()}
     return [f"{kind.__module__}.{kind.__qualname__}", encoded]
-
-
-def differences(mine: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Name the first entries in which two trainings differ."""
-    names = [name for name in {**mine, **found} if mine.get(name, ...) != found.get(name, ...)]
-    shown = [f"{name} {_short(found, name)} instead of {_short(mine, name)}" for name in names[:_MAX_SHOWN]]
-    more = [f"{len(names) - _MAX_SHOWN} more that differ"] if len(names) > _MAX_SHOWN else []
-    return ", ".join(shown + more)
-
-
-def _short(fingerprint: Mapping[str, Any], name: str) -> str:
-    """Write an entry as JSON, cut to a length that a message can hold."""
-    text = json.dumps(fingerprint[name]) if name in fingerprint else "missing"
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _digest(arrays: Sequence[NDArray[Any]]) -> str:
-    """SHA-256 of arrays with their shapes; machines of either byte order agree."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        digest.update(f"{plain.dtype.str}{plain.shape}".encode())
-        digest.update(plain.data)
-    return digest.hexdigest()
