@@ -265,20 +265,14 @@ class TestResumed:
         assert everything(first) != everything(second)
 
     @pytest.mark.parametrize("last", [False, True])
-    def test_early_stopping_goes_on_with_its_best_epoch(self, X, y, speakers, kill, tmp_path, last):
+    def test_early_stopping_continues_with_its_best_epoch(self, X, y, speakers, kill, tmp_path, last):
         expected = make(**STOPPING).fit(X, y, groups=speakers)
         assert 1 < expected.n_iter_ < STOPPING["max_epochs"]
         assert expected.best_epoch_ == expected.n_iter_ - STOPPING["patience"]
-        n = expected.n_iter_ - (0 if last else 1)  # the best epoch lies before the kill
+        n = expected.n_iter_ - (0 if last else 1)  # the best epoch is before the kill
         kill(n, make(tmp_path, **STOPPING), X, y, groups=speakers, written=not last)
         resumed = make(tmp_path, **STOPPING).fit(X, y, groups=speakers)
         assert everything(resumed) == everything(expected)
-
-    def test_an_epoch_is_trained_only_once(self, X, y, kill, epochs, tmp_path):
-        kill(3, make(tmp_path), X, y)
-        assert epochs == [1, 2, 3]
-        make(tmp_path).fit(X, y)
-        assert epochs == [1, 2, 3, 4]
 
     @pytest.mark.parametrize("parameters", [{}, STOPPING | {"validation": "random"}], ids=["", "stopping"])
     def test_a_finished_training_is_loaded(self, X, y, epochs, tmp_path, parameters):
@@ -396,7 +390,7 @@ class TestFolders:
                 np.testing.assert_array_equal(found.cv_results_[name], expected.cv_results_[name])
 
     def test_processes_share_a_folder_and_a_training(self, X, y, tmp_path, one_thread):
-        grid = {"center_lambda": [0.0, 0.5, 0.0, 0.5]}  # each twice, at once
+        grid = {"center_lambda": [0.0, 0.5, 0.0, 0.5]}  # each twice, in two processes
         runs = [
             GridSearchCV(make(folder), grid, cv=StratifiedKFold(2), n_jobs=n_jobs).fit(X, y)
             for folder, n_jobs in ((tmp_path, 2), (None, 1))
@@ -567,15 +561,15 @@ class TestUnwritable:
         assert everything(classifier.fit(X, y)) == everything(make().fit(X, y))
 
     def test_a_user_who_may_only_read_is_refused_and_the_checkpoint_stays(self, X, y, read_only):
-        folder, told = read_only
+        folder, error_of = read_only
         make(folder).fit(X, y)
         (path,) = files(folder)
         content = path.read_bytes()
-        same = told(lambda: make(folder).fit(X, y))
+        same = error_of(lambda: make(folder).fit(X, y))
         assert same.startswith(
             f"PermissionError: checkpoint_dir: {path.parent} cannot be written (it is read-"
         )
-        other = told(lambda: make(folder, max_epochs=5).fit(X, y))
+        other = error_of(lambda: make(folder, max_epochs=5).fit(X, y))
         assert other.startswith("PermissionError: checkpoint_dir: ")
         assert "cannot be written (Permission denied): make room there, or let this user write there" in other
         assert files(folder) == [path]
@@ -599,7 +593,7 @@ class TestUnwritable:
 class TestInterruptedByHand:
     @pytest.fixture
     def in_epoch(self, monkeypatch, sigint):
-        """Let the next training get a signal within an epoch."""
+        """Interrupt the next training within an epoch."""
 
         def at(n):
             step = CenterLossNet.train_step
@@ -625,7 +619,7 @@ class TestInterruptedByHand:
         assert classifier.n_iter_ == n - 1
         assert classifier.predict(X).shape == (18,)
 
-    def test_the_next_call_goes_on_from_the_checkpoint(self, X, y, in_epoch, epochs, tmp_path):
+    def test_the_next_call_continues_from_the_checkpoint(self, X, y, in_epoch, epochs, tmp_path):
         in_epoch(3)
         with pytest.warns(UserWarning, match="interrupted in epoch 3"):
             classifier = make(tmp_path).fit(X, y)
@@ -633,7 +627,7 @@ class TestInterruptedByHand:
         assert epochs == [1, 2, 3, 3, 4]
         assert everything(classifier) == everything(make().fit(X, y))
 
-    def test_the_best_epoch_is_kept_and_training_goes_on_nevertheless(
+    def test_the_best_epoch_is_kept_and_training_continues_afterwards(
         self, X, y, speakers, in_epoch, tmp_path
     ):
         parameters = STOPPING | {"patience": 20, "max_epochs": 6}
@@ -668,10 +662,6 @@ class TestInterruptedByHand:
 
 
 class TestParameter:
-    def test_it_is_a_parameter_like_others(self, tmp_path):
-        assert clone(make(tmp_path)).get_params()["checkpoint_dir"] == tmp_path
-        assert CenterLossClassifier().checkpoint_dir is None
-
     def test_a_model_file_does_not_hold_the_folder(self, X, y, tmp_path):
         classifier = make(tmp_path / "folder-of-mine", max_epochs=1).fit(X, y)
         save_model(classifier, tmp_path / "model.safetensors")

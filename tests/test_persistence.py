@@ -949,13 +949,13 @@ LOOP["self"] = LOOP
 class TestModelsThatCannotBeSaved:
     @pytest.fixture
     def path(self, tmp_path):
-        (tmp_path / "model").write_bytes(b"what was there")
+        (tmp_path / "model").write_bytes(b"old content")
         return tmp_path / "model"
 
     def assert_refused(self, model, path, message, error=ValueError, **options):
         with pytest.raises(error, match=message):
             save_model(model, path, **options)
-        assert path.read_bytes() == b"what was there"
+        assert path.read_bytes() == b"old content"
         assert os.listdir(path.parent) == ["model"]
 
     @pytest.mark.parametrize(
@@ -1080,17 +1080,17 @@ class TestWriting:
     def test_interruption_or_failure_leaves_the_old_file_whole(
         self, fitted, call, error, tmp_path, monkeypatch
     ):
-        (tmp_path / "model").write_bytes(b"what was there")
+        (tmp_path / "model").write_bytes(b"old content")
         monkeypatch.setattr(_files.os, call, Mock(side_effect=error))
         with pytest.raises(type(error)):
             save_model(fitted, tmp_path / "model")
         assert os.listdir(tmp_path) == ["model"]
-        assert (tmp_path / "model").read_bytes() == b"what was there"
+        assert (tmp_path / "model").read_bytes() == b"old content"
 
     @needs_posix
     def test_disk_that_is_full_halfway_leaves_the_old_file_whole(self, fitted, tmp_path):
         resource = pytest.importorskip("resource")
-        (tmp_path / "model").write_bytes(b"what was there")
+        (tmp_path / "model").write_bytes(b"old content")
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
         try:
@@ -1100,7 +1100,7 @@ class TestWriting:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert caught.value.errno == errno.EFBIG
         assert os.listdir(tmp_path) == ["model"]
-        assert (tmp_path / "model").read_bytes() == b"what was there"
+        assert (tmp_path / "model").read_bytes() == b"old content"
 
     def test_folder_in_place_of_a_file_is_named(self, fitted, tmp_path):
         for folder in (tmp_path, f"{tmp_path / 'new'}/"):

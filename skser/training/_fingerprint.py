@@ -18,7 +18,7 @@ from ._data import TrainingData
 # Raise it when the same parameters give another training, or the content of a checkpoint changes.
 FORMAT_VERSION = 2
 
-# Except for rounding they change where training happens, how fast and what it prints, and not its result.
+# They change where and how fast a training runs and what it prints, but its result only by rounding.
 _WITHOUT_EFFECT = ("callbacks", "checkpoint_dir", "device", "verbose")
 
 
