@@ -784,7 +784,7 @@ REFUSED = {
     "net setting": (parameter("net_params", {"optimizer__x": 1}), "net_params cannot make a net"),
     "bad callback": (parameter("net_params", {"callbacks__print_log": 3}), "net_params cannot make a net"),
     "other cell": (parameter("rnn", "lstm"), "its tensors are not those of a classifier"),
-    "more layers": (parameter("channels", [3, 5, 5]), "is missing, and [0-9]+ more tensors"),
+    "more layers": (parameter("channels", [3, 5, 5]), "is missing instead of .*, and [0-9]+ more tensors"),
     "no labels": (without("fitted", "classes_"), "its description is not valid: 'classes_'"),
     "one label": (labels("<U1", ["a"]), "classes_ must hold two"),
     "labels in disorder": (labels("<i8", [2, 1]), "classes_ must hold"),
@@ -923,7 +923,7 @@ class TestSignedFiles:
             (changed("fitted", "optimizer", "class", to="SGD"), "state of an optimizer 'SGD', but"),
             (changed("fitted", "optimizer", "rest", to={"a": 1}), "description of the optimizer's state"),
             (changed("fitted", "optimizer", to=3), "its description is not valid"),
-            (tensor("optimizer.99.step", torch.zeros(())), "'optimizer.99.step' is not expected"),
+            (tensor("optimizer.99.step", torch.zeros(())), "'optimizer.99.step' is .* instead of missing"),
         ],
     )
     def test_optimizer_that_does_not_fit_is_named(self, fitted, edit, message, tmp_path):
@@ -934,12 +934,6 @@ class TestSignedFiles:
 
 class Subclass(CenterLossClassifier):
     """A class of a user."""
-
-
-def searched(classifier) -> GridSearchCV:
-    search = GridSearchCV(make(), {"lr": [0.1]})
-    search.best_estimator_ = classifier
-    return search
 
 
 LOOP: dict[str, object] = {}
@@ -961,9 +955,13 @@ class TestModelsThatCannotBeSaved:
     @pytest.mark.parametrize(
         ("name", "value", "message"),
         [
-            ("callbacks", [LRScheduler()], r" cannot be saved, .* set_params\(callbacks=None\), and set"),
-            ("random_state", np.random.RandomState(0), r" is a generator, .* set_params\(random_state=0\)"),
-            ("channels", range(3, 6), " is of type range, which cannot be saved: use numbers"),
+            (
+                "callbacks",
+                [LRScheduler()],
+                r"\[0\] is of type LRScheduler, .*cannot be saved: set None",
+            ),
+            ("random_state", np.random.RandomState(0), " is of type RandomState, which .* a number"),
+            ("channels", range(3, 6), " is of type range, which cannot be saved: set None"),
             ("class_weight", pd.Series([1, 2]), " is of type Series"),
             ("class_weight", LOOP, " is nested too deeply, or contains itself"),
             ("net_params", {"criterion": Subclass}, r"\['criterion'\] is the class Subclass, which"),
@@ -979,14 +977,14 @@ class TestModelsThatCannotBeSaved:
 
     def test_names_of_a_pipelines_parameters_are_those_of_set_params(self, pipeline, path, tmp_path):
         model = copy.deepcopy(pipeline).set_params(classifier__callbacks=[LRScheduler()])
-        self.assert_refused(model, path, r"set_params\(classifier__callbacks=None\)")
+        self.assert_refused(model, path, r"classifier__callbacks\[0\] is of type LRScheduler")
         model.set_params(classifier__callbacks=None)
         save_model(model, path)
         assert load_model(path).classes_.tolist() == ["angry", "calm"]
 
     def test_generator_can_be_replaced_and_the_seed_stays(self, X, y, path):
         model = make(random_state=np.random.RandomState(7)).fit(X, y)
-        self.assert_refused(model, path, "The fitted model keeps its seed")
+        self.assert_refused(model, path, "random_state is of type RandomState")
         save_model(model.set_params(random_state=0), path, optimizer=True)
         loaded = load_model(path, device="cpu")
         assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
@@ -994,16 +992,13 @@ class TestModelsThatCannotBeSaved:
     @pytest.mark.parametrize(
         ("build", "message"),
         [
-            (lambda c: make_pipeline(c, SVC()), r"step 'svc' is SVC, .* without it, .*pipeline\[:-1\]"),
-            (
-                lambda c: make_pipeline(make_pipeline(c)),
-                "step 'pipeline' is Pipeline.* steps into one Pipeline",
-            ),
+            (lambda c: make_pipeline(c, SVC()), r"step 'svc' is SVC, .*, such as pipeline\[:-1\]"),
+            (lambda c: make_pipeline(make_pipeline(c)), "step 'pipeline' is Pipeline, but"),
             (lambda c: SVC(), "the model is SVC, .* hold a fitted CenterLossClassifier or Spectrogram"),
-            (lambda c: Subclass(), "the model is Subclass"),
-            (lambda c: CenterLossClassifier, "the model is the class CenterLossClassifier"),
-            (lambda c: None, "the model is NoneType"),
-            (lambda c: searched(c), "the model is GridSearchCV, .* save its best_estimator_"),
+            (lambda c: Subclass(), "the model is Subclass, but"),
+            (lambda c: CenterLossClassifier, "the model is the class CenterLossClassifier, but"),
+            (lambda c: None, "the model is NoneType, but"),
+            (lambda c: GridSearchCV(c, {"lr": [0.1]}), "the model is GridSearchCV, .*best_estimator_"),
         ],
     )
     def test_other_estimators_are_named_with_their_cure(self, fitted, build, message, path):

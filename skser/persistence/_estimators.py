@@ -75,7 +75,11 @@ def _describe_step(
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Describe one estimator, and name its tensors; `prefix` is that of its parameters in a pipeline."""
     if type(estimator) not in _CLASSES.values():
-        raise ValueError(_explain_refusal(estimator, title))
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
+        raise ValueError(
+            f"{title} is {what}, but a model file can only hold a fitted {' or '.join(_CLASSES)}, or a "
+            "Pipeline of these: save a part of the model, such as pipeline[:-1] or search.best_estimator_."
+        )
     tensors: dict[str, Tensor] = {}
     fitted = {name: value for name, value in vars(estimator).items() if name in _FITTED}
     if isinstance(estimator, CenterLossClassifier):
@@ -100,40 +104,13 @@ def _describe_step(
     return description, tensors
 
 
-def _explain_refusal(estimator: Any, title: str) -> str:
-    """Say why an estimator cannot be saved, and which ones can."""
-    if isinstance(estimator, Pipeline):
-        cure = "put all steps into one Pipeline of scikit-learn's own class"
-    elif hasattr(estimator, "best_estimator_"):
-        cure = "save its best_estimator_"
-    elif title.startswith("step"):
-        cure = "save the pipeline without it, such as pipeline[:-1], and this step by other means"
-    else:
-        cure = "save it by other means"
-    what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
-    return (
-        f"{title} is {what}, but a model file can only hold a fitted {' or '.join(_CLASSES)}, or a Pipeline "
-        f"of these: {cure}."
-    )
-
-
 def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
     """Describe the parameters that do not belong to the machine."""
-    described = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name == "callbacks" and value:
-            raise ValueError(
-                f"{prefix}callbacks cannot be saved, because they are code: remove them with "
-                f"set_params({prefix}callbacks=None), and set them again after load_model."
-            )
-        if name == "random_state" and isinstance(value, np.random.RandomState):
-            raise ValueError(
-                f"{prefix}random_state is a generator, which cannot be saved: set an integer with "
-                f"set_params({prefix}random_state=0). The fitted model keeps its seed."
-            )
-        if name not in (*_RUNTIME_PARAMETERS, "steps"):
-            described[name] = encode(value, prefix + name)
-    return described
+    return {
+        name: encode(value, prefix + name)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in (*_RUNTIME_PARAMETERS, "steps")
+    }
 
 
 def _get_output_container(estimator: BaseEstimator) -> str | None:

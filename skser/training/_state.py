@@ -102,19 +102,15 @@ def _expected(net: CenterLossNet) -> dict[str, Tensor]:
 
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
     """Raise unless tensors have the expected names, shapes and types."""
-    problems = {
-        **{name: "is missing" for name in expected if name not in found},
-        **{name: "is not expected" for name in found if name not in expected},
-    }
-    for name, like in expected.items():
-        if name in found and _layout(found[name]) != _layout(like):
-            problems[name] = f"is {_layout(found[name])} instead of {_layout(like)}"
-    if problems:
-        name, problem = next(iter(problems.items()))
-        more = f", and {len(problems) - 1} more tensors do not fit" if len(problems) > 1 else ""
-        raise ValueError(
-            f"its tensors are not those of a classifier with its parameters: {name!r} {problem}{more}."
+    wanted = {name: _layout(tensor) for name, tensor in expected.items()}
+    given = {name: _layout(tensor) for name, tensor in found.items()}
+    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
+    if wrong:
+        first = (
+            f"{wrong[0]!r} is {given.get(wrong[0], 'missing')} instead of {wanted.get(wrong[0], 'missing')}"
         )
+        more = f", and {len(wrong) - 1} more tensors do not fit" if len(wrong) > 1 else ""
+        raise ValueError(f"its tensors are not those of a classifier with its parameters: {first}{more}.")
 
 
 def _layout(tensor: Tensor) -> str:
