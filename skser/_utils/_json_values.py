@@ -65,8 +65,8 @@ def _encode(value: Any, name: str) -> Any:
         if value is named:
             return {"$optimizer": optimizer}
     raise ValueError(
-        f"{name} is {_type_of(value)}, which cannot be saved: set None, a number, text, or a list, tuple, dict or "
-        "one-dimensional array of these instead."
+        f"{name} is {_type_of(value)}, which cannot be saved: set None, a number, text, or a list, tuple, "
+        "dict or one-dimensional array of these instead."
     )
 
 
