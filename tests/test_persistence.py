@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import hashlib
 import json
 import os
@@ -11,9 +12,13 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import Mock
 
 import joblib
 import numpy as np
@@ -36,6 +41,7 @@ from skser._utils import _container, _files, decode, encode
 from skser._utils._json_values import OPTIMIZERS
 from skser.training import CenterLossNet
 
+DATA = Path(__file__).parent / "data"
 SMALL = {
     "channels": (3, 5),
     "rnn_units": 3,
@@ -102,7 +108,7 @@ def through_file(model, folder, *, optimizer=False, device="cpu"):
 
 
 def tensors_of(classifier: CenterLossClassifier) -> dict[str, torch.Tensor]:
-    """Everything that a classifier has learnt."""
+    """Everything that a classifier has learned."""
     net = classifier.net_
     state = {**net.module_.state_dict(), **net.criterion_.state_dict()}
     return {**state, "centers_": torch.tensor(classifier.centers_)}
@@ -118,28 +124,31 @@ def assert_same_state(first: CenterLossClassifier, second: CenterLossClassifier)
 def contents(path) -> tuple[dict, dict[str, torch.Tensor]]:
     """Description and tensors of a model file, read without the package."""
     with safetensors.safe_open(path, framework="pt") as file:
-        # Clones, since the tensors lie in the file itself, which the tests write over.
+        # Clones, since the tensors use the memory of the file, which the tests overwrite.
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         return json.loads(file.metadata()["model"]), tensors
 
 
 def write_signed(path, description, tensors, **metadata) -> None:
-    """Write a model file with a digest that is right, whatever is in it."""
+    """Write a model file with the correct digest, whatever it contains."""
     text = description if isinstance(description, str) else json.dumps(description)
     fields = {"format": "skser model", "format_version": "1", "model": text, "sha256": "0" * 64, **metadata}
-    content = safetensors.torch.save(tensors, fields)
+    plain = safetensors.torch.save(tensors)
+    n_bytes = 8 + int.from_bytes(plain[:8], "little")
+    header = json.dumps({"__metadata__": fields, **json.loads(plain[8:n_bytes])}, separators=(",", ":"))
+    content = len(header).to_bytes(8, "little") + header.encode() + plain[n_bytes:]
     digest = hashlib.sha256(content).hexdigest().encode()
     path.write_bytes(content.replace(b'"sha256":"' + b"0" * 64, b'"sha256":"' + digest, 1))
 
 
-# One model for each way to label, recurrent cell, pooling and kind of spectrogram.
+# One model for each type of label, recurrent cell, pooling and type of spectrogram.
 ZOO = {
     "strings": (["ärger", "χαρά", "悲しみ🙂", "CON"] * 2, {"kind": "mel"}, {"rnn": "gru", "pooling": "last"}),
     "integers": ([7, -3] * 4, {"kind": "stft"}, {"rnn": "lstm", "pooling": "attention"}),
     "booleans": ([True, False] * 4, {"kind": "mel"}, {"rnn": "lstm", "pooling": "last"}),
     "objects": (
         np.array(["a" * 300, "nul\0 and \ud800", "", "b"] * 2, dtype=object),
-        {"kind": "stft", "window": ("kaiser", 8.0)},
+        {"kind": "stft", "window": ("kaiser", 8.0), "max_duration": 20},
         {"rnn": "gru", "pooling": "attention", "class_weight": "balanced"},
     ),
     "small integers": (np.array([200, 3] * 4, dtype=np.uint8), {}, {"class_weight": {3: 2.0, 200: 1}}),
@@ -158,28 +167,24 @@ def zoo(waveforms):
     for name, (labels, features, parameters) in ZOO.items():
         transformer = SpectrogramTransformer(**{**FEATURES, **features})
         model = Pipeline([(" a/b\\c:*?\n ", transformer), ("NUL.txt", make(**parameters))])
-        models[name] = (model.fit(waveforms, labels), labels)
+        models[name] = model.fit(waveforms, labels)
     return models
 
 
-class TestWhatComesBack:
+class TestLoadedModel:
     @pytest.mark.parametrize("name", ZOO)
-    def test_labels_answers_and_parameters_are_those_of_before(self, zoo, name, waveforms, tmp_path):
-        model = zoo[name][0]
+    def test_labels_and_parameters_are_those_of_the_saved_model(self, zoo, name, tmp_path):
+        model = zoo[name]
         loaded = through_file(model, tmp_path)
         assert loaded.classes_.dtype == model.classes_.dtype
         assert loaded.classes_.tolist() == model.classes_.tolist()
         assert [type(label) for label in loaded.classes_] == [type(label) for label in model.classes_]
-        for method in ("predict", "predict_proba", "transform"):
-            np.testing.assert_array_equal(
-                getattr(loaded, method)(waveforms), getattr(model, method)(waveforms)
-            )
         assert repr(loaded) == repr(model)
         for step, twin in zip(model, loaded, strict=True):
             assert twin.get_params(deep=False) == step.get_params(deep=False)
 
-    def test_everything_learnt_comes_back(self, zoo, tmp_path):
-        model = zoo["stopped"][0][1]
+    def test_fitted_attributes_come_back(self, zoo, tmp_path):
+        model = zoo["stopped"][1]
         loaded = through_file(model, tmp_path)
         assert_same_state(loaded, model)
         assert loaded.history_ == model.history_
@@ -188,12 +193,6 @@ class TestWhatComesBack:
         assert loaded.n_features_in_ == model.n_features_in_
         assert vars(loaded).keys() == vars(model).keys()
 
-    @pytest.mark.parametrize("max_duration", [None, 20, 600.0])
-    def test_the_longest_duration_comes_back(self, max_duration, tmp_path):
-        loaded = through_file(SpectrogramTransformer(max_duration=max_duration), tmp_path)
-        assert loaded.max_duration == max_duration
-        assert type(loaded.max_duration) is type(max_duration)
-
     def test_types_of_parameters_come_back(self, X, y, tmp_path):
         classifier = make(channels=[np.int64(3), 5], center_lambda=np.float32(0.1), lr=1, warm_start=np.True_)
         loaded = through_file(classifier.fit(X, y), tmp_path)
@@ -201,15 +200,8 @@ class TestWhatComesBack:
             value, found = getattr(classifier, name), getattr(loaded, name)
             assert (type(found), found) == (type(value), value)
         assert type(loaded.channels[0]) is np.int64
-        assert isinstance(make().fit(X, y).channels, tuple)
 
-    def test_labels_as_keys_of_class_weight_keep_their_type(self, X, tmp_path):
-        for weight, labels in (({True: 1, False: 2.5}, [True, False]), ({1: 1, 2: 3}, [1, 2])):
-            loaded = through_file(make(class_weight=weight).fit(X, labels * 8), tmp_path)
-            assert loaded.class_weight == weight
-            assert [type(key) for key in loaded.class_weight] == [type(key) for key in weight]
-
-    def test_table_with_names_keeps_names_and_output(self, X, y, tmp_path):
+    def test_columns_of_a_table_keep_names_and_output(self, X, y, tmp_path):
         table = pd.DataFrame(X.pad(0.0)[0][:, :, 0], columns=[f"bin {n}" for n in range(8)])
         classifier = make().fit(table, y).set_output(transform="pandas")
         loaded = through_file(classifier, tmp_path)
@@ -217,13 +209,10 @@ class TestWhatComesBack:
         assert loaded.feature_names_in_.tolist() == table.columns.tolist()
         with pytest.raises(ValueError, match="feature names should match"):
             loaded.predict(table.rename(columns={"bin 0": "other"}))
-
-    def test_transformer_fitted_on_a_table_still_compares_its_columns(self, tmp_path):
-        table = pd.DataFrame(np.zeros((2, 300)), columns=[str(n) for n in range(300)])
-        loaded = through_file(SpectrogramTransformer(**FEATURES).fit(table), tmp_path)
-        assert loaded.n_features_in_ == 300
+        waveforms = pd.DataFrame(np.zeros((2, 300)), columns=[str(n) for n in range(300)])
+        transformer = through_file(SpectrogramTransformer(**FEATURES).fit(waveforms), tmp_path)
         with pytest.raises(ValueError, match="feature names should match"):
-            loaded.transform(table.iloc[:, ::-1])
+            transformer.transform(waveforms.iloc[:, ::-1])
 
     def test_loaded_model_can_be_cloned_copied_pickled_and_saved(self, fitted, X, y, tmp_path):
         loaded = through_file(fitted, tmp_path, optimizer=True)
@@ -241,16 +230,15 @@ class TestWhatComesBack:
     def test_metadata_requests_come_back(self, X, y, tmp_path):
         with sklearn.config_context(enable_metadata_routing=True):
             classifier = make().set_fit_request(sample_weight=True, groups="speakers").fit(X, y)
-        loaded = through_file(classifier, tmp_path)
-        found = loaded.get_metadata_routing().fit.requests
+        found = through_file(classifier, tmp_path).get_metadata_routing().fit.requests
         assert found == {"sample_weight": True, "groups": "speakers"}
         assert found != make().get_metadata_routing().fit.requests
 
-    def test_pipelines_of_other_forms_come_back(self, fitted, waveforms, tmp_path):
-        alone = through_file(SpectrogramTransformer(kind="stft"), tmp_path)
-        assert alone.get_params() == SpectrogramTransformer(kind="stft").get_params()
+    def test_pipelines_of_other_forms_come_back(self, fitted, tmp_path):
+        features = through_file(SpectrogramTransformer(kind="stft"), tmp_path)
+        assert features.get_params() == SpectrogramTransformer(kind="stft").get_params()
         odd = Pipeline(
-            [("nothing", "passthrough"), ("all", None), ("features", alone)],
+            [("nothing", "passthrough"), ("all", None), ("features", features)],
             transform_input=["a"],
             verbose=True,
         )
@@ -271,9 +259,11 @@ class TestWhatComesBack:
         loaded.partial_fit(X, y)
         assert "train_loss" in capsys.readouterr().out
 
+
+class TestFile:
     def test_equal_models_make_equal_files(self, pipeline, tmp_path):
-        for name in ("one", "two"):
-            save_model(pipeline if name == "one" else load_model(tmp_path / "one"), tmp_path / name)
+        save_model(pipeline, tmp_path / "one", optimizer=True)
+        save_model(load_model(tmp_path / "one"), tmp_path / "two", optimizer=True)
         assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
     def test_file_is_safetensors_with_a_digest_of_every_byte(self, fitted, tmp_path):
@@ -286,12 +276,79 @@ class TestWhatComesBack:
         content = (tmp_path / "model").read_bytes().replace(metadata["sha256"].encode(), b"0" * 64)
         assert hashlib.sha256(content).hexdigest() == metadata["sha256"]
 
-    def test_generators_and_model_are_left_alone(self, fitted, X, tmp_path):
-        before = pickle.dumps(fitted), torch.get_rng_state().clone(), np.random.get_state()[1].copy()  # noqa: NPY002
+    def test_files_of_version_0_1_0_can_be_loaded_and_trained(self):
+        rng = np.random.default_rng(0)
+        X = [rng.normal(-60 + 20 * (n % 2), 10, size=(6, n)).astype(np.float32) for n in range(10, 22)]
+        times = np.arange(4000) / 16000
+        tones = [(200, 4000), (900, 3000), (220, 3500), (1000, 2500)]
+        waveforms = [np.sin(2 * np.pi * f * times[:n]).astype(np.float32) for f, n in 2 * tones]
+        expected = json.loads((DATA / "expected_0.1.0.json").read_text())
+        classifier = load_model(DATA / "classifier_0.1.0.safetensors", device="cpu")
+        pipeline = load_model(DATA / "pipeline_0.1.0.safetensors", device="cpu")
+        np.testing.assert_allclose(classifier.predict_proba(X), expected["classifier"], atol=1e-5)
+        np.testing.assert_allclose(pipeline.predict_proba(waveforms), expected["pipeline"], atol=1e-5)
+        assert {int(state["step"]) for state in classifier.net_.optimizer_.state.values()} == {2}
+        n_iter = classifier.n_iter_
+        assert classifier.partial_fit(X, ["calm", "angry", "sad"] * 4).n_iter_ == n_iter + 1
+        pipeline[1].partial_fit(pipeline[0].transform(waveforms), [0, 1] * 4)
+
+
+class TestProcess:
+    """Saving and loading leave the process as it was, and wait for nothing."""
+
+    def test_generators_and_model_stay_unchanged(self, fitted, tmp_path):
+        before = pickle.dumps(fitted), torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
         through_file(fitted, tmp_path, optimizer=True)
         assert pickle.dumps(fitted) == before[0]
         assert torch.equal(torch.get_rng_state(), before[1])
         np.testing.assert_array_equal(np.random.get_state()[1], before[2])  # noqa: NPY002
+
+    def test_a_training_in_another_thread_is_neither_waited_for_nor_changed(
+        self, fitted, X, y, tmp_path, monkeypatch
+    ):
+        started, may_continue = threading.Event(), threading.Event()
+        run = CenterLossNet.run_single_epoch
+
+        def run_later(self, *args, **kwargs):
+            started.set()
+            assert may_continue.wait(60)
+            return run(self, *args, **kwargs)
+
+        monkeypatch.setattr(CenterLossNet, "run_single_epoch", run_later)
+        with ThreadPoolExecutor(2) as pool:
+            training = pool.submit(make().fit, X, y)
+            assert started.wait(60)
+            try:
+                loaded = pool.submit(through_file, fitted, tmp_path, optimizer=True).result(60)
+                assert not training.done()
+            finally:
+                may_continue.set()
+            assert_same_state(loaded, fitted)
+            assert_same_state(training.result(60), fitted)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+    def test_a_forked_process_can_save_and_load(self, tmp_path):
+        """The threads of torch do not survive a fork: a large tensor would wait for them forever."""
+        code = """
+            import os, signal, sys
+            import numpy as np
+            import torch
+
+            torch.set_num_threads(4)
+            from skser import CenterLossClassifier, load_model, save_model
+
+            X = np.random.default_rng(0).normal(size=(8, 64, 40))
+            model = CenterLossClassifier(max_epochs=1, device="cpu").fit(X, [0, 1] * 4)
+            save_model(model, sys.argv[1])
+            child = os.fork()
+            if not child:
+                signal.alarm(60)
+                save_model(load_model(sys.argv[1], device="cpu"), sys.argv[1])
+                os._exit(0)
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "model")]
+        subprocess.run(command, check=True, timeout=120)
 
 
 IN_A_FRESH_PROCESS = """
@@ -323,17 +380,17 @@ def found(zoo, waveforms, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh")
     for number, waveform in enumerate(waveforms):
         np.save(folder / f"{number}.npy", waveform)
-    for name, (model, _) in zoo.items():
+    for name, model in zoo.items():
         save_model(model, folder / f"{name}.safetensors", optimizer=True)
     code = textwrap.dedent(IN_A_FRESH_PROCESS)
     command = [sys.executable, "-c", code, str(folder), str(torch.get_num_threads())]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=600).stdout)
 
 
+@pytest.mark.parametrize("name", ZOO)
 class TestFreshProcess:
-    @pytest.mark.parametrize("name", ZOO)
-    def test_predicts_and_trains_on_bit_for_bit(self, found, zoo, name, waveforms):
-        model = copy.deepcopy(zoo[name][0])
+    def test_predicts_and_continues_training_bit_for_bit(self, found, zoo, name, waveforms):
+        model = copy.deepcopy(zoo[name])
 
         def digest():
             both = model.predict_proba(waveforms).tobytes() + model.transform(waveforms).tobytes()
@@ -345,44 +402,45 @@ class TestFreshProcess:
         model[1].partial_fit(model[0].transform(waveforms), labels)
         assert found[name]["later answers"] == digest() != found[name]["answers"]
 
-    @pytest.mark.parametrize("name", ZOO)
     def test_nothing_is_unpickled_started_or_connected(self, found, name):
         assert found[name]["events"] == []
 
 
-class TestTrainingOn:
-    """A model that was saved with its optimizer goes on as if it had not been."""
+class TestContinuedTraining:
+    """A model that was saved with its optimizer trains on as if it had not been saved."""
 
     @pytest.mark.parametrize(
         "parameters",
         [
-            {},
             {"channels": (16, 16), "rnn_units": 16},
-            {"dropout": 0.3, "class_weight": "balanced"},
-            {"augmentation": "moderate"},
-            {"augmentation": {"gain": 3.0, "time_mask": 0.2}, "schedule": "one-cycle"},
+            {"dropout": 0.3, "class_weight": "balanced", "schedule": "constant"},
+            {"augmentation": {"gain": 3.0, "time_mask": 0.2}, "random_state": None},
             {"early_stopping": True, "max_epochs": 6, "patience": 1},
+            {"net_params": {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}},
+            {"net_params": {"optimizer__amsgrad": True, "optimizer__betas": (0.8, 0.99)}},
+            {"net_params": {"optimizer__param_groups": [("embedding.*", {"lr": 0.05})]}},
+            {"net_params": {"callbacks__print_log": None, "iterator_train__shuffle": False}},
+            *({"net_params": {"optimizer": optimizer}} for optimizer in OPTIMIZERS.values()),
         ],
     )
-    def test_partial_fit_goes_on_bit_for_bit(self, X, y, speakers, parameters, tmp_path):
+    def test_partial_fit_continues_bit_for_bit(self, X, y, speakers, parameters, tmp_path):
         model = make(**parameters).fit(X, y, groups=speakers)
         loaded = through_file(model, tmp_path, optimizer=True)
+        assert loaded.net_params == model.net_params
         for _ in range(2):
             assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
         assert loaded.history_ == model.history_
         assert loaded.n_iter_ == len(loaded.history_)
 
-    @pytest.mark.parametrize(
-        "parameters", [{}, {"early_stopping": True}, {"schedule": "one-cycle", "dropout": 0.2}]
-    )
-    def test_warm_start_goes_on_bit_for_bit(self, X, y, speakers, parameters, tmp_path):
+    @pytest.mark.parametrize("parameters", [{"early_stopping": True}, {"dropout": 0.2}])
+    def test_warm_start_continues_bit_for_bit(self, X, y, speakers, parameters, tmp_path):
         model = make(warm_start=True, **parameters).fit(X, y, groups=speakers)
         loaded = through_file(model, tmp_path, optimizer=True)
         assert_same_state(loaded.fit(X, y, groups=speakers), model.fit(X, y, groups=speakers))
         assert loaded.history_ == model.history_
         assert loaded.n_iter_ == 4
 
-    def test_memory_of_the_optimizer_lies_as_the_optimizer_laid_it(self, fitted, tmp_path):
+    def test_the_optimizer_keeps_its_memory_layout(self, fitted, tmp_path):
         """Rounding may depend on it: the first convolutions are channels-last."""
 
         def strides(classifier):
@@ -394,34 +452,9 @@ class TestTrainingOn:
         contiguous = [value.stride() for value in contents(next(tmp_path.iterdir()))[1].values()]
         assert not {stride for entries in found for stride in entries} <= set(contiguous)
 
-    def test_model_of_partial_fit_alone_goes_on(self, X, y, tmp_path):
-        model = make(random_state=None).partial_fit(X, y)
-        loaded = through_file(model, tmp_path, optimizer=True)
-        assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
-
-    @pytest.mark.parametrize("name", OPTIMIZERS)
-    def test_every_optimizer_of_the_table_goes_on(self, X, y, name, tmp_path):
-        model = make(net_params={"optimizer": OPTIMIZERS[name]}).fit(X, y)
-        loaded = through_file(model, tmp_path, optimizer=True)
-        assert loaded.net_params["optimizer"] is OPTIMIZERS[name]
-        assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
-
-    @pytest.mark.parametrize(
-        "settings",
-        [
-            {"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9},
-            {"optimizer__amsgrad": True, "optimizer__betas": (0.8, 0.99)},
-            {"optimizer__param_groups": [("embedding.*", {"lr": 0.05})]},
-            {"callbacks__print_log": None, "iterator_train__shuffle": False},
-        ],
-    )
-    def test_settings_of_the_net_come_back_and_act(self, X, y, settings, tmp_path):
-        model = make(net_params=settings).fit(X, y)
-        loaded = through_file(model, tmp_path, optimizer=True)
-        assert loaded.net_params == settings
-        assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
-
-    def test_without_the_optimizer_training_goes_on_from_the_same_weights_only(self, fitted, X, y, tmp_path):
+    def test_without_the_optimizer_training_continues_only_from_the_same_weights(
+        self, fitted, X, y, tmp_path
+    ):
         model = copy.deepcopy(fitted)
         loaded = through_file(model, tmp_path)
         assert_same_state(loaded, model)
@@ -430,13 +463,13 @@ class TestTrainingOn:
         assert loaded.n_iter_ == model.n_iter_ == 3
         assert not torch.equal(loaded.net_.module_.embedding.weight, model.net_.module_.embedding.weight)
 
-    def test_labels_of_a_loaded_model_are_the_only_ones(self, fitted, X, tmp_path):
+    def test_a_loaded_model_refuses_other_labels(self, fitted, X, tmp_path):
         with pytest.raises(ValueError, match=r"not among the classes .*\['flat'\]"):
             through_file(fitted, tmp_path).partial_fit(X[:1], ["flat"])
 
 
 class Payload:
-    """Makes a file when it is unpickled."""
+    """Makes a folder when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = str(mark)
@@ -445,10 +478,21 @@ class Payload:
         return os.mkdir, (self.mark,)
 
 
+NAMES_OF_CODE = json.loads("""[
+    {"class": "os.mkdir"}, {"class": "builtins.eval"}, {"class": "skser.SpectrogramTransformer"},
+    {"parameters": {"callbacks": ["os.mkdir"]}}, {"parameters": {"net_params": {"dataset": "os.mkdir"}}},
+    {"parameters": {"net_params": {"optimizer": "os.mkdir"}}}, {"parameters": {"__class__": "os.mkdir"}},
+    {"parameters": {"net_params": {"optimizer": {"$optimizer": "os.mkdir"}}}},
+    {"parameters": {"random_state": {"$pickle": "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOU"}}},
+    {"parameters": {"lr": {"$__import__": "os"}}}, {"parameters": {"memory": "mark"}},
+    {"requests": {"__init__": {}}}
+]""")
+
+
 class TestPlantedPickle:
     @pytest.fixture
     def mark(self, tmp_path):
-        """Path that a payload would make."""
+        """Path of the folder that the payload makes."""
         return tmp_path / "mark"
 
     @pytest.fixture
@@ -460,28 +504,25 @@ class TestPlantedPickle:
         save_model(fitted, tmp_path / "model")
         return tmp_path / "model"
 
-    def test_the_payload_is_one(self, payload, mark):
+    def test_the_payload_works(self, payload, mark):
         pickle.loads(payload)
         assert mark.exists()
 
-    @pytest.mark.parametrize("way", ["pickle", "joblib", "torch", "archive"])
-    def test_file_that_is_a_pickle_is_refused_unread(self, path, payload, mark, way):
+    @pytest.mark.parametrize("way", ["pickle", "joblib", "torch", "archive", "appended"])
+    def test_a_pickle_is_refused_unread(self, path, payload, mark, way):
         if way == "pickle":
             path.write_bytes(payload)
         elif way == "joblib":
             joblib.dump(Payload(mark), path)
         elif way == "torch":
             torch.save(Payload(mark), path)
-        else:
+        elif way == "archive":
             with zipfile.ZipFile(path, "w") as archive:
                 archive.writestr("data.pkl", payload)
-        with pytest.raises(ValueError, match=r"is no model file of skser, but (perhaps a pickle|a zip)"):
-            load_model(path)
-        assert not mark.exists()
-
-    def test_appended_pickle_is_refused(self, path, payload, mark):
-        path.write_bytes(path.read_bytes() + payload)
-        with pytest.raises(ValueError, match="has something added to it"):
+        else:
+            path.write_bytes(path.read_bytes() + payload)
+        reason = "is damaged" if way == "appended" else "is not a model file of skser"
+        with pytest.raises(ValueError, match=reason):
             load_model(path)
         assert not mark.exists()
 
@@ -490,56 +531,34 @@ class TestPlantedPickle:
         raw = torch.frombuffer(bytearray(payload), dtype=torch.uint8)
         for name in ("network.embedding.weight", "network.extra_state", "optimizer.0.step"):
             write_signed(path, description, {**tensors, name: raw})
-            with pytest.raises(ValueError, match="is no valid model file"):
+            with pytest.raises(ValueError, match="is not a valid model file"):
                 load_model(path)
         assert not mark.exists()
 
-    def test_pickle_as_weights_is_nothing_but_numbers(self, path, payload, mark, X):
+    def test_pickle_as_weights_or_text_is_not_run(self, path, payload, mark, X):
         description, tensors = contents(path)
-        weight = tensors["network.rnn.weight_ih_l0"]
-        text = (payload * 50)[: 4 * weight.numel()]
-        tensors["network.rnn.weight_ih_l0"] = torch.frombuffer(bytearray(text), dtype=torch.float32).view_as(
-            weight
-        )
-        write_signed(path, description, tensors)
+        name = "network.rnn.weight_ih_l0"
+        raw = (payload * 50)[: 4 * tensors[name].numel()]
+        weight = torch.frombuffer(bytearray(raw), dtype=torch.float32).view_as(tensors[name])
+        write_signed(path, description, {**tensors, name: weight})
         try:
             load_model(path).predict(X)
         except ValueError as error:
             assert "NaN" in str(error)  # noqa: PT017 - as the bytes happen to be
-        assert not mark.exists()
-
-    def test_pickle_as_text_is_nothing_but_text(self, path, payload, mark, X):
-        description, tensors = contents(path)
         text = payload.decode("latin-1")
         description["fitted"]["classes_"] = {"$array": [f"<U{len(text)}", sorted([text, "a"])]}
         write_signed(path, description, tensors, pickle=text)
         assert text in load_model(path).classes_
         assert not mark.exists()
 
-    @pytest.mark.parametrize(
-        "planted",
-        [
-            {"class": "os.mkdir"},
-            {"class": "builtins.eval"},
-            {"class": "skser.SpectrogramTransformer"},
-            {"parameters": {"callbacks": ["os.mkdir"]}},
-            {"parameters": {"net_params": {"dataset": "os.mkdir"}}},
-            {"parameters": {"net_params": {"optimizer": "os.mkdir"}}},
-            {"parameters": {"net_params": {"optimizer": {"$optimizer": "os.mkdir"}}}},
-            {"parameters": {"random_state": {"$pickle": "gASVIAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOU"}}},
-            {"parameters": {"lr": {"$__import__": "os"}}},
-            {"parameters": {"__class__": "os.mkdir"}},
-            {"parameters": {"memory": "mark"}},
-            {"requests": {"__init__": {}}},
-        ],
-    )
+    @pytest.mark.parametrize("planted", NAMES_OF_CODE)
     def test_names_of_code_are_refused(self, path, planted, mark, monkeypatch):
         description, tensors = contents(path)
         for key, value in planted.items():
             description[key] = {**description[key], **value} if isinstance(value, dict) else value
         write_signed(path, description, tensors)
         monkeypatch.chdir(path.parent)
-        with pytest.raises(ValueError, match="is no valid model file"):
+        with pytest.raises(ValueError, match="is not a valid model file"):
             load_model(path)
         assert not mark.exists()
 
@@ -577,6 +596,10 @@ def edit_length(content: bytearray, rng) -> None:
     content[:8] = int(2 ** rng.uniform(0, 64)).to_bytes(9, "little")[:8]
 
 
+DAMAGED = (
+    "is damaged or incomplete: copy it again.",
+    "is not a model file of skser: give a file that save_model wrote.",
+)
 DAMAGES = [flip_bit, flip_bit, cut, insert, swap, edit_header, edit_header, edit_length]
 
 
@@ -597,9 +620,7 @@ class TestDamage:
                 load_model(path)
             message = str(caught.value)
             assert message.startswith(str(path))
-            assert any(
-                f" is {word}" in message for word in ("damaged", "cut off", "no model", "empty", "a ")
-            ) or ("has something added" in message)
+            assert message.endswith((*DAMAGED, "update skser."))
             refused += 1
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -613,22 +634,9 @@ class TestDamage:
         save_model(pipeline, path, optimizer=True)
         description, tensors = contents(path)
         rng, outcomes = np.random.default_rng(0), []
-        values = [
-            None,
-            True,
-            -1,
-            0,
-            10**9,
-            1e300,
-            "",
-            "x",
-            [],
-            {},
-            [[]],
-            {"$tuple": [3]},
-            {"$": 1},
-            {"a": None},
-        ]
+        values = json.loads(
+            '[null, true, -1, 0, 1000000000, 1e300, "", "x", [], {}, [[]], {"$tuple": [3]}, {"a": null}]'
+        )
         for _ in range(100):
             changed = copy.deepcopy(description)
             place, key = pick_place(changed, rng)
@@ -637,7 +645,7 @@ class TestDamage:
             try:
                 model = load_model(path, device="cpu")
             except ValueError as error:
-                assert str(error).startswith(f"{path} is no valid model file: ")  # noqa: PT017
+                assert str(error).startswith(f"{path} is not a valid model file: ")  # noqa: PT017
                 outcomes.append("refused")
             else:
                 assert type(model) is Pipeline
@@ -655,7 +663,7 @@ class TestDamage:
             rest = {key: tensor for key, tensor in tensors.items() if key != name}
             spoilt = [{}, {name: value.to(torch.float16)}, {name: value[None]}, {name: torch.zeros(0)}]
             write_signed(path, description, rest | spoilt[number % 4])
-            with pytest.raises(ValueError, match=f"is no valid model file: its tensors .*{name}"):
+            with pytest.raises(ValueError, match=f"is not a valid model file: its tensors .*{name}"):
                 load_model(path)
 
 
@@ -669,57 +677,34 @@ def pick_place(node, rng):
     return node, key
 
 
-class TestFilesThatAreNone:
+class TestOtherFiles:
     @pytest.mark.parametrize(
-        ("content", "message"),
+        "content",
         [
-            (b"", "is empty: give a file that save_model wrote"),
-            (b"RIFF\x24\x00\x00\x00WAVEfmt ", "is no model file of skser, but a recording"),
-            (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no model file of skser, but a picture"),
-            (b"model", "is no model file of skser: give a file that save_model wrote"),
-            (b"\xff" * 1000, "is no model file of skser"),
-            (b"\x02" + b"\0" * 7 + b"{}", "is a safetensors file, but no model file of skser"),
-            (b"\x02" + b"\0" * 7 + b"[]", "is no model file of skser"),
+            b"",
+            b"model",
+            b"\xff" * 1000,
+            b"\x02" + b"\0" * 7 + b"{}",
+            b"\x02" + b"\0" * 7 + b"[]",
+            safetensors.torch.save({"x": torch.zeros(2)}),
+            safetensors.torch.save({"x": torch.zeros(2)}, {"format": "pt"}),
         ],
     )
-    def test_foreign_file_is_named(self, content, message, tmp_path):
+    def test_foreign_file_is_named(self, content, tmp_path):
         (tmp_path / "some file").write_bytes(content)
-        with pytest.raises(ValueError, match=f"some file {message}"):
+        with pytest.raises(ValueError, match="some file is not a model file of skser: give a file that"):
             load_model(tmp_path / "some file")
 
-    def test_ordinary_safetensors_file_is_named(self, tmp_path):
-        for metadata in (None, {"format": "pt"}):
-            safetensors.torch.save_file({"x": torch.zeros(2)}, tmp_path / "other", metadata)
-            with pytest.raises(ValueError, match="other is a safetensors file, but no model file of skser"):
-                load_model(tmp_path / "other")
-
-    def test_newer_file_says_that_skser_must_be_newer(self, fitted, tmp_path):
+    def test_newer_file_says_that_skser_must_be_updated(self, fitted, tmp_path):
         path = tmp_path / "model"
         save_model(fitted, path)
         write_signed(path, *contents(path), format_version="2")
-        with pytest.raises(ValueError, match="of format version 2, and this skser reads version 1: update"):
+        with pytest.raises(ValueError, match="has format version 2, and this skser reads version 1: update"):
             load_model(path)
-        for version in ("", "one", "0", "-1", "²"):
+        for version in ("", "one", "²"):
             write_signed(path, *contents(path), format_version=version)
-            with pytest.raises(ValueError, match="is damaged: there is no format version"):
+            with pytest.raises(ValueError, match="is damaged or incomplete: copy it again"):
                 load_model(path)
-
-    def test_file_cut_off_in_its_header_is_named(self, fitted, tmp_path):
-        path = tmp_path / "model"
-        save_model(fitted, path)
-        path.write_bytes(path.read_bytes()[:500])
-        with pytest.raises(ValueError, match=r"is cut off: it ends within its first [\d,]+ bytes"):
-            load_model(path)
-
-    def test_file_cut_off_in_its_tensors_says_how_much_is_missing(self, fitted, tmp_path):
-        path = tmp_path / "model"
-        save_model(fitted, path)
-        content = path.read_bytes()
-        path.write_bytes(content[:-10])
-        with pytest.raises(
-            ValueError, match=f"is cut off: it has {len(content) - 10:,} bytes instead of {len(content):,}"
-        ):
-            load_model(path)
 
     def test_missing_file_and_folder_are_named(self, tmp_path, monkeypatch):
         with pytest.raises(FileNotFoundError, match=r"none\.st cannot be read \(No such file"):
@@ -727,337 +712,262 @@ class TestFilesThatAreNone:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(FileNotFoundError, match="relative paths start at"):
             load_model("none.st")
-        with pytest.raises(IsADirectoryError, match=r"cannot be read .*no regular file"):
+        with pytest.raises(IsADirectoryError, match=r"cannot be read .*not a regular file"):
             load_model(tmp_path)
 
     @needs_posix
-    def test_pipe_is_refused_and_not_waited_for(self, tmp_path):
+    def test_pipe_is_refused_without_waiting(self, fitted, tmp_path):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(OSError, match="it is no regular file"):
-            load_model(tmp_path / "pipe")
+        for call in (load_model, lambda path: save_model(fitted, path)):
+            with pytest.raises(OSError, match="it is not a regular file"):
+                call(tmp_path / "pipe")
+        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
     def test_file_that_may_not_be_read_is_named(self, tmp_path, monkeypatch):
-        (tmp_path / "model").write_bytes(b"")
+        monkeypatch.setattr(_files.os, "stat", Mock(side_effect=PermissionError(13, "Permission denied")))
+        with pytest.raises(PermissionError, match=r"x cannot be read \(Permission denied\): give a model"):
+            load_model("x")
 
-        def refuse(path):
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(_files.os, "stat", refuse)
-        with pytest.raises(
-            PermissionError, match=r"model cannot be read \(Permission denied\): give a model"
-        ):
-            load_model(str(tmp_path / "model"))
-
-    @pytest.mark.parametrize("path", [b"model", 3, None, ["model"]])
-    def test_what_is_no_path_is_refused(self, fitted, path):
+    @pytest.mark.parametrize(
+        ("path", "error"),
+        [(b"model", TypeError), (3, TypeError), (None, TypeError), ("", ValueError), ("a\0b", ValueError)],
+    )
+    def test_an_impossible_path_is_refused(self, fitted, path, error):
         for call in (lambda: load_model(path), lambda: save_model(fitted, path)):
-            with pytest.raises(TypeError, match="path must be the path of a file, got"):
-                call()
-
-    @pytest.mark.parametrize("path", ["", "a\0b"])
-    def test_impossible_path_is_refused(self, fitted, path):
-        for call in (lambda: load_model(path), lambda: save_model(fitted, path)):
-            with pytest.raises(ValueError, match="path must be the path of a file, got"):
+            with pytest.raises(error, match="path must be the path of a file, got"):
                 call()
 
 
-def changed(*keys, to):
-    """Edit that sets an entry of a description."""
-
-    def edit(description, tensors):
-        for key in keys[:-1]:
-            description = description[key]
-        description[keys[-1]] = to
-
-    return edit
+MISSING = object()
 
 
-def parameter(name, value):
-    return changed("parameters", name, to=value)
+def put(tree, path, value) -> None:
+    """Set or delete an entry of nested dicts and lists, by its keys with dots between them."""
+    *outer, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    for key in outer:
+        tree = tree[key]
+    if value is MISSING:
+        del tree[last]
+    else:
+        tree[last] = value
 
 
-def tensor(name, value):
-    return lambda description, tensors: tensors.update({name: value})
+def labels(dtype, values):
+    return {"$array": [dtype, values]}
 
 
-def without(*keys):
-    def edit(description, tensors):
-        for key in keys[:-1]:
-            description = description[key]
-        del description[keys[-1]]
-
-    return edit
-
-
-REFUSED = {
-    "unknown class": (changed("class", to="SVC"), "it names a class 'SVC'"),
-    "no class": (without("class"), "its description has no proper 'class'"),
-    "no parameters": (without("parameters"), "no proper 'parameters'"),
-    "unknown parameter": (parameter("alpha", 1), "parameter 'alpha', which no model file has"),
-    "device": (parameter("device", "cuda:7"), "parameter 'device'"),
-    "out of range": (parameter("dropout", 2), r"dropout must be a number in \[0, 1\), got 2"),
-    "wrong type": (parameter("batch_size", "8"), "batch_size must be an integer, got '8'"),
-    "seed": (parameter("random_state", "x"), "'x' cannot be used to seed"),
-    "class weight": (parameter("class_weight", "even"), "class_weight must be a dict, 'balanced' or None"),
-    "callbacks": (parameter("callbacks", [1]), "it has callbacks"),
-    "dataset": (parameter("net_params", {"dataset__x": 1}), r"net_params\['dataset__x'\] is a setting"),
-    "compile": (parameter("net_params", {"compile": True}), r"net_params\['compile'\] is a setting"),
-    "net setting": (parameter("net_params", {"optimizer__x": 1}), "net_params cannot make a net"),
-    "bad callback": (parameter("net_params", {"callbacks__print_log": 3}), "net_params cannot make a net"),
-    "other network": (parameter("rnn_units", 4), r"'network.\S+' is float32 of shape \S+ \S+ instead of"),
-    "other cell": (parameter("rnn", "lstm"), "its tensors are not those of a classifier"),
-    "more layers": (parameter("channels", [3, 5, 5]), "is missing, and [0-9]+ more tensors"),
-    "attention": (parameter("pooling", "attention"), "'network.attention.score.0.weight' is missing"),
-    "no labels": (without("fitted", "classes_"), "holds what cannot be: 'classes_'"),
-    "one label": (changed("fitted", "classes_", to={"$array": ["<U1", ["a"]]}), "classes_ must be two"),
-    "labels in disorder": (changed("fitted", "classes_", to={"$array": ["<i8", [2, 1]]}), "classes_ must be"),
-    "a label twice": (changed("fitted", "classes_", to={"$array": ["<i8", [2, 2]]}), "classes_ must be"),
-    "labels of two kinds": (
-        changed("fitted", "classes_", to={"$array": ["object", [2, "a"]]}),
-        "holds what cannot be",
-    ),
-    "more labels": (
-        changed("fitted", "classes_", to={"$array": ["<i8", [1, 2, 3]]}),
-        r"'network.classes.weight' is float32 of shape \(2, 3\) instead of float32 of shape \(3, 3\)",
-    ),
-    "label too long": (changed("fitted", "classes_", to={"$array": ["<U1", ["a", "bc"]]}), "in a way that"),
-    "label of another type": (changed("fitted", "classes_", to={"$array": ["<i8", ["1", "2"]]}), "in a way"),
-    "other bins": (changed("fitted", "n_features_in_", to=7), "'network.bin_mean' is .* instead of"),
-    "names for other bins": (
-        changed("fitted", "feature_names_in_", to={"$array": ["object", ["a"]]}),
-        "feature_names_in_ must be 8 names",
-    ),
-    "network's seed": (changed("fitted", "_seed", to=-1), "_seed must be an integer in"),
-    "history": (changed("fitted", "history", to=[{"loss": 1}]), "its history is none of training"),
-    "best epoch": (changed("fitted", "best_epoch_", to=99), "best_epoch_ must be an integer"),
-    "output": (changed("output", to="numpy"), "output must be one of"),
-    "requests": (changed("requests", to={"fit": {"x": True}}), "holds what cannot be"),
-    "optimizer without description": (tensor("optimizer.0.step", torch.zeros(())), "tensors of an optimizer"),
-    "NaN": (tensor("network.embedding.bias", torch.full((3,), torch.nan)), "bias' holds NaN"),
-    "infinite center": (
-        tensor("criterion.center_loss.centers", torch.full((2, 3), torch.inf)),
-        "holds NaN or",
-    ),
-    "no deviation": (tensor("network.bin_std", torch.zeros(8)), "bin_std' holds a value that is too small"),
-    "negative variance": (
-        tensor("network.convolutions.0.norm.running_var", torch.full((3,), -1.0)),
+WRONG_ENTRIES = [
+    ("class", "SVC", "it names a class 'SVC'"),
+    ("class", MISSING, "its description has no valid 'class'"),
+    ("class", np.nan, "its description has no valid 'class'"),
+    ("parameters", MISSING, "no valid 'parameters'"),
+    ("parameters.alpha", 1, "parameter 'alpha', which a model file cannot set"),
+    ("parameters.device", "cuda:7", "parameter 'device'"),
+    ("parameters.dropout", 2, r"dropout must be a number in \[0, 1\), got 2"),
+    ("parameters.batch_size", "8", "batch_size must be an integer, got '8'"),
+    ("parameters.random_state", "x", "'x' cannot be used to seed"),
+    ("parameters.class_weight", "even", "class_weight must be a dict, 'balanced' or None"),
+    ("parameters.callbacks", [1], "it has callbacks"),
+    ("parameters.net_params", {"dataset__x": 1}, r"net_params\['dataset__x'\] cannot be saved"),
+    ("parameters.net_params", {"optimizer__x": 1}, "net_params cannot make a net"),
+    ("parameters.net_params", {"callbacks__print_log": 3}, "net_params cannot make a net"),
+    ("parameters.rnn", "lstm", "its tensors are not those of a classifier"),
+    ("parameters.channels", [3, 5, 5], "is missing instead of .*, and [0-9]+ more tensors"),
+    ("fitted.classes_", MISSING, "its description is not valid: 'classes_'"),
+    ("fitted.classes_", labels("<U1", ["a"]), "classes_ must hold two"),
+    ("fitted.classes_", labels("<i8", [2, 1]), "classes_ must hold two"),
+    ("fitted.classes_", labels("<i8", [2, 2]), "classes_ must hold two"),
+    ("fitted.classes_", labels("object", [2, "a"]), "its description is not valid"),
+    ("fitted.classes_", labels("<i8", [1, 2, 3]), r"classes.weight' is .*\(2, 3\) instead of .*\(3, 3\)"),
+    ("fitted.n_features_in_", 7, "'network.bin_mean' is .* instead of"),
+    ("fitted.feature_names_in_", labels("object", ["a"]), "feature_names_in_ must hold 8 names"),
+    ("fitted._seed", -1, "_seed must be an integer in"),
+    ("fitted.history", [{"loss": 1}], "its history is not that of a training"),
+    ("fitted.best_epoch_", 99, "best_epoch_ must be an integer"),
+    ("output", "numpy", "output must be one of"),
+    ("requests", {"fit": {"x": True}}, "its description is not valid"),
+    ("fitted.optimizer.class", "SGD", "state of an optimizer 'SGD', but"),
+    ("fitted.optimizer.rest", {"a": 1}, "description of the optimizer's state"),
+    ("fitted.optimizer", 3, "its description is not valid"),
+    ("fitted.optimizer", MISSING, "tensors of an optimizer"),
+]
+WRONG_TENSORS = [
+    ("network.embedding.bias", torch.full((3,), torch.nan), "bias' holds NaN"),
+    ("network.bin_std", torch.zeros(8), "bin_std' holds a value that is too small"),
+    (
+        "network.convolutions.0.norm.running_var",
+        -torch.ones(3),
         "running_var' holds a value that is too small",
     ),
-    "class weights": (tensor("criterion.class_weight", torch.ones(3)), "class_weight' is float32 of shape"),
-    "negative class weights": (
-        tensor("criterion.class_weight", -torch.ones(2)),
-        "class_weight' holds a value",
-    ),
-}
-
+    ("criterion.class_weight", -torch.ones(2), "class_weight' holds a value"),
+    ("optimizer.99.step", torch.zeros(()), "'optimizer.99.step' is .* instead of missing"),
+]
 HUGE = 10**9
-BOMBS = {
-    "channels": (parameter("channels", [HUGE, HUGE]), "cannot make a network|its tensors"),
-    "more channels": (parameter("channels", [3, HUGE]), "its tensors are not those"),
-    "beyond any number": (parameter("channels", [10**30, 5]), "cannot make a network"),
-    "beyond any float": (
-        parameter("rnn_units", 10**400),
-        "rnn_units must be an integer in .*, got one of 100 digits or more",
-    ),
-    "many channels": (parameter("channels", [1] * 100_000), "it has 100000 channels for 2[0-9] tensors"),
-    "units": (parameter("rnn_units", HUGE), "cannot make a network|its tensors"),
-    "embedding": (parameter("embedding_dim", HUGE), "its tensors are not those"),
-    "bins": (changed("fitted", "n_features_in_", to=10**12), "its tensors are not those"),
-    "labels": (
-        changed("fitted", "classes_", to={"$array": ["<U9999999", ["a", "b"]]}),
-        "is none that a model file holds",
-    ),
-    "layers through the net": (parameter("net_params", {"module__rnn_units": HUGE}), "is a setting"),
-    "depth": (lambda description, tensors: "[" * 100_000 + "]" * 100_000, "nested too deeply"),
-}
+BOMBS = [
+    ("parameters.channels", [HUGE, HUGE], "cannot make a network|its tensors"),
+    ("parameters.channels", [3, HUGE], "its tensors are not those"),
+    ("parameters.channels", [10**30, 5], "cannot make a network"),
+    ("parameters.channels", [1] * 100_000, "it has 100000 channels for [0-9]+ tensors"),
+    ("parameters.rnn_units", 10**400, "must be an integer in .*, got one of 100 digits or more"),
+    ("parameters.rnn_units", HUGE, "cannot make a network|its tensors"),
+    ("parameters.embedding_dim", HUGE, "its tensors are not those"),
+    ("parameters.net_params", {"module__rnn_units": HUGE}, "cannot be saved"),
+    ("fitted.n_features_in_", 10**12, "its tensors are not those"),
+    ("fitted.classes_", labels("<U9999999", ["a", "b"]), "an array of dtype <U9999999"),
+]
+WRONG_TRANSFORMERS = [
+    ("n_fft", HUGE, r"n_fft must be an integer in \[1, 1048576\]"),
+    ("n_mels", 2**20, "n_mels must be an integer in"),
+    ("window", {"$tuple": ["taylor", HUGE]}, "window must have parameters up to 10000"),
+    ("window", {"$tuple": ["taylor", 10_000]}, r"nbar of a Taylor window must be a number in \(-inf, 16\]"),
+    ("sr", None, "its description is not valid: sr must be an integer"),
+    ("verbose", labels("<i8", [1, 2]), "verbose must be an integer, True or False"),
+    ("n_jobs", 10**6, "it has a parameter 'n_jobs'"),
+]
+WRONG_PIPELINES = [
+    ("steps", [], "its steps cannot have the names"),
+    ("steps.1.0", "spectrogram", "its steps cannot have the names"),
+    ("steps.0.0", "a__b", "its steps cannot have the names"),
+    ("steps.0.0", 3, "its description is not valid"),
+    ("steps.0", ["a"], "not enough values to unpack"),
+    ("steps.1.1", "passthrough", "its tensor .* does not belong to any step"),
+    ("parameters.memory", "/tmp", "it has a parameter 'memory'"),
+    ("parameters.verbose", "x", "verbose must be True or False"),
+    ("parameters.transform_input", [3], "transform_input must be"),
+]
 
 
 @pytest.fixture(scope="module")
-def parts(fitted, tmp_path_factory):
+def parts(fitted, pipeline, tmp_path_factory):
+    """Description and tensors of three models."""
     path = tmp_path_factory.mktemp("signed") / "model"
-    save_model(fitted, path)
-    return contents(path)
+    models = {
+        "classifier": fitted,
+        "pipeline": pipeline,
+        "transformer": SpectrogramTransformer(**FEATURES),
+    }
+    found = {}
+    for name, model in models.items():
+        save_model(model, path, optimizer=True)
+        found[name] = contents(path)
+    return found
 
 
-class TestSignedFilesThatAreRefused:
-    """Whoever makes a file can give it the right digest: its content is checked as well."""
+class TestSignedFiles:
+    """Anyone who makes a file can give it the correct digest: its content is checked as well."""
 
-    def load_edited(self, parts, edit, folder):
-        description, tensors = copy.deepcopy(parts[0]), dict(parts[1])
-        text = edit(description, tensors)
-        write_signed(folder / "model", text or description, tensors)
-        return load_model(folder / "model", device="cpu")
+    @pytest.fixture
+    def load_edited(self, parts, tmp_path):
+        """Load a model whose description and tensors were changed."""
 
-    def test_signed_file_without_an_edit_is_loaded(self, parts, fitted, X, tmp_path):
-        loaded = self.load_edited(parts, lambda description, tensors: None, tmp_path)
-        np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+        def load(name, *edits, **tensors):
+            description = copy.deepcopy(parts[name][0])
+            for path, value in edits:
+                put(description, path, value)
+            write_signed(tmp_path / "model", description, {**parts[name][1], **tensors})
+            return load_model(tmp_path / "model", device="cpu")
 
-    @pytest.mark.parametrize("name", REFUSED)
-    def test_content_that_does_not_fit_is_named(self, parts, name, tmp_path):
-        edit, message = REFUSED[name]
-        with pytest.raises(ValueError, match=f"model is no valid model file: .*({message})"):
-            self.load_edited(parts, edit, tmp_path)
+        return load
 
-    @pytest.mark.parametrize("name", BOMBS)
-    def test_claims_of_size_allocate_nothing(self, parts, name, tmp_path, monkeypatch):
+    def test_signed_file_without_an_edit_is_loaded(self, load_edited, fitted, X):
+        np.testing.assert_array_equal(load_edited("classifier").predict_proba(X), fitted.predict_proba(X))
+
+    @pytest.mark.parametrize(("path", "value", "message"), WRONG_ENTRIES)
+    def test_wrong_entry_of_the_description_is_named(self, load_edited, path, value, message):
+        with pytest.raises(ValueError, match=f"model is not a valid model file: .*({message})"):
+            load_edited("classifier", (path, value))
+
+    @pytest.mark.parametrize(("name", "value", "message"), WRONG_TENSORS)
+    def test_wrong_tensor_is_named(self, load_edited, name, value, message):
+        with pytest.raises(ValueError, match=f"model is not a valid model file: .*{message}"):
+            load_edited("classifier", **{name: value})
+
+    @pytest.mark.parametrize(("path", "value", "message"), BOMBS, ids=lambda value: str(value)[:40])
+    def test_a_large_size_in_the_description_takes_no_memory(
+        self, load_edited, path, value, message, monkeypatch
+    ):
         monkeypatch.setattr(CenterLossNet, "initialize", lambda net: pytest.fail("a net was made"))
-        edit, message = BOMBS[name]
         begin = time.monotonic()
         with pytest.raises(ValueError, match=message):
-            self.load_edited(parts, edit, tmp_path)
+            load_edited("classifier", (path, value))
         assert time.monotonic() - begin < 5
 
-    def test_parameter_that_a_file_lacks_has_its_default(self, parts, tmp_path):
-        assert (
-            self.load_edited(parts, without("parameters", "patience"), tmp_path).patience == make().patience
-        )
-
-    @pytest.mark.parametrize(
-        ("parameters", "message"),
-        [
-            ({"n_fft": HUGE}, r"n_fft must be an integer in \[1, 1048576\]"),
-            ({"n_fft": 2**20, "n_mels": 2**20}, "n_mels must be an integer in"),
-            ({"window": {"$tuple": ["taylor", HUGE]}}, "window must have parameters up to 10000"),
-            ({"window": {"$tuple": ["taylor", [HUGE]]}}, "window must have parameters up to 10000"),
-            (
-                {"n_fft": 2**20, "n_mels": 10, "window": {"$tuple": ["taylor", 10_000]}},
-                r"nbar of a Taylor window must be a number in \(-inf, 16\], got 10000",
-            ),
-            ({"kind": "cepstrum"}, "kind must be one of"),
-            ({"sr": None}, "holds what cannot be: sr must be an integer"),
-            ({"verbose": {"$array": ["<i8", [1, 2]]}}, "verbose must be an integer, True or False"),
-            ({"memory": "/tmp"}, "it has a parameter 'memory'"),
-            ({"n_jobs": 10**6}, "it has a parameter 'n_jobs'"),
-        ],
-    )
-    def test_transformer_is_checked_before_it_computes(self, parameters, message, tmp_path):
-        save_model(SpectrogramTransformer(**FEATURES), tmp_path / "model")
-        description, _ = contents(tmp_path / "model")
-        description["parameters"].update(parameters)
-        write_signed(tmp_path / "model", description, {})
-        with pytest.raises(ValueError, match=message):
+    def test_a_deep_description_is_refused(self, tmp_path):
+        write_signed(tmp_path / "model", "[" * 100_000 + "]" * 100_000, {})
+        with pytest.raises(ValueError, match="is damaged or incomplete"):
             load_model(tmp_path / "model")
 
-    @pytest.mark.parametrize(
-        ("edit", "message"),
-        [
-            (changed("steps", to=[]), "its steps cannot be named"),
-            (lambda d, t: d["steps"].append(d["steps"][0]), "its steps cannot be named"),
-            (changed("steps", 0, 0, to="a__b"), "its steps cannot be named"),
-            (changed("steps", 0, 0, to=3), "holds what cannot be"),
-            (changed("steps", 0, to=["a"]), "not enough values to unpack"),
-            (changed("steps", 1, 1, to="passthrough"), "it has a tensor .*, which belongs to no part of it"),
-            (changed("steps", 1, 1, "class", to="Pipeline"), "it names a class 'Pipeline'"),
-            (parameter("memory", "/tmp"), "it has a parameter 'memory'"),
-            (parameter("steps", []), "it has a parameter 'steps'"),
-            (parameter("verbose", "x"), "verbose must be True or False"),
-            (parameter("transform_input", [3]), "transform_input must be"),
-            (tensor("steps.7.network.bin_mean", torch.zeros(1)), "belongs to no part of it"),
-        ],
-    )
-    def test_pipeline_that_does_not_fit_is_named(self, pipeline, edit, message, tmp_path):
-        save_model(pipeline, tmp_path / "model")
-        with pytest.raises(ValueError, match=f"no valid model file: .*{message}"):
-            self.load_edited(contents(tmp_path / "model"), edit, tmp_path)
+    def test_a_missing_parameter_has_its_default(self, load_edited):
+        assert load_edited("classifier", ("parameters.patience", MISSING)).patience == make().patience
 
-    @pytest.mark.parametrize(
-        ("edit", "message"),
-        [
-            (changed("fitted", "optimizer", "class", to="SGD"), "memory of an optimizer 'SGD', but"),
-            (changed("fitted", "optimizer", "rest", to={"a": 1}), "description of the optimizer's memory"),
-            (changed("fitted", "optimizer", "rest", to=3), "description of the optimizer's memory"),
-            (changed("fitted", "optimizer", to=3), "holds what cannot be"),
-            (tensor("optimizer.0.step", torch.zeros(2)), "'optimizer.0.step' is float32 of shape"),
-            (tensor("optimizer.99.step", torch.zeros(())), "'optimizer.99.step' should not be there"),
-        ],
-    )
-    def test_optimizer_that_does_not_fit_is_named(self, fitted, edit, message, tmp_path):
-        save_model(fitted, tmp_path / "model", optimizer=True)
-        with pytest.raises(ValueError, match=f"no valid model file: .*{message}"):
-            self.load_edited(contents(tmp_path / "model"), edit, tmp_path)
+    @pytest.mark.parametrize(("name", "value", "message"), WRONG_TRANSFORMERS)
+    def test_transformer_is_checked_before_it_computes(self, load_edited, name, value, message):
+        with pytest.raises(ValueError, match=message):
+            load_edited("transformer", ("parameters.n_fft", 2**20), (f"parameters.{name}", value))
 
-    @pytest.mark.parametrize("name", ["NaN", "-Infinity"])
-    def test_numbers_that_are_no_json_are_refused(self, parts, name, tmp_path):
-        with pytest.raises(ValueError, match=f"{name} is no JSON"):
-            self.load_edited(parts, lambda description, tensors: f'{{"class": {name}}}', tmp_path)
+    @pytest.mark.parametrize(("path", "value", "message"), WRONG_PIPELINES)
+    def test_wrong_pipeline_is_named(self, load_edited, path, value, message):
+        with pytest.raises(ValueError, match=f"not a valid model file: .*{message}"):
+            load_edited("pipeline", (path, value))
 
-    def test_name_given_twice_is_refused(self, parts, tmp_path):
-        with pytest.raises(ValueError, match="it has a name twice"):
-            self.load_edited(parts, lambda description, tensors: '{"class": 1, "class": 2}', tmp_path)
+    def test_tensor_of_no_step_is_named(self, load_edited):
+        with pytest.raises(ValueError, match=r"its tensor 'steps\.7\.x' does not belong to any step"):
+            load_edited("pipeline", **{"steps.7.x": torch.zeros(1)})
 
 
 class Subclass(CenterLossClassifier):
-    """A class of somebody's own."""
+    """A class of a user."""
 
 
-class TestModelsThatCannotBeStored:
+LOOP: dict[str, object] = {}
+LOOP["self"] = LOOP
+
+
+class TestModelsThatCannotBeSaved:
     @pytest.fixture
     def path(self, tmp_path):
-        (tmp_path / "model").write_bytes(b"what was there")
+        (tmp_path / "model").write_bytes(b"old content")
         return tmp_path / "model"
 
     def assert_refused(self, model, path, message, error=ValueError, **options):
         with pytest.raises(error, match=message):
             save_model(model, path, **options)
-        assert path.read_bytes() == b"what was there"
+        assert path.read_bytes() == b"old content"
         assert os.listdir(path.parent) == ["model"]
 
     @pytest.mark.parametrize(
-        ("parameters", "message"),
+        ("name", "value", "message"),
         [
             (
-                {"callbacks": [LRScheduler()]},
-                r"callbacks are code, .* set_params\(callbacks=None\) first, and give them again after",
+                "callbacks",
+                [LRScheduler()],
+                r"\[0\] is of type LRScheduler, .*cannot be saved: set None",
             ),
-            (
-                {"random_state": np.random.RandomState(0)},
-                r"random_state is a generator, .* set_params\(random_state=0\) first",
-            ),
-            (
-                {"net_params": {"criterion": Subclass}},
-                r"net_params\['criterion'\] is the class Subclass, which",
-            ),
-            (
-                {"net_params": {"predict_nonlinearity": flip_bit}},
-                r"net_params\['predict_nonlinearity'\] is the function flip_bit, which a model file cannot",
-            ),
-            (
-                {"net_params": {"use_caching": False}},
-                r"net_params\['use_caching'\] is a setting that a model",
-            ),
-            (
-                {"net_params": {"optimizer__betas": (0.9, torch.tensor(0.9))}},
-                r"net_params\['optimizer__betas'\]\[1\] is of type Tensor",
-            ),
-            (
-                {"channels": range(3, 6)},
-                "channels is of type range, which a model file cannot hold: it holds",
-            ),
-            ({"class_weight": pd.Series([1, 2])}, "class_weight is of type Series"),
-            (
-                {"net_params": {"optimizer__x": np.zeros((2, 2))}},
-                r"net_params\['optimizer__x'\] is an array of shape \(2, 2\) and dtype float64",
-            ),
+            ("random_state", np.random.RandomState(0), " is of type RandomState, which .* a number"),
+            ("channels", range(3, 6), " is of type range, which cannot be saved: set None"),
+            ("class_weight", pd.Series([1, 2]), " is of type Series"),
+            ("class_weight", LOOP, " is nested too deeply, or contains itself"),
+            ("net_params", {"criterion": Subclass}, r"\['criterion'\] is the class Subclass, which"),
+            ("net_params", {"optimizer": cut}, r"\['optimizer'\] is the function cut, which cannot be saved"),
+            ("net_params", {"use_caching": False}, r"\['use_caching'\] cannot be saved, only settings of"),
+            ("net_params", {"x": (0.9, torch.tensor(0.9))}, r"\['x'\]\[1\] is of type Tensor"),
+            ("net_params", {"x": np.zeros((2, 2))}, r"\['x'\] is an array of shape \(2, 2\)"),
         ],
     )
-    def test_parameter_is_named_with_its_cure(self, fitted, pipeline, parameters, message, path):
-        model = copy.deepcopy(fitted).set_params(**parameters)
-        self.assert_refused(model, path, f"model is not written.*: {message}")
-        name = next(iter(parameters))
-        whole = copy.deepcopy(pipeline).set_params(classifier__n_x=1) if not name else copy.deepcopy(pipeline)
-        whole.named_steps["classifier"].set_params(**parameters)
-        self.assert_refused(whole, path, f"({name}|net_params)")
+    def test_parameter_is_named_with_its_cure(self, fitted, name, value, message, path):
+        model = copy.deepcopy(fitted).set_params(**{name: value})
+        self.assert_refused(model, path, f"model is not written.*: {name}{message}")
 
     def test_names_of_a_pipelines_parameters_are_those_of_set_params(self, pipeline, path, tmp_path):
         model = copy.deepcopy(pipeline).set_params(classifier__callbacks=[LRScheduler()])
-        self.assert_refused(model, path, r"set_params\(classifier__callbacks=None\)")
+        self.assert_refused(model, path, r"classifier__callbacks\[0\] is of type LRScheduler")
         model.set_params(classifier__callbacks=None)
         save_model(model, path)
         assert load_model(path).classes_.tolist() == ["angry", "calm"]
 
     def test_generator_can_be_replaced_and_the_seed_stays(self, X, y, path):
         model = make(random_state=np.random.RandomState(7)).fit(X, y)
-        self.assert_refused(model, path, "The fitted model keeps the seed that it drew")
+        self.assert_refused(model, path, "random_state is of type RandomState")
         save_model(model.set_params(random_state=0), path, optimizer=True)
         loaded = load_model(path, device="cpu")
         assert_same_state(loaded.partial_fit(X, y), model.partial_fit(X, y))
@@ -1065,32 +975,17 @@ class TestModelsThatCannotBeStored:
     @pytest.mark.parametrize(
         ("build", "message"),
         [
-            (
-                lambda c: make_pipeline(c, SVC()),
-                r"step 'svc' is of class SVC, .* without it, .*pipeline\[:-1\]",
-            ),
-            (
-                lambda c: make_pipeline(make_pipeline(c)),
-                "step 'pipeline' is of class Pipeline.*Make one Pipeline",
-            ),
-            (
-                lambda c: SVC(),
-                "the model is of class SVC, .* holds a fitted CenterLossClassifier or Spectrogram",
-            ),
-            (lambda c: Subclass(), "the model is of class Subclass"),
-            (lambda c: CenterLossClassifier, "the model is the class CenterLossClassifier"),
-            (lambda c: c.net_, "the model is of class CenterLossNet"),
-            (lambda c: None, "the model is of class NoneType"),
-            (lambda c: "model", "the model is of class str"),
+            (lambda c: make_pipeline(c, SVC()), r"step 'svc' is SVC, .*, such as pipeline\[:-1\]"),
+            (lambda c: make_pipeline(make_pipeline(c)), "step 'pipeline' is Pipeline, but"),
+            (lambda c: SVC(), "the model is SVC, .* hold a fitted CenterLossClassifier or Spectrogram"),
+            (lambda c: Subclass(), "the model is Subclass, but"),
+            (lambda c: CenterLossClassifier, "the model is the class CenterLossClassifier, but"),
+            (lambda c: None, "the model is NoneType, but"),
+            (lambda c: GridSearchCV(c, {"lr": [0.1]}), "the model is GridSearchCV, .*best_estimator_"),
         ],
     )
-    def test_foreign_part_is_named_with_its_cure(self, fitted, build, message, path):
+    def test_other_estimators_are_named_with_their_cure(self, fitted, build, message, path):
         self.assert_refused(build(fitted), path, message)
-
-    def test_search_is_told_to_save_its_best(self, path):
-        search = GridSearchCV(make(), {"lr": [0.1]})
-        search.best_estimator_ = make()
-        self.assert_refused(search, path, "Save its best_estimator_")
 
     def test_model_that_is_not_fitted_is_named(self, path):
         message = "model is not written: This CenterLossClassifier instance is not fitted yet"
@@ -1101,17 +996,15 @@ class TestModelsThatCannotBeStored:
         ("parameters", "message"),
         [
             ({"rnn_units": 4}, "'network.rnn.weight_ih_l0' is .* If parameters were changed after fit"),
-            ({"pooling": "attention"}, "is missing.* If parameters were changed after fit"),
             ({"dropout": -1}, "dropout must be a number"),
-            ({"lr": "fast"}, "lr must be a number"),
         ],
     )
-    def test_parameters_changed_after_fit_are_noticed(self, fitted, parameters, message, path):
+    def test_parameters_changed_after_fit_are_refused(self, fitted, parameters, message, path):
         self.assert_refused(copy.deepcopy(fitted).set_params(**parameters), path, message)
 
     def test_optimizer_changed_after_fit_is_noticed(self, fitted, path):
         model = copy.deepcopy(fitted).set_params(net_params={"optimizer": torch.optim.Adam})
-        self.assert_refused(model, path, "memory of an optimizer 'AdamW', but .* 'Adam'", optimizer=True)
+        self.assert_refused(model, path, "state of an optimizer 'AdamW', but .* 'Adam'", optimizer=True)
         save_model(model, path)
         assert load_model(path).net_params == {"optimizer": torch.optim.Adam}
 
@@ -1121,28 +1014,19 @@ class TestModelsThatCannotBeStored:
             model.net_.module_.embedding.bias[0] = torch.nan
         self.assert_refused(model, path, "'network.embedding.bias' holds NaN or infinity")
 
-    def test_records_of_others_in_the_history_are_named(self, fitted, path):
+    def test_unknown_records_in_the_history_are_named(self, fitted, path):
         model = copy.deepcopy(fitted)
         model.net_.history[1]["confusion"] = torch.zeros(2)
-        self.assert_refused(model, path, r"net_\.history\[1\]\['confusion'\] is of type Tensor")
+        self.assert_refused(model, path, r"history\[1\]\['confusion'\] is of type Tensor")
 
     def test_too_long_a_description_is_noticed(self, fitted, path, monkeypatch):
         monkeypatch.setattr(_container, "_MAX_HEADER_BYTES", 3000)
         self.assert_refused(
-            fitted, path, r"needs a description of [\d,]+ bytes, of which a model file holds 3,000"
+            fitted, path, r"description takes [\d,]+ bytes, and a model file has room for 3,000"
         )
 
     def test_optimizer_must_be_a_flag(self, fitted, path):
         self.assert_refused(fitted, path, "optimizer must be True or False", TypeError, optimizer="yes")
-
-    def test_value_within_itself_is_refused(self, fitted, path):
-        weight = {}
-        weight["self"] = weight
-        self.assert_refused(
-            copy.deepcopy(fitted).set_params(class_weight=weight),
-            path,
-            "class_weight is nested too deeply, or holds itself",
-        )
 
 
 class TestWriting:
@@ -1167,48 +1051,34 @@ class TestWriting:
         assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o640
         assert load_model(tmp_path / "real").n_iter_ == 2
 
-    @pytest.mark.parametrize("call", ["fsync", "replace"])
     @pytest.mark.parametrize(
-        "error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")]
+        ("call", "error"),
+        [("fsync", KeyboardInterrupt()), ("replace", PermissionError(13, "Permission denied"))],
     )
-    def test_failure_leaves_the_old_file_whole(self, fitted, call, error, tmp_path, monkeypatch):
-        (tmp_path / "model").write_bytes(b"what was there")
-
-        def fail(*args):
-            raise error
-
-        monkeypatch.setattr(_files.os, call, fail)
-        message = (
-            rf"model cannot be written \({error.strerror}\): give a file in a folder that exists, has space"
-        )
-        with pytest.raises(type(error), match=message) as caught:
+    def test_interruption_or_failure_leaves_the_old_file_whole(
+        self, fitted, call, error, tmp_path, monkeypatch
+    ):
+        (tmp_path / "model").write_bytes(b"old content")
+        monkeypatch.setattr(_files.os, call, Mock(side_effect=error))
+        with pytest.raises(type(error)):
             save_model(fitted, tmp_path / "model")
-        assert caught.value.errno == error.errno
         assert os.listdir(tmp_path) == ["model"]
-        assert (tmp_path / "model").read_bytes() == b"what was there"
+        assert (tmp_path / "model").read_bytes() == b"old content"
 
     @needs_posix
     def test_disk_that_is_full_halfway_leaves_the_old_file_whole(self, fitted, tmp_path):
         resource = pytest.importorskip("resource")
-        (tmp_path / "model").write_bytes(b"what was there")
+        (tmp_path / "model").write_bytes(b"old content")
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
         try:
-            with pytest.raises(OSError, match="model cannot be written"):
+            with pytest.raises(OSError, match=r"model cannot be written \(.*has space") as caught:
                 save_model(fitted, tmp_path / "model")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert caught.value.errno == errno.EFBIG
         assert os.listdir(tmp_path) == ["model"]
-        assert (tmp_path / "model").read_bytes() == b"what was there"
-
-    def test_interruption_leaves_nothing_behind(self, fitted, tmp_path, monkeypatch):
-        def interrupt(*args):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(_files.os, "fsync", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            save_model(fitted, tmp_path / "model")
-        assert os.listdir(tmp_path) == []
+        assert (tmp_path / "model").read_bytes() == b"old content"
 
     def test_folder_in_place_of_a_file_is_named(self, fitted, tmp_path):
         for folder in (tmp_path, f"{tmp_path / 'new'}/"):
@@ -1221,22 +1091,15 @@ class TestWriting:
             save_model(fitted, f"{tmp_path}/none/model")
 
     @needs_posix
-    def test_pipe_is_not_replaced(self, fitted, tmp_path):
-        os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(OSError, match="it is no regular file"):
-            save_model(fitted, tmp_path / "pipe")
-        assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
-
-    @needs_posix
     @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="nothing is read-only to root")
     def test_read_only_folder_is_named(self, fitted, tmp_path):
         tmp_path.chmod(0o500)
-        with pytest.raises(PermissionError, match=r"cannot be written .*yours to write to"):
+        with pytest.raises(PermissionError, match=r"cannot be written .*lets you write to it"):
             save_model(fitted, tmp_path / "model")
 
 
 class TestMachine:
-    """What belongs to the machine is no part of a file."""
+    """A file does not hold what belongs to the machine."""
 
     @pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), "auto"])
     def test_device_is_that_of_load_model(self, fitted, X, device, tmp_path):
@@ -1245,20 +1108,11 @@ class TestMachine:
         assert type(loaded.device) is type(device)
         np.testing.assert_allclose(loaded.predict_proba(X), fitted.predict_proba(X), atol=1e-5)
 
-    def test_auto_is_the_default(self, fitted, tmp_path):
+    def test_auto_is_the_default_and_an_unknown_device_is_refused(self, fitted, tmp_path):
         save_model(fitted, tmp_path / "model")
         assert load_model(tmp_path / "model").device == "auto"
-
-    def test_device_that_is_none_is_named(self, fitted, tmp_path):
-        save_model(fitted, tmp_path / "model")
         with pytest.raises(ValueError, match='device must be "auto" or a device that torch knows'):
             load_model(tmp_path / "model", device="abacus")
-
-    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-    def test_missing_gpu_is_named(self, fitted, tmp_path):
-        save_model(fitted, tmp_path / "model")
-        with pytest.raises(ValueError, match="device='cuda' needs a GPU"):
-            load_model(tmp_path / "model", device="cuda")
 
     def test_folders_and_processes_are_not_stored(self, pipeline, tmp_path):
         model = copy.deepcopy(pipeline).set_params(
@@ -1284,17 +1138,9 @@ class TestMachine:
         assert_same_state(back.partial_fit(X, y), model.partial_fit(X, y))
 
 
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 numpy_scalars = st.sampled_from(
-    [
-        np.float32(0.1),
-        np.float64("-inf"),
-        np.float16(2),
-        np.int8(-3),
-        np.uint64(2**64 - 1),
-        np.True_,
-        np.str_("ä"),
-    ]
+    [np.float32("nan"), np.float64("-inf"), np.int8(-3), np.uint64(2**64 - 1), np.True_, np.str_("ä")]
 )
 arrays = st.sampled_from(
     [
@@ -1304,9 +1150,9 @@ arrays = st.sampled_from(
         np.array([], "f4"),
         np.array([0.5], "f2"),
     ]
-).map(lambda array: array.copy())
+)
 values = st.recursive(
-    plain | numpy_scalars,
+    plain | numpy_scalars | arrays,
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.lists(inner, max_size=4).map(tuple)
@@ -1328,58 +1174,30 @@ def alike(one, other) -> bool:
     return repr(one) == repr(other)
 
 
+NEVER_WRITTEN = json.loads("""[
+    {"$float": "1.5"}, {"$float": "infinity"}, {"$int64": "5"}, {"$uint8": 256}, {"$uint8": -1},
+    {"$float32": 0.1}, {"$tuple": "ab"}, {"$tuple": [1], "$more": 2}, {"$dict": [["a", 1]]},
+    {"$dict": [[[], 1]]}, {"$array": []}, {"$array": ["<U1", ["ab"]]}, {"$array": ["<i8", [1.5]]}, NaN,
+    {"$array": ["<i8", [[1, 2]]]},
+    {"$array": ["object", [[1, 2]]]}, {"$array": ["<M8[D]", ["2020-01-01"]]}, {"$array": ["O", ["a"]]},
+    {"$array": ["U1,U1", []]}, {"$optimizer": "LBFGS"}, {"$optimizer": []}, {"$unknown": 1}, {"$": 1}
+]""")
+
+
 class TestValues:
     @settings(max_examples=60, deadline=None)  # busy machines are slow
     @given(values)
     def test_value_comes_back_with_its_type(self, value):
         assert alike(decode(json.loads(json.dumps(encode(value, "x"), allow_nan=False))), value)
 
-    @settings(max_examples=20, deadline=None)
-    @given(arrays)
-    def test_array_comes_back_with_its_dtype(self, array):
-        found = decode(json.loads(json.dumps(encode(array, "x"))))
-        assert found.dtype == array.dtype
-        np.testing.assert_array_equal(found, array)
-
-    def test_nan_comes_back(self):
-        assert np.isnan(decode(encode(float("nan"), "x")))
-        assert type(decode(encode(np.float32("nan"), "x"))) is np.float32
-
-    @pytest.mark.parametrize(
-        "written",
-        [
-            {"$float": "1.5"},
-            {"$float": "infinity"},
-            {"$int64": "5"},
-            {"$uint8": 256},
-            {"$uint8": -1},
-            {"$float32": 0.1},
-            {"$tuple": "ab"},
-            {"$tuple": [1], "$more": 2},
-            {"$dict": [["a", 1]]},
-            {"$dict": [[[], 1]]},
-            {"$array": ["<U1", ["ab"]]},
-            {"$array": ["<i8", [1.5]]},
-            {"$array": ["<i8", [[1, 2]]]},
-            {"$array": ["object", [[1, 2]]]},
-            {"$array": ["<M8[D]", ["2020-01-01"]]},
-            {"$array": ["O", ["a"]]},
-            {"$array": ["U1,U1", []]},
-            {"$array": []},
-            {"$optimizer": "LBFGS"},
-            {"$optimizer": []},
-            {"$unknown": 1},
-            {"$": 1},
-            float("nan"),
-        ],
-    )
-    def test_what_is_never_written_is_refused(self, written):
+    @pytest.mark.parametrize("written", NEVER_WRITTEN)
+    def test_a_value_that_is_never_written_is_refused(self, written):
         with pytest.raises(ValueError, match="it describes a value"):
             decode(written)
 
     @pytest.mark.parametrize(
         "value", [object(), {1, 2}, b"bytes", 1j, np.longdouble(1), np.datetime64("2020-01-01")]
     )
-    def test_what_has_no_words_is_named(self, value):
-        with pytest.raises(ValueError, match=r"^x\[0\] is of type \w+, which a model file cannot hold"):
+    def test_a_value_that_cannot_be_saved_is_named(self, value):
+        with pytest.raises(ValueError, match=r"^x\[0\] is of type \w+, which cannot be saved"):
             encode([value], "x")

@@ -118,14 +118,14 @@ def try_once(folder: Path, moment: Moment, seconds: float, expected: str) -> dic
             raise RuntimeError(f"a training was not killed {moment}.")
         shutil.rmtree(folder)
         seconds /= 2
-    resumed = any(folder.glob("*/checkpoint.safetensors"))
+    resumed = any(folder.glob("*/checkpoint.pt"))
     return {"resumed": resumed, "same": train(folder)[0] == expected}
 
 
 def train(folder: Path, moment: Moment | None = None, seconds: float = 0.0) -> tuple[str | None, float]:
     """Train in a process of its own; give the fingerprint, None if it was killed, and the time it took."""
     context = multiprocessing.get_context("forkserver")  # which imports these once for all of them
-    context.set_forkserver_preload(["skser.checkpoint", "safetensors.torch", "torch._dynamo"])
+    context.set_forkserver_preload(["skser", "torch._dynamo"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_train, args=(folder, moment, sender))
     process.start()

@@ -1,8 +1,8 @@
 """Checks, devices, files and other helpers of all rooms."""
 
-from ._container import Kind, pack, unpack
+from ._container import pack, unpack
 from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_settings
-from ._files import check_path, is_path, open_existing, remove_abandoned, write_whole
+from ._files import check_path, is_path, open_existing, remove_abandoned, with_message, write_whole
 from ._json_values import decode, encode
 from ._validation import (
     all_finite,

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and opened with errors that say what to do."""
+"""Files that are written completely or not at all, and opened with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from functools import cache
 from typing import Any, BinaryIO, TypeGuard
 from uuid import uuid4
 
-# Nobody takes a day over one file, whatever the clocks say.
+# No write takes a day, even if clocks differ.
 _ABANDONED_AFTER = 24 * 3600  # s
 
 
 def check_path(path: Any) -> str:
-    """Bring the path of a file into one form."""
+    """Convert the path of a file to text."""
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str):
         raise TypeError(f"path must be the path of a file, got {path!r} of type {type(path).__name__}.")
@@ -34,7 +34,7 @@ def open_existing(path: str) -> Iterator[BinaryIO]:
         # Opening a named pipe would wait for a writer.
         if not stat.S_ISREG(os.stat(path).st_mode):
             kind = IsADirectoryError if os.path.isdir(path) else OSError
-            raise kind(None, "it is no regular file")
+            raise kind(None, "it is not a regular file")
         with open(path, "rb") as file:
             yield file
     except OSError as error:
@@ -43,18 +43,20 @@ def open_existing(path: str) -> Iterator[BinaryIO]:
             if isinstance(error, FileNotFoundError) and not os.path.isabs(path)
             else ""
         )
-        raise _clear(error, f"{path} cannot be read ({_reason(error)}): give a model file{hint}.") from error
+        raise with_message(
+            error, f"{path} cannot be read ({_reason(error)}): give a model file{hint}."
+        ) from error
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that there is the old one or the new one and never a part of one."""
+    """Write a file so that readers always find the old one or the new one, and never a part of it."""
     try:
         target = os.path.realpath(path)
-        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short, whatever the name
+        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short for any name
         if os.path.isdir(target) or path.endswith(os.sep):
             raise IsADirectoryError(None, "it is a folder")
-        if os.path.exists(target) and not os.path.isfile(target):  # /dev/null could be replaced, too
-            raise OSError(None, "it is no regular file")
+        if os.path.exists(target) and not os.path.isfile(target):  # such as /dev/null
+            raise OSError(None, "it is not a regular file")
         try:
             with open(unfinished, "xb") as file:
                 file.write(content)
@@ -68,23 +70,23 @@ def write_whole(path: str, content: bytes) -> None:
                 os.remove(unfinished)
             raise
     except OSError as error:
-        raise _clear(
+        raise with_message(
             error,
             f"{path} cannot be written ({_reason(error)}): give a file in a folder that exists, has space "
-            "and is yours to write to.",
+            "and lets you write to it.",
         ) from error
 
 
 def _reason(error: OSError) -> str:
-    """Say what the system says."""
+    """Reason of an error in the words of the system."""
     return error.strerror or str(error)
 
 
-def _clear(error: OSError, message: str) -> OSError:
-    """Make an error of the same kind and number with another message."""
-    clear = type(error)(message)
-    clear.errno = error.errno
-    return clear
+def with_message(error: OSError, message: str) -> OSError:
+    """Make an error of the same type and number with another message."""
+    other = type(error)(message)
+    other.errno = error.errno
+    return other
 
 
 def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -92,9 +94,9 @@ def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(audio, (str, os.PathLike))
 
 
-@cache  # once a process: to list a large folder over a network takes time, and each transform opens it
+@cache  # once per process: to list a large folder over a network takes time, and each transform calls it
 def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
-    """Delete the unfinished files of writers that are gone, as far as that is allowed."""
+    """Delete the unfinished files that killed writers left, as far as that is allowed."""
     with suppress(OSError), os.scandir(folder) as files:
         for file in files:
             if unfinished.fullmatch(file.name):
@@ -102,7 +104,7 @@ def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
 
 
 def _remove_if_abandoned(file: os.DirEntry[str]) -> None:
-    """Delete a file if it is old; another process may be quicker, or the file another user's."""
+    """Delete a file if it is old, unless another process is faster or the file belongs to another user."""
     with suppress(OSError):
         if time.time() - file.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
             os.remove(file.path)

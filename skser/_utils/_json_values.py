@@ -1,4 +1,4 @@
-"""Plain values as JSON and back, with their types: what a model file can hold beside its tensors."""
+"""Plain values as JSON and back, with their types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# The optimizers that a file may name: each has a weight decay, and its memory is numbers and tensors alone.
+# The optimizers that a file may name: each has a weight decay, and its state is only numbers and tensors.
 OPTIMIZERS = {
     optimizer.__name__: optimizer
     for optimizer in (
@@ -34,12 +34,12 @@ _MAX_ARRAY_BYTES = 2**26
 
 
 def encode(value: Any, name: str) -> Any:
-    """Write a value with what JSON has."""
-    # What JSON has no word for becomes an object whose only key begins with "$" and says what it is.
+    """Write a value as JSON has it."""
+    # A value of a type that JSON lacks becomes an object whose only key starts with "$" and names the type.
     try:
         return _encode(value, name)
     except RecursionError as error:
-        raise ValueError(f"{name} is nested too deeply, or holds itself: make it flatter.") from error
+        raise ValueError(f"{name} is nested too deeply, or contains itself: make it flatter.") from error
 
 
 def _encode(value: Any, name: str) -> Any:
@@ -65,8 +65,8 @@ def _encode(value: Any, name: str) -> Any:
         if value is named:
             return {"$optimizer": optimizer}
     raise ValueError(
-        f"{name} is {_described(value)}, which a model file cannot hold: it holds numbers, text, lists, "
-        "tuples, dicts and one-dimensional arrays of these. Put one of them in its place, or take it out."
+        f"{name} is {_type_of(value)}, which cannot be saved: set None, a number, text, or a list, tuple, "
+        "dict or one-dimensional array of these instead."
     )
 
 
@@ -79,12 +79,12 @@ def decode(written: Any) -> Any:
         if encode(value, "a value") == written:
             return value
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"it describes a value that cannot be: {error}") from error
+        raise ValueError(f"it describes a value that is not valid: {error}") from error
     raise ValueError("it describes a value in a way that save_model does not.")
 
 
 def _encode_dict(value: dict[Any, Any], name: str) -> dict[str, Any]:
-    """Write a dict: as it is where all its keys are text, as pairs otherwise."""
+    """Write a dict as an object if all its keys are text, and otherwise as pairs."""
     if all(type(key) is str and not key.startswith("$") for key in value):
         return {key: _encode(item, f"{name}[{key!r}]") for key, item in value.items()}
     pairs = [
@@ -98,17 +98,19 @@ def _encode_array(array: np.ndarray, name: str) -> dict[str, Any]:
     dtype = "object" if array.dtype == object else array.dtype.str
     if array.ndim != 1 or not _DTYPE.fullmatch(dtype) or array.nbytes > _MAX_ARRAY_BYTES:
         raise ValueError(
-            f"{name} is an array of shape {array.shape} and dtype {array.dtype}, but a model file holds "
-            "short one-dimensional arrays of numbers or text alone: give a list."
+            f"{name} is an array of shape {array.shape} and dtype {array.dtype}, but only short "
+            "one-dimensional arrays of numbers or text can be saved: use a list."
         )
     for index, item in enumerate(array if dtype == "object" else ()):
         if isinstance(item, (list, tuple, dict, np.ndarray)):
-            raise ValueError(f"{name}[{index}] is {_described(item)}: an array holds numbers or text alone.")
+            raise ValueError(
+                f"{name}[{index}] is {_type_of(item)}, but only arrays of numbers or text can be saved."
+            )
     return {"$array": [dtype, _encode(array.tolist(), name)]}
 
 
-def _described(value: Any) -> str:
-    """Say what an object is without calling its own code."""
+def _type_of(value: Any) -> str:
+    """Name the type of an object without calling its own code."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, FunctionType):
@@ -117,7 +119,7 @@ def _described(value: Any) -> str:
 
 
 def _decode(written: Any) -> Any:
-    """Read a value; whether it is written as `encode` would is checked by the caller."""
+    """Read a value; the caller checks that it is written as `encode` writes it."""
     if isinstance(written, list):
         return [_decode(item) for item in written]
     if not isinstance(written, dict):
@@ -129,7 +131,7 @@ def _decode(written: Any) -> Any:
 
 
 def _decode_tagged(tag: str, content: Any) -> Any:
-    """Read what JSON has no word for."""
+    """Read a value of a type that JSON lacks."""
     if tag == "float":
         return float(content)
     if tag == "str":
@@ -146,9 +148,9 @@ def _decode_tagged(tag: str, content: Any) -> Any:
 
 
 def _decode_array(dtype: str, content: list[Any]) -> np.ndarray:
-    """Read an array; its size is looked at before there is one."""
+    """Read an array; its size is checked before memory is taken for it."""
     if not _DTYPE.fullmatch(dtype) or len(content) * np.dtype(dtype).itemsize > _MAX_ARRAY_BYTES:
-        raise ValueError(f"an array of dtype {dtype} is none that a model file holds.")
+        raise ValueError(f"an array of dtype {dtype} and length {len(content)}.")
     values = _decode(content)
     if dtype != "object":
         return np.array(values, dtype=dtype)

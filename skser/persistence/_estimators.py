@@ -1,4 +1,4 @@
-"""Estimators as a description and tensors, and back, by a closed table of classes."""
+"""Estimators as a description and tensors, and back: only classes in a table can be made."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .._utils import (
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
 from ..features import SpectrogramTransformer
-from ..training import CLASS_WEIGHT, learnt_tensors, optimizer_memory, restore_net
+from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
 
-# The only classes that a file can make: a name in it is looked up here, and nowhere else.
+# The only classes that a file can make: a name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
     "CenterLossClassifier": CenterLossClassifier,
     "SpectrogramTransformer": SpectrogramTransformer,
 }
-# Parameters that belong to the machine, on which a file has no say: a folder could hold anything.
+# Parameters that belong to the machine. A file does not set them: a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 # Fitted attributes that a file holds, by their names there.
@@ -44,155 +44,132 @@ _FITTED = {
     "best_epoch_": "best_epoch_",
     "_seed": "seed_",
 }
-_SPELT = {"history": "net_.history"}
-_ROUTED = ("fit", "partial_fit", "score")
+_ROUTED_METHODS = ("fit", "partial_fit", "score")
+_SKIPPED_STEPS = (None, "passthrough")
 
 
 def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a model."""
-    tensors: dict[str, Tensor] = {}
+    """Describe a model, and name its tensors."""
     if type(model) is not Pipeline:
-        return _describe_step(model, "the model", "", tensors, "", optimizer), tensors
+        return _describe_step(model, "the model", "", optimizer)
+    tensors: dict[str, Tensor] = {}
     steps = []
     for index, (name, step) in enumerate(model.steps):
-        if step not in (None, "passthrough"):
-            where, of_tensors = f"step {name!r}", f"steps.{index}."
-            step = _describe_step(step, where, f"{name}__", tensors, of_tensors, optimizer)
+        if step not in _SKIPPED_STEPS:
+            step, of_step = _describe_step(step, f"step {name!r}", f"{name}__", optimizer)
+            tensors |= {f"steps.{index}.{key}": value for key, value in of_step.items()}
         steps.append([encode(name, "the name of a step"), step])
     return {"class": "Pipeline", "parameters": _describe_parameters(model, ""), "steps": steps}, tensors
 
 
 def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch.device) -> Any:
-    """Make the model that a description and tensors are of."""
-    left = dict(tensors)
+    """Make the model of a description and tensors."""
+    unused = dict(tensors)
     try:
         if _get(description, "class", str) == "Pipeline":
-            model = _restore_pipeline(description, left, device)
+            model = _restore_pipeline(description, unused, device)
         else:
-            model = _restore_step(description, left, "", device)
+            model = _restore_step(description, unused, "", device)
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        raise ValueError(f"its description holds what cannot be: {error}") from error
-    if left:
-        raise ValueError(f"it has a tensor {next(iter(left))!r}, which belongs to no part of it.")
+        raise ValueError(f"its description is not valid: {error}.") from error
+    if unused:
+        raise ValueError(f"its tensor {next(iter(unused))!r} does not belong to any step.")
     return model
 
 
 def _describe_step(
-    estimator: Any, where: str, before: str, tensors: dict[str, Tensor], of_tensors: str, optimizer: bool
-) -> dict[str, Any]:
-    """Describe one estimator and add its tensors to those of the model."""
+    estimator: Any, title: str, prefix: str, optimizer: bool
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Describe one estimator, and name its tensors; `prefix` is that of its parameters in a pipeline."""
     if type(estimator) not in _CLASSES.values():
-        raise ValueError(_explain_foreign(estimator, where))
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
+        raise ValueError(
+            f"{title} is {what}, but a model file can only hold a fitted {' or '.join(_CLASSES)}, or a "
+            "Pipeline of these: save a part of the model, such as pipeline[:-1] or search.best_estimator_."
+        )
+    tensors: dict[str, Tensor] = {}
     found = vars(estimator)
     fitted = {name: found[attribute] for name, attribute in _FITTED.items() if attribute in found}
     if isinstance(estimator, CenterLossClassifier):
         check_is_fitted(estimator)
         net = estimator.net_
-        own = learnt_tensors(net)
+        tensors |= fitted_tensors(net)
         if optimizer:
-            fitted["optimizer"], memory = optimizer_memory(net)
-            own |= memory
-        tensors.update({of_tensors + name: value for name, value in own.items()})
+            fitted["optimizer"], of_optimizer = optimizer_state(net)
+            tensors |= of_optimizer
         fitted["history"] = [
             {name: value for name, value in row.items() if name != "batches"}
             for row in net.history
-            if "train_loss" in row  # an epoch that was interrupted is begun again
+            if "train_loss" in row  # an epoch that was interrupted is repeated
         ]
-    return {
+    description = {
         "class": type(estimator).__name__,
-        "parameters": _describe_parameters(estimator, before),
-        "output": _output(estimator),
-        "requests": _requests(estimator),
-        "fitted": {name: encode(value, before + _SPELT.get(name, name)) for name, value in fitted.items()},
+        "parameters": _describe_parameters(estimator, prefix),
+        "output": _get_output_container(estimator),
+        "requests": _get_requests(estimator),
+        "fitted": {name: encode(value, f"{prefix}{name}") for name, value in fitted.items()},
+    }
+    return description, tensors
+
+
+def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
+    """Describe the parameters that do not belong to the machine."""
+    return {
+        name: encode(value, prefix + name)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in (*_RUNTIME_PARAMETERS, "steps")
     }
 
 
-def _explain_foreign(estimator: Any, where: str) -> str:
-    """Say why an estimator cannot be stored, and what can."""
-    if isinstance(estimator, Pipeline):
-        cure = "Make one Pipeline of scikit-learn's own of all steps"
-    elif hasattr(estimator, "best_estimator_"):
-        cure = "Save its best_estimator_"
-    elif where.startswith("step"):
-        cure = "Save the pipeline without it, such as pipeline[:-1], and keep the rest by its own means"
-    else:
-        cure = "Keep others by their own means"
-    kind = estimator if isinstance(estimator, type) else type(estimator)
-    return (
-        f"{where} is {'the class ' if kind is estimator else 'of class '}{kind.__name__}, which a model file "
-        f"cannot hold: it holds a fitted {' or '.join(_CLASSES)}, or a Pipeline of these. {cure}."
-    )
-
-
-def _describe_parameters(estimator: BaseEstimator, before: str) -> dict[str, Any]:
-    """Describe the parameters that do not belong to the machine."""
-    described = {}
-    for name, value in estimator.get_params(deep=False).items():
-        if name == "callbacks" and value:
-            raise ValueError(
-                f"{before}callbacks are code, which a model file cannot hold: take them out by "
-                f"set_params({before}callbacks=None) first, and give them again after load_model."
-            )
-        if name == "random_state" and isinstance(value, np.random.RandomState):
-            raise ValueError(
-                f"{before}random_state is a generator, which a model file cannot hold: give an integer by "
-                f"set_params({before}random_state=0) first. The fitted model keeps the seed that it drew."
-            )
-        if name not in (*_RUNTIME_PARAMETERS, "steps"):
-            described[name] = encode(value, before + name)
-    return described
-
-
-def _output(estimator: BaseEstimator) -> str | None:
-    """Container that `set_output` asked for, which scikit-learn lets nobody ask back."""
+def _get_output_container(estimator: BaseEstimator) -> str | None:
+    """Container chosen by `set_output`, for which scikit-learn has no public getter."""
     chosen: str | None = vars(estimator).get("_sklearn_output_config", {}).get("transform")
     return chosen
 
 
-def _requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
-    """Metadata requests, where they are not those of the class."""
+def _get_requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
+    """Metadata requests that differ from those of the class."""
     own, usual = estimator.get_metadata_routing(), type(estimator)().get_metadata_routing()
-    requests = {name: dict(getattr(own, name).requests) for name in _ROUTED}
+    requests = {name: dict(getattr(own, name).requests) for name in _ROUTED_METHODS}
     return {name: found for name, found in requests.items() if found != getattr(usual, name).requests}
 
 
 def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str | torch.device) -> Pipeline:
-    """Make a pipeline, and take its tensors out of those given."""
+    """Make a pipeline, and remove its tensors from the given ones."""
     steps = []
     for index, (name, step) in enumerate(_get(description, "steps", list)):
-        if step not in (None, "passthrough"):
+        if step not in _SKIPPED_STEPS:
             step = _restore_step(step, tensors, f"steps.{index}.", device)
         steps.append((decode(name), step))
     names = [name for name, _ in steps]
     if not names or len(set(names)) < len(names) or any("__" in name for name in names):
-        raise ValueError(f"its steps cannot be named {names}.")
+        raise ValueError(f"its steps cannot have the names {names}.")
     pipeline = Pipeline(steps, **_restore_parameters(description, Pipeline(steps)))
     check_flag("verbose", pipeline.verbose)
-    routed = pipeline.transform_input
-    if routed is not None and not all(isinstance(name, str) for name in routed):
-        raise ValueError(f"transform_input must be a list of str or None, got {routed!r}.")
+    transformed = pipeline.transform_input
+    if transformed is not None and not all(isinstance(name, str) for name in transformed):
+        raise ValueError(f"transform_input must be a list of str or None, got {transformed!r}.")
     return pipeline
 
 
 def _restore_step(
-    description: Any, tensors: dict[str, Tensor], of_tensors: str, device: str | torch.device
+    description: Any, tensors: dict[str, Tensor], prefix: str, device: str | torch.device
 ) -> BaseEstimator:
-    """Make one estimator, and take its tensors out of those given."""
+    """Make one estimator, and remove its tensors from the given ones, whose names start with `prefix`."""
     name = _get(description, "class", str)
     if name not in _CLASSES:
-        raise ValueError(f"it names a class {name!r}, which no model file holds.")
+        raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
     estimator = _CLASSES[name]()
     estimator.set_params(**_restore_parameters(description, estimator))
     if not isinstance(estimator.verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {estimator.verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
     if isinstance(estimator, CenterLossClassifier):
-        own = {key: tensors.pop(key) for key in list(tensors) if key.startswith(of_tensors)}
         estimator.set_params(device=device)
-        named = {key.removeprefix(of_tensors): value for key, value in own.items()}
-        _restore_classifier(estimator, fitted, named)
+        own = [key for key in tensors if key.startswith(prefix)]
+        _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     else:
-        estimator._check_parameters()  # sizes come first in it, before anything is made of them
+        estimator._check_parameters()  # it checks sizes before it uses them
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)
@@ -200,46 +177,46 @@ def _restore_step(
 
 
 def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
-    """Read parameters; those that a file lacks have their defaults."""
+    """Read parameters; one that is missing in the file has its default."""
     parameters: dict[str, Any] = decode(_get(description, "parameters", dict))
     known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, "steps"}
     for name in parameters:
         if name not in known:
-            raise ValueError(f"it has a parameter {name!r}, which no model file has for its class.")
+            raise ValueError(f"it has a parameter {name!r}, which a model file cannot set for its class.")
     return parameters
 
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
-    """Check parameters as `fit` does, and that there are no settings which a file must not make."""
-    if len(classifier.channels) > n_tensors:  # before each of them is looked at
+    """Check parameters as `fit` does, and refuse settings that a file must not make."""
+    if len(classifier.channels) > n_tensors:  # a check of each would take long
         raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
     check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
     if classifier.class_weight not in (None, "balanced") and not isinstance(classifier.class_weight, dict):
         raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {classifier.class_weight!r}.")
     if classifier.callbacks:
-        raise ValueError("it has callbacks, which no model file holds.")
+        raise ValueError("it has callbacks, which a model file cannot hold.")
     for name in classifier.net_params or ():
         if name.partition("__")[0] not in _NET_PARAMS:
             raise ValueError(
-                f"net_params[{name!r}] is a setting that a model file cannot hold: it holds those of "
-                f"{', '.join(_NET_PARAMS)}. Fit without it."
+                f"net_params[{name!r}] cannot be saved, only settings of {', '.join(_NET_PARAMS)}: fit "
+                "without it."
             )
 
 
 def _restore_classifier(
     classifier: CenterLossClassifier, fitted: dict[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Give a classifier with parameters what it had learnt."""
+    """Set the fitted attributes of a classifier with parameters."""
     _check_classifier(classifier, len(tensors))
-    _settle_precision(classifier)
+    _choose_precision(classifier)
     _restore_features(classifier, fitted)
     _check_classes(fitted["classes_"])
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
     classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
     history = _get(fitted, "history", list)
     if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
-        raise ValueError("its history is none of training.")
+        raise ValueError("its history is not that of a training.")
     device = resolve_device(classifier.device)
     net = make_net(
         classifier.get_params(deep=False),
@@ -258,8 +235,8 @@ def _restore_classifier(
         classifier.best_epoch_ = fitted["best_epoch_"]
 
 
-def _settle_precision(classifier: CenterLossClassifier) -> None:
-    """Let a classifier compute in float32 where its device pays or can do nothing else."""
+def _choose_precision(classifier: CenterLossClassifier) -> None:
+    """Let a classifier compute in float32 where its device has no other precision."""
     try:
         check_acceleration(resolve_device(classifier.device), classifier.precision)
     except ValueError:
@@ -273,14 +250,14 @@ def _restore_features(estimator: Any, fitted: dict[str, Any]) -> None:
     if "feature_names_in_" in fitted:
         names = fitted["feature_names_in_"]
         if names.shape != (estimator.n_features_in_,) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"feature_names_in_ must be {estimator.n_features_in_} names.")
+            raise ValueError(f"feature_names_in_ must hold {estimator.n_features_in_} names.")
         estimator.feature_names_in_ = names
 
 
 def _check_classes(classes: np.ndarray) -> None:
-    """Raise unless labels are two or more, sorted and each once."""
+    """Raise unless labels are two or more, sorted and without repetition."""
     if not isinstance(classes, np.ndarray) or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
-        raise ValueError(f"classes_ must be two labels or more in their order, got {classes!r}.")
+        raise ValueError(f"classes_ must hold two or more labels in their order, got {classes!r}.")
 
 
 def _restore_output_config(estimator: Any, description: Any) -> None:
@@ -289,16 +266,16 @@ def _restore_output_config(estimator: Any, description: Any) -> None:
     if output is not None:
         check_choice("output", output, ("default", "pandas", "polars"))
         estimator.set_output(transform=output)
-    if not set(requests) <= set(_ROUTED):
-        raise ValueError(f"it has metadata requests of {sorted(requests)}.")
-    with config_context(enable_metadata_routing=True):  # without it requests cannot be set
+    if not set(requests) <= set(_ROUTED_METHODS):
+        raise ValueError(f"it has metadata requests for {sorted(requests)}.")
+    with config_context(enable_metadata_routing=True):  # otherwise requests cannot be set
         for name, values in requests.items():
             getattr(estimator, f"set_{name}_request")(**values)
 
 
 def _get(description: Any, name: str, kind: type) -> Any:
-    """Take an entry of a description."""
+    """Read an entry of a description and check its type."""
     value = description.get(name) if isinstance(description, dict) else None
     if not isinstance(value, kind):
-        raise ValueError(f"its description has no proper {name!r}.")
+        raise ValueError(f"its description has no valid {name!r}.")
     return value

@@ -10,8 +10,8 @@ from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
     continue_from,
-    learnt_tensors,
-    optimizer_memory,
+    fitted_tensors,
+    optimizer_state,
     restore_net,
 )
 from ._train import train_net

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..metrics import unweighted_accuracy
 from ._generators import seed_generators
 from ._net import CenterLossNet
-from ._state import learnt_tensors, restore_learnt
+from ._state import fitted_tensors, load_fitted_tensors
 
 SCHEDULES = ("constant", "one-cycle")
 
@@ -189,7 +189,7 @@ class EarlyStopping(Callback):
         net.history.record("valid_unweighted_accuracy_best", better)
         if better:
             self.best_score_, self.best_epoch_ = score, len(net.history)
-            self.best_tensors_ = copy.deepcopy(learnt_tensors(net))
+            self.best_tensors_ = copy.deepcopy(fitted_tensors(net))
         elif len(net.history) - self.best_epoch_ >= self.patience:
             self.stopped_ = True
             raise KeyboardInterrupt
@@ -197,7 +197,7 @@ class EarlyStopping(Callback):
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
         """Restore network and centers of the best epoch."""
         if self.best_tensors_:
-            restore_learnt(net, self.best_tensors_)
+            load_fitted_tensors(net, self.best_tensors_)
             self.best_tensors_ = {}
 
     def state_dict(self) -> dict[str, Any]:

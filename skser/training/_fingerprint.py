@@ -1,45 +1,44 @@
-"""What a training depends on, as a checkpoint says it, and which trainings can have one."""
+"""The fingerprint of a training: all that its result depends on except for the machine."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from .._utils import encode, is_path
+from .._version import __version__
 from ._data import TrainingData
 
-# Raise it when the same parameters come to mean another training, or a checkpoint to hold other things.
-FORMAT_VERSION = 1
+# Raise it when the same parameters give another training, or the content of a checkpoint changes.
+FORMAT_VERSION = 2
 
-# They say where and how fast training happens and what is printed, and not what comes out but for rounding.
-_NO_MATTER = ("callbacks", "checkpoint_dir", "device", "verbose")
-_SHOWN = 3  # differences that a message names
+# They change where and how fast a training runs and what it prints, but its result only by rounding.
+_WITHOUT_EFFECT = ("callbacks", "checkpoint_dir", "device", "verbose")
 
 
 def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
-    """Raise unless a training with these parameters can be begun again."""
+    """Raise unless a training with these parameters can be continued by another call."""
     if not is_path(checkpoint_dir):
         raise TypeError(
             f"checkpoint_dir must be None or the path of a folder, got {type(checkpoint_dir).__name__}."
         )
     if not os.fspath(checkpoint_dir):
-        raise ValueError("checkpoint_dir is an empty path: name a folder, or give None to keep nothing.")
+        raise ValueError("checkpoint_dir is an empty path: name a folder, or set checkpoint_dir=None.")
     if not isinstance(random_state, Integral):
         raise ValueError(
-            f"checkpoint_dir needs an integer as random_state, got {random_state!r}: a training with another "
-            "seed is another training. Set random_state=0, or checkpoint_dir=None."
+            f"checkpoint_dir needs an integer as random_state, got {random_state!r}, with which each call "
+            "trains with another seed: set random_state=0, or checkpoint_dir=None."
         )
     if warm_start:
         raise ValueError(
-            "checkpoint_dir cannot be used with warm_start=True, whose result depends on the fits before: "
-            "set one of them to its default."
+            "checkpoint_dir cannot be used with warm_start=True, whose result depends on earlier calls of "
+            "fit: set one of them to its default."
         )
 
 
@@ -49,12 +48,10 @@ def fingerprint(
     data: TrainingData,
     groups: NDArray[Any] | None,
 ) -> dict[str, Any]:
-    """Describe all that the result of a training depends on but the machine."""
-    from .._version import __version__
-
+    """Describe all that the result of a training depends on except for the machine."""
     X, y, sample_weight = data
     try:
-        own = {name: encode(parameters[name], name) for name in parameters if name not in _NO_MATTER}
+        plain = {name: encode(parameters[name], name) for name in parameters if name not in _WITHOUT_EFFECT}
         callbacks = [describe_callback(callback) for callback in parameters.get("callbacks") or ()]
         labels = encode(classes, "classes_")
     except ValueError as error:
@@ -62,14 +59,14 @@ def fingerprint(
     return {
         "skser": __version__,
         "format_version": FORMAT_VERSION,
-        **own,
+        **plain,
         "callbacks": callbacks,
         "classes_": labels,
-        "X": _digest([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
-        "y": _digest([y]),
-        "sample_weight": None if sample_weight is None else _digest([sample_weight]),
-        # Splitting asks which items share a group and in which order the groups are, not for their names.
-        "groups": None if groups is None else _digest([np.unique(groups, return_inverse=True)[1]]),
+        "X": joblib.hash([X.lengths, *(X.frames_of(index) for index in range(len(X)))]),
+        "y": joblib.hash(y),
+        "sample_weight": joblib.hash(sample_weight),
+        # The split depends on which items share a group and on the order of the groups, not on their names.
+        "groups": None if groups is None else joblib.hash(np.unique(groups, return_inverse=True)[1]),
     }
 
 
@@ -83,27 +80,3 @@ def describe_callback(callback: Any) -> Any:
     parameters = callback.get_params(deep=False)
     encoded = {name: encode(value, f"{name} of {kind.__name__}") for name, value in parameters.items()}
     return [f"{kind.__module__}.{kind.__qualname__}", encoded]
-
-
-def differences(mine: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Name the first entries in which two trainings differ."""
-    names = [name for name in {**mine, **found} if mine.get(name, ...) != found.get(name, ...)]
-    shown = [f"{name} {_short(found, name)} instead of {_short(mine, name)}" for name in names[:_SHOWN]]
-    more = [f"{len(names) - _SHOWN} more that differ"] if len(names) > _SHOWN else []
-    return ", ".join(shown + more)
-
-
-def _short(fingerprint: Mapping[str, Any], name: str) -> str:
-    """Write an entry as JSON, cut to a length that a message can hold."""
-    text = json.dumps(fingerprint[name]) if name in fingerprint else "missing"
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _digest(arrays: Sequence[NDArray[Any]]) -> str:
-    """SHA-256 of arrays with their shapes; numbers count, whatever the byte order of the machine."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        digest.update(f"{plain.dtype.str}{plain.shape}".encode())
-        digest.update(plain.data)
-    return digest.hexdigest()

@@ -26,6 +26,8 @@ class CenterLossNet(NeuralNetClassifier):
     # criterion, not to the module. Both parts of the loss are recorded. Accuracy on the training set is not.
     # On a GPU the losses of an epoch are read at its end, so that the CPU never waits within an epoch.
 
+    module: Any
+
     def __init__(self, *args: Any, precision: str = "float32", **kwargs: Any) -> None:
         self.precision = precision
         super().__init__(*args, **kwargs)
@@ -52,6 +54,21 @@ class CenterLossNet(NeuralNetClassifier):
                 f"there is no memory for a network of this size ({error}): lower channels, rnn_units or "
                 "embedding_dim."
             ) from error
+
+    def initialize_empty(self) -> CenterLossNet:
+        """Initialize without random weights, all of which the caller must load."""
+        module = self.module
+
+        def make_empty(**parameters: Any) -> torch.nn.Module:
+            with torch.device("meta"):
+                empty = module(**parameters)
+            return empty.to_empty(device="cpu")
+
+        self.module = make_empty
+        try:
+            return self.initialize()
+        finally:
+            self.module = module
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, which are on the GPU if there is one."""

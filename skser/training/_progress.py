@@ -1,4 +1,4 @@
-"""How far a training has come, as a description and tensors, and back into a new net."""
+"""All that the next epoch of a training depends on, as one dictionary, and back into a new net."""
 
 from __future__ import annotations
 
@@ -11,75 +11,48 @@ from torch import Tensor
 
 from .._utils import decode, encode
 from ._net import CenterLossNet
-from ._state import (
-    IMPLEMENTATIONS,
-    OPTIMIZER,
-    check_alike,
-    learnt_tensors,
-    optimizer_memory,
-    restore_learnt,
-    restore_optimizer,
-)
-
-_CALLBACKS = "callbacks."
+from ._state import IMPLEMENTATIONS
 
 
-def describe_progress(
-    net: CenterLossNet, states: Mapping[str, Mapping[str, Any]]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe all that the next epoch of a training depends on."""
-    # Generators are not among it, since `EpochSeed` seeds them anew for each epoch.
-    memory, tensors = optimizer_memory(net)
-    plain: dict[str, dict[str, Any]] = {}
-    for callback, state in states.items():
-        plain[callback] = {}
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                # A copy, because a file cannot hold two names of the same memory.
-                tensors[f"{_CALLBACKS}{callback}.{name}"] = value.detach().clone()
-            else:
-                plain[callback][name] = encode(value, f"state_dict()[{name!r}] of the callback {callback!r}")
+def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe a training by tensors and values that JSON has."""
+    # The random generators are not part of it, since `EpochSeed` seeds them for each epoch.
+    optimizer = net.optimizer_.state_dict()
     rows = [{name: value for name, value in row.items() if name != "batches"} for row in net.history]
-    description = {
-        "optimizer": encode(memory, "the optimizer's memory"),
-        "rates": encode(_rates(net), "the optimizer's settings"),
+    return {
+        "module": net.module_.state_dict(),
+        "criterion": net.criterion_.state_dict(),
+        "optimizer": optimizer["state"],
+        "optimizer_settings": encode(optimizer["param_groups"], "the optimizer's settings"),
         "history": encode(rows, "history"),
-        "callbacks": plain,
+        "callbacks": {
+            callback: {
+                name: value
+                if isinstance(value, Tensor)
+                else encode(value, f"state_dict()[{name!r}] of the callback {callback!r}")
+                for name, value in state.items()
+            }
+            for callback, state in callbacks.items()
+        },
     }
-    return description, learnt_tensors(net) | tensors
 
 
-def restore_progress(
-    net: CenterLossNet, description: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> dict[str, dict[str, Any]]:
-    """Bring a new net to where another one was."""
-    of_optimizer = _starting_with(OPTIMIZER, tensors)
-    of_callbacks = _starting_with(_CALLBACKS, tensors)
-    learnt = {name: tensors[name] for name in tensors.keys() - of_optimizer.keys() - of_callbacks.keys()}
-    check_alike(learnt_tensors(net), learnt)
-    restore_optimizer(net, decode(description["optimizer"]), of_optimizer)
-    restore_learnt(net, learnt)
-    for group, saved in zip(net.optimizer_.param_groups, decode(description["rates"]), strict=True):
-        # How the optimizer computes is the device's, which may be another one.
-        group.update({name: value for name, value in saved.items() if name not in IMPLEMENTATIONS})
-    _restore_history(net, decode(description["history"]))
-    states = {}
-    for callback, plain in description["callbacks"].items():
-        start = f"{_CALLBACKS}{callback}."
-        own = _starting_with(start, of_callbacks)
-        states[callback] = decode(plain) | {name.removeprefix(start): own[name] for name in own}
-    return states
-
-
-def _starting_with(start: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Choose tensors by name."""
-    return {name: value for name, value in tensors.items() if name.startswith(start)}
-
-
-def _rates(net: CenterLossNet) -> list[dict[str, Any]]:
-    """Settings of the optimizer, which a schedule may have changed."""
-    groups = net.optimizer_.param_groups
-    return [{name: value for name, value in group.items() if name != "params"} for group in groups]
+def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Bring a new net to the state of another one, and return the states of the callbacks."""
+    net.module_.load_state_dict(state["module"])
+    net.criterion_.load_state_dict(state["criterion"])
+    groups = decode(state["optimizer_settings"])
+    for group, own in zip(groups, net.optimizer_.param_groups, strict=True):
+        # How the optimizer computes depends on the device, which may be another one.
+        group.update({name: own[name] for name in IMPLEMENTATIONS if name in own})
+    net.optimizer_.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+    _restore_history(net, decode(state["history"]))
+    return {
+        callback: {
+            name: value if isinstance(value, Tensor) else decode(value) for name, value in values.items()
+        }
+        for callback, values in state["callbacks"].items()
+    }
 
 
 def _restore_history(net: CenterLossNet, rows: list[dict[str, Any]]) -> None:

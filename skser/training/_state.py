@@ -1,4 +1,4 @@
-"""What a classifier has learnt, as named tensors and back: network, criterion, optimizer."""
+"""The tensors of a fitted net by name, and a net made from them."""
 
 from __future__ import annotations
 
@@ -13,60 +13,77 @@ from ..nn import CenterLossCriterion, SpectrogramNetwork
 from ._net import CenterLossNet
 
 CLASS_WEIGHT = "criterion.class_weight"
-OPTIMIZER = "optimizer."
+# Settings of torch's optimizers that say how they compute, and not what.
+IMPLEMENTATIONS = ("capturable", "differentiable", "foreach", "fused")
+
+_OPTIMIZER = "optimizer."
 
 
-def learnt_tensors(net: CenterLossNet) -> dict[str, Tensor]:
-    """Name what network and criterion hold."""
+def fitted_tensors(net: CenterLossNet) -> dict[str, Tensor]:
+    """Name the tensors of the network and the criterion."""
     return _named(net.module_, net.criterion_)
 
 
-def optimizer_memory(net: CenterLossNet) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Name what the optimizer remembers."""
-    rest, tensors = _sorted_apart(net.optimizer_.state_dict()["state"])
+def load_fitted_tensors(net: CenterLossNet, tensors: Mapping[str, Tensor]) -> None:
+    """Load the tensors of the network and the criterion by name."""
+    for module, prefix in ((net.module_, "network."), (net.criterion_, "criterion.")):
+        module.load_state_dict({name: tensors[prefix + name] for name in module.state_dict()})
+
+
+def optimizer_state(net: CenterLossNet) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Describe the state of the optimizer, and name its tensors."""
+    rest: dict[int, dict[str, Any]] = {}
+    tensors = {}
+    for index, entries in net.optimizer_.state_dict()["state"].items():
+        for name, value in entries.items():
+            if isinstance(value, Tensor):
+                tensors[f"{_OPTIMIZER}{index}.{name}"] = value
+            else:
+                rest.setdefault(index, {})[name] = value
     return {"class": type(net.optimizer_).__name__, "rest": rest}, tensors
 
 
-def restore_net(net: CenterLossNet, tensors: Mapping[str, Tensor], memory: Mapping[str, Any] | None) -> None:
-    """Initialise a net and give it the tensors of a model file, if they fit its parameters."""
-    of_optimizer = {name: value for name, value in tensors.items() if name.startswith(OPTIMIZER)}
-    learnt = {name: value for name, value in tensors.items() if name not in of_optimizer}
-    check_alike(_expected(net), learnt)
-    _check_values(learnt)
-    _initialise(net)
-    if memory is not None:
-        restore_optimizer(net, memory, of_optimizer)
-    elif of_optimizer:
+def restore_net(
+    net: CenterLossNet, tensors: Mapping[str, Tensor], optimizer: Mapping[str, Any] | None
+) -> None:
+    """Initialize a net with the tensors of a model file, if they fit its parameters."""
+    of_optimizer = {name: value for name, value in tensors.items() if name.startswith(_OPTIMIZER)}
+    fitted = {name: value for name, value in tensors.items() if name not in of_optimizer}
+    _check_tensors(_expected(net), fitted)
+    _check_values(fitted)
+    if of_optimizer and optimizer is None:
         raise ValueError("it has tensors of an optimizer that its description does not have.")
-    restore_learnt(net, learnt)
+    _initialize(net, with_state=bool(of_optimizer or (optimizer and optimizer["rest"])))
+    if optimizer is not None:
+        _load_optimizer(net, optimizer, of_optimizer)
+    load_fitted_tensors(net, fitted)
     net.set_params(train_split=None)
 
 
-def restore_learnt(net: CenterLossNet, learnt: Mapping[str, Tensor]) -> None:
-    """Give network and criterion what they hold back."""
-    for module, prefix in ((net.module_, "network."), (net.criterion_, "criterion.")):
-        module.load_state_dict({name: learnt[prefix + name] for name in module.state_dict()})
-
-
-def check_alike(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    """Raise unless tensors have the names, shapes and types that they should."""
-    problems = {
-        **{name: "is missing" for name in expected if name not in found},
-        **{name: "should not be there" for name in found if name not in expected},
-    }
-    for name, like in expected.items():
-        if name in found and (like.shape, like.dtype) != (found[name].shape, found[name].dtype):
-            problems[name] = f"is {_kind(found[name])} instead of {_kind(like)}"
-    if problems:
-        name, problem = next(iter(problems.items()))
-        more = f", and {len(problems) - 1} more tensors do not fit" if len(problems) > 1 else ""
+def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
+    """Copy weights, standardisation, centers, the optimizer's state and the history to a new net."""
+    try:
+        net.module_.load_state_dict(previous.module_.state_dict())
+    except RuntimeError as error:
         raise ValueError(
-            f"its tensors are not those of a classifier with its parameters: {name!r} {problem}{more}."
-        )
+            "the network was made with other channels, rnn, rnn_units, pooling or embedding_dim: restore "
+            "them to continue the training, or start a new one with warm_start=False."
+        ) from error
+    net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
+    if type(net.optimizer_) is type(previous.optimizer_):
+        groups = net.optimizer_.state_dict()["param_groups"]
+        for group in groups:  # torch's schedulers expect it of an optimizer that has taken steps
+            group.setdefault("initial_lr", group["lr"])
+        state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
+        net.optimizer_.load_state_dict({"state": state, "param_groups": groups})
+    # An epoch that was interrupted is repeated.
+    net.history = type(previous.history)(
+        copy.deepcopy(row) for row in previous.history if "train_loss" in row
+    )
 
 
 def _named(module: torch.nn.Module, criterion: torch.nn.Module) -> dict[str, Tensor]:
-    """Name the tensors of network and criterion."""
+    """Name the tensors of a network and a criterion."""
     return {
         **{f"network.{name}": value for name, value in module.state_dict().items()},
         **{f"criterion.{name}": value for name, value in criterion.state_dict().items()},
@@ -74,7 +91,7 @@ def _named(module: torch.nn.Module, criterion: torch.nn.Module) -> dict[str, Ten
 
 
 def _expected(net: CenterLossNet) -> dict[str, Tensor]:
-    """Tensors that a net which is not initialised will have, without any memory for them."""
+    """Tensors that a net will have once it is initialized; they take no memory."""
     parameters = net.get_params_for("module")
     try:
         with torch.device("meta"):
@@ -83,9 +100,27 @@ def _expected(net: CenterLossNet) -> dict[str, Tensor]:
     except (RuntimeError, TypeError) as error:  # sizes beyond any memory
         raise ValueError(f"its parameters cannot make a network: {error}") from error
     expected = _named(module, criterion)
-    if CLASS_WEIGHT in expected:  # which was handed in, and so fits itself
+    if CLASS_WEIGHT in expected:  # it comes from the file itself, and may have any shape
         expected[CLASS_WEIGHT] = torch.empty(parameters["n_classes"], device="meta")
     return expected
+
+
+def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Raise unless tensors have the expected names, shapes and types."""
+    wanted = {name: _layout(tensor) for name, tensor in expected.items()}
+    given = {name: _layout(tensor) for name, tensor in found.items()}
+    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
+    if wrong:
+        first = (
+            f"{wrong[0]!r} is {given.get(wrong[0], 'missing')} instead of {wanted.get(wrong[0], 'missing')}"
+        )
+        more = f", and {len(wrong) - 1} more tensors do not fit" if len(wrong) > 1 else ""
+        raise ValueError(f"its tensors are not those of a classifier with its parameters: {first}{more}.")
+
+
+def _layout(tensor: Tensor) -> str:
+    """Describe type and shape of a tensor."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
 
 
 def _check_values(tensors: Mapping[str, Tensor]) -> None:
@@ -98,106 +133,39 @@ def _check_values(tensors: Mapping[str, Tensor]) -> None:
             raise ValueError(f"its tensor {name!r} holds a value that is too small.")
 
 
-def _initialise(net: CenterLossNet) -> None:
-    """Initialise a net whose further parameters come from a file."""
+def _initialize(net: CenterLossNet, *, with_state: bool) -> None:
+    """Initialize a net whose further parameters come from a file."""
     try:
-        net.initialize()
+        net.initialize_empty()
+        if with_state:  # without, it may not have taken a step
+            _take_empty_step(net.optimizer_)
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
         raise ValueError(f"its net_params cannot make a net: {error}") from error
 
 
-def restore_optimizer(net: CenterLossNet, memory: Mapping[str, Any], found: Mapping[str, Tensor]) -> None:
-    """Give an optimizer its memory back; this spoils the weights, which come after it."""
-    optimizer = net.optimizer_
-    if memory.get("class") != type(optimizer).__name__:
-        raise ValueError(
-            f"it holds the memory of an optimizer {memory.get('class')!r}, but its parameters make "
-            f"{type(optimizer).__name__!r}: was net_params changed after training?"
-        )
-    rest: dict[int, dict[str, Any]] = memory.get("rest", {})
-    blank = _blank_memory(net) if found or rest else {}  # it may not have made a step
-    blank_rest, like = _sorted_apart(blank)
-    check_alike(like, found)
-    if _types(rest) != _types(blank_rest):
-        raise ValueError("its description of the optimizer's memory is not that of its optimizer.")
-    state = {
-        index: {
-            # In the layout that the optimizer itself chose, on which rounding may depend.
-            name: torch.empty_like(value).copy_(found[_tensor_name(index, name)])
-            if isinstance(value, Tensor)
-            else rest[index][name]
-            for name, value in entries.items()
-        }
-        for index, entries in blank.items()
-    }
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _blank_memory(net: CenterLossNet) -> dict[int, dict[str, Any]]:
-    """Take one step with zero gradients, so that the optimizer makes room for all that it remembers."""
-    for group in net.optimizer_.param_groups:
+def _take_empty_step(optimizer: torch.optim.Optimizer) -> None:
+    """Take a step with zero gradients, with which an optimizer makes its state."""
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
-    net.optimizer_.step()
-    net.optimizer_.zero_grad(set_to_none=True)
-    state: dict[int, dict[str, Any]] = net.optimizer_.state_dict()["state"]
-    return state
+    optimizer.step()
+    optimizer.zero_grad()
 
 
-def _sorted_apart(
-    state: Mapping[int, Mapping[str, Any]],
-) -> tuple[dict[int, dict[str, Any]], dict[str, Tensor]]:
-    """Part an optimizer's memory into what is no tensor and what is one."""
-    rest: dict[int, dict[str, Any]] = {}
-    tensors = {}
-    for index, entries in state.items():
-        for name, value in entries.items():
-            if isinstance(value, Tensor):
-                tensors[_tensor_name(index, name)] = value
-            else:
-                rest.setdefault(index, {})[name] = value
-    return rest, tensors
-
-
-def _types(rest: Any) -> Any:
-    """Reduce what is no tensor to its types."""
-    if not isinstance(rest, dict):
-        return type(rest)
-    return {name: _types(value) for name, value in rest.items()}
-
-
-def _tensor_name(index: int, name: str) -> str:
-    return f"{OPTIMIZER}{index}.{name}"
-
-
-def _kind(tensor: Tensor) -> str:
-    """Say what a tensor is."""
-    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
-
-
-def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
-    """Carry weights, standardisation, centers, the optimizer's memory and the history over to a new net."""
-    try:
-        net.module_.load_state_dict(previous.module_.state_dict())
-    except RuntimeError as error:
+def _load_optimizer(
+    net: CenterLossNet, description: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Fill the state of an optimizer that has taken a step, if what is in the file fits it."""
+    own, expected = optimizer_state(net)
+    if description["class"] != own["class"]:
         raise ValueError(
-            "the network was made with other channels, rnn, rnn_units, pooling or embedding_dim: training "
-            "goes on with the same ones alone; restore them, or begin anew with warm_start=False."
-        ) from error
-    net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
-    if type(net.optimizer_) is type(previous.optimizer_):
-        groups = net.optimizer_.state_dict()["param_groups"]
-        for group in groups:  # as a schedule of the learning rate expects of an optimizer that goes on
-            group.setdefault("initial_lr", group["lr"])
-        state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
-        net.optimizer_.load_state_dict({"state": state, "param_groups": groups})
-    # An epoch that was interrupted is begun again.
-    net.history = type(previous.history)(
-        copy.deepcopy(row) for row in previous.history if "train_loss" in row
-    )
-
-
-# Settings of torch's optimizers that say how they compute, and not what.
-IMPLEMENTATIONS = ("capturable", "differentiable", "foreach", "fused")
+            f"it holds the state of an optimizer {description['class']!r}, but its parameters make "
+            f"{own['class']!r}: was net_params changed after training?"
+        )
+    _check_tensors(expected, tensors)
+    if description != own:
+        raise ValueError("its description of the optimizer's state does not fit its optimizer.")
+    for name, value in expected.items():
+        value.copy_(tensors[name])  # in the optimizer's memory layout, on which rounding may depend
