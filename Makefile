@@ -61,8 +61,8 @@ lint: .venv/.stamp
 	$(RUN) -m bandit --quiet --recursive skser
 	$(RUN) -m numpydoc lint $$(find skser -name '*.py')
 
-# What runs for hours on other people's recordings: kills, damaged files, random input, threads, processes.
-# RELIABILITY_ARGS="--only kills threads" runs some of it. The rows are in benchmarks/results/reliability.csv.
+# Takes hours: kills, damaged files and recordings, random input, threads, processes, memory.
+# RELIABILITY_ARGS="--only kills threads" runs some parts. Rows go to benchmarks/results/reliability.csv.
 reliability: .venv/.stamp
 	$(RUN) benchmarks/reliability/run.py $(RELIABILITY_ARGS)
 
@@ -109,12 +109,12 @@ dist: .venv/.stamp
 	cd dist && ../.venv-dist/bin/python example.py
 	@rm -rf build .venv-dist dist/example.py
 
-# Nothing else should run meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
+# Run nothing else meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
 BENCH_ARGS ?=
 bench: .venv/.stamp-bench
 	$(RUN) benchmarks/speed/bench.py $(BENCH_ARGS)
 
-# Up to 8,000 utterances; BENCH_ARGS="--sizes 500 2000 8000 50000" is the whole.
+# Up to 8,000 utterances; all sizes of the page: BENCH_ARGS="--sizes 500 2000 8000 50000".
 bench-growth: .venv/.stamp
 	$(RUN) benchmarks/speed/growth.py $(BENCH_ARGS)
 

@@ -1,16 +1,15 @@
-"""The scripts of benchmarks/ run, and go on where they were stopped."""
+"""The scripts that compare recipes and stems run, and continue where they were stopped."""
 
 from __future__ import annotations
 
-import csv
 import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-import scipy.stats
 import torch
 from skorch.callbacks import Callback
 
@@ -19,41 +18,40 @@ from skser import CenterLossClassifier, Spectrograms
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-def run(script: str, *arguments: object) -> str:
-    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture
-def four_of_six(folder_of_speech):
-    """Options that name a corpus and the speakers to take of it."""
-    return ["--corpus", f"files:{folder_of_speech}", "--speakers", 4]
+def run(folder_of_speech, tmp_path):
+    """Run a script on four of six speakers; returns the printed text and the rows."""
+
+    def call(script, *options):
+        output = tmp_path / "rows.csv"
+        fixed = ["--corpus", f"files:{folder_of_speech}", "--speakers", 4, "--seeds", 0, "--device", "cpu"]
+        command = [sys.executable, BENCHMARKS / script, *fixed, "--output", output, *options]
+        done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+        return done.stdout, pd.read_csv(output), output
+
+    return call
 
 
-def test_recipe_tries_each_fold_of_the_first_speakers_once(four_of_six, tmp_path):
-    options = [*four_of_six, "--trials", "small", "--seeds", 0, "--device", "cpu"]
-    options += ["--set", "max_epochs=1", "channels=[4,4]", "rnn_units=4", "--output", tmp_path / "recipe.csv"]
-    first = run("recipe.py", *options)
-    assert first.count("seed 0: UA") == 2  # two folds of two speakers
-    with (tmp_path / "recipe.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["fold"], row["seed"]) for row in rows] == [("1", "0"), ("2", "0")]
-    assert '"trim_db": 40' in rows[0]["parameters"]
-    again = run("recipe.py", *options)
-    assert again.count("seed 0: UA") == 0
+def test_recipe_tries_each_fold_of_the_first_speakers_once(run):
+    options = ["--trials", "small", "--set", "max_epochs=1", "channels=[4,4]", "rnn_units=4"]
+    _, rows, _ = run("recipe.py", *options)
+    assert rows[["fold", "seed"]].to_numpy().tolist() == [[1, 0], [2, 0]]  # two folds of two speakers
+    assert '"trim_db": 40' in rows.parameters[0]
+    printed, again, _ = run("recipe.py", *options)
+    assert "seed 0: UA" not in printed
+    assert len(again) == 2
 
 
-def test_stems_are_compared_in_pairs_and_fits_with_a_row_are_not_made_again(four_of_six, tmp_path):
-    options = [*four_of_six, "--seeds", 0, "--max-epochs", 1, "--device", "cpu"]
-    options += ["--output", tmp_path / "stem.csv"]
-    assert "over 2 pairs" in run("stem.py", *options)
-    kept = (tmp_path / "stem.csv").read_text().splitlines()
-    assert [line.split(",")[:3] for line in kept] == [
-        ["stem", "fold", "seed"],
-        *([stem, fold, "0"] for fold in "12" for stem in ("cheap", "paper")),
+def test_stems_are_compared_in_pairs_and_only_missing_fits_are_made(run):
+    printed, rows, output = run("stem.py", "--max-epochs", 1)
+    assert "over 2 pairs" in printed
+    assert rows[["stem", "fold"]].to_numpy().tolist() == [
+        [stem, fold] for fold in (1, 2) for stem in ("cheap", "paper")
     ]
-    (tmp_path / "stem.csv").write_text("\n".join(kept[:-1]) + "\n")
-    assert run("stem.py", *options).count("seed 0: UA") == 1
+    rows[:-1].to_csv(output, index=False)
+    printed, rows, _ = run("stem.py", "--max-epochs", 1)
+    assert printed.count("seed 0: UA") == 1
+    assert len(rows) == 4
 
 
 def test_paper_stem_has_twice_the_frames_until_the_last_pooling(parts):
@@ -76,41 +74,26 @@ def parts(monkeypatch):
     return importlib.import_module("recipe_parts")
 
 
-def fit(parts, asked, **parameters):
+def fit(parts, chosen, **parameters):
     rng = np.random.default_rng(0)
     X = [rng.normal(loc=n % 2, size=(8, 10 + n)) for n in range(24)]
-    classifier = CenterLossClassifier(
-        channels=(4, 4),
-        rnn_units=4,
-        embedding_dim=3,
-        max_epochs=3,
-        random_state=0,
-        callbacks=parts.callbacks(asked),
-        net_params=parts.net_params(asked),
-        **parameters,
-    )
-    return classifier.fit(X, ["calm", "angry"] * 12)
+    fixed = {"channels": (4, 4), "rnn_units": 4, "embedding_dim": 3, "max_epochs": 3, "random_state": 0}
+    recipe = {"callbacks": parts.callbacks(chosen), "net_params": parts.net_params(chosen)}
+    return CenterLossClassifier(**fixed | recipe | parameters).fit(X, ["calm", "angry"] * 12)
 
 
 @pytest.mark.parametrize(
-    ("asked", "parameters"),
-    [
-        ({"colour": {"equaliser": 6}}, {}),
-        ({"colour": {"noise": True}}, {}),
-        ({"criterion": {"label_smoothing": 0.1}}, {}),
-        ({"criterion": {"mixup": 0.3}}, {}),
-        ({"criterion": {"normalise": 1.0}}, {"center_lambda": 1.0}),
-    ],
+    ("part", "value", "parameters"),
+    [("label_smoothing", 0.1, {}), ("normalise", 1.0, {"center_lambda": 1.0})],
 )
-def test_each_part_of_a_recipe_changes_the_training(parts, asked, parameters):
-    losses = [fit(parts, part, **parameters).history_[-1]["train_loss"] for part in ({}, asked)]
-    assert losses[0] != losses[1]
-
-
-def test_parts_that_are_not_asked_for_change_nothing(parts):
+def test_each_part_of_the_criterion_changes_the_training_and_none_does_not(parts, part, value, parameters):
     assert parts.callbacks({}) is parts.net_params({}) is None
-    none = {"label_smoothing": 0.0, "mixup": 0.0}
-    assert fit(parts, {"criterion": none}).history_[-1] == pytest.approx(fit(parts, {}).history_[-1])
+    plain, zero, changed = (
+        fit(parts, chosen, **parameters).history_[-1]
+        for chosen in ({}, {"criterion": {"label_smoothing": 0.0}}, {"criterion": {part: value}})
+    )
+    assert zero == pytest.approx(plain)
+    assert changed["train_loss"] != plain["train_loss"]
 
 
 def test_label_smoothing_spreads_a_share_of_the_label(parts):
@@ -123,8 +106,8 @@ def test_label_smoothing_spreads_a_share_of_the_label(parts):
 
 def test_centers_on_a_sphere_follow_embeddings_on_it(parts):
     norms = [
-        np.linalg.norm(fit(parts, asked, center_lambda=0).centers_, axis=1)
-        for asked in ({}, {"criterion": {"normalise": 100.0}})
+        np.linalg.norm(fit(parts, chosen, center_lambda=0).centers_, axis=1)
+        for chosen in ({}, {"criterion": {"normalise": 100.0}})
     ]
     assert (norms[0] < 1).all()
     assert ((norms[1] > 10) & (norms[1] < 100)).all()
@@ -137,16 +120,7 @@ def test_weights_are_averaged_over_the_last_epochs(parts):
         def on_epoch_end(self, net, **kwargs):
             Keep.states.append({name: value.clone() for name, value in net.module_.state_dict().items()})
 
-    average = parts.WeightAverage(2 / 3)
-    parts.callbacks = lambda asked: [Keep(), average]
-    final = fit(parts, {}).net_.module_.state_dict()
+    final = fit(parts, {}, callbacks=[Keep(), parts.WeightAverage(2 / 3)]).net_.module_.state_dict()
     for name, value in final.items():
         if value.is_floating_point():
             torch.testing.assert_close(value, (Keep.states[1][name] + Keep.states[2][name]) / 2)
-
-
-def test_normalised_is_half_by_the_item_and_half_by_its_bins(parts):
-    rng = np.random.default_rng(0)
-    S = rng.normal(size=(5, 30), loc=[[-60], [-50], [-40], [-30], [-20]], scale=3).astype(np.float32)
-    whole, bins = 10 * (S - S.mean()) / S.std(), 10 * scipy.stats.zscore(S, axis=1)
-    np.testing.assert_allclose(parts.normalised(Spectrograms([S]))[0], whole + bins, rtol=1e-2, atol=1e-2)

@@ -32,15 +32,11 @@ def X() -> Spectrograms:
 
 @pytest.fixture(scope="module")
 def classifier(X) -> CenterLossClassifier:
-    return CenterLossClassifier(**concurrency.TINY).fit(X, ["calm", "angry"] * 12)
-
-
-def answers(classifier: CenterLossClassifier, X: Spectrograms) -> tuple[np.ndarray, np.ndarray]:
-    return classifier.predict_proba(X), classifier.transform(X)
+    return CenterLossClassifier(**concurrency.TINY).fit(X, concurrency.LABELS)
 
 
 def assert_same(results, expected) -> None:
-    """Equal but for rounding: a thread of another's may share its sums among another number of threads."""
+    """Equal except for rounding: threads of torch may share their sums in another way."""
     for result in results:
         for given, sequential in zip(result, expected, strict=True):
             np.testing.assert_allclose(given, sequential, rtol=0, atol=1e-6)
@@ -48,7 +44,7 @@ def assert_same(results, expected) -> None:
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory) -> dict[str, object]:
-    """What workers of all kinds gave, asked from a process that a deadlock may take along."""
+    """Outcomes of workers of all kinds, in a process that a deadlock would end."""
     output = tmp_path_factory.mktemp("concurrency") / "outcomes.json"
     command = [sys.executable, concurrency.__file__, "--n", "6", "--output", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=10 * concurrency.SECONDS)
@@ -58,32 +54,32 @@ def summary(tmp_path_factory) -> dict[str, object]:
 
 @pytest.mark.parametrize("way", list(concurrency.WAYS))
 def test_workers_get_the_sequential_answers(summary, way):
-    if not concurrency.is_there(way):
-        pytest.skip(f"{way} is not there on this system")
+    if not concurrency.is_available(way):
+        pytest.skip(f"this system has no {way}")
     assert [wrong for wrong in summary["wrong"] if wrong["what"].startswith(f"{way},")] == []
-    assert summary["outcomes"]["right result"] == 6 * sum(map(concurrency.is_there, concurrency.WAYS))
+    assert summary["outcomes"]["right result"] == 6 * sum(map(concurrency.is_available, concurrency.WAYS))
 
 
-def test_another_answer_than_the_sequential_one_is_told():
+def test_an_answer_that_differs_from_the_sequential_one_is_a_fault():
     answer = [np.array([0.5, 0.5]), np.zeros((1, 3))]
-    assert concurrency._judge(answer, [answer, [answer[0] + 1e-7, answer[1]]]) is None
-    assert "off by 0.1" in concurrency._judge(answer, [answer, [answer[0] + 0.1, answer[1]]])
-    assert "not the sequential answer" in concurrency._judge(answer, [[answer[0][:1], answer[1]]])
+    assert concurrency.fault_of(answer, [answer, [answer[0] + 1e-7, answer[1]]]) is None
+    assert "off by 0.1" in concurrency.fault_of(answer, [answer, [answer[0] + 0.1, answer[1]]])
+    assert "not the sequential answer" in concurrency.fault_of(answer, [[answer[0][:1], answer[1]]])
 
 
 def test_threads_predict_while_another_model_is_trained(classifier, X):
-    expected = answers(classifier, X)
+    expected = concurrency.answers(classifier, X)
     with ThreadPoolExecutor(4) as pool:
-        training = pool.submit(CenterLossClassifier(**concurrency.TINY).fit, X, ["calm", "angry"] * 12)
-        results = [pool.submit(answers, classifier, X) for _ in range(12)]
+        training = pool.submit(CenterLossClassifier(**concurrency.TINY).fit, X, concurrency.LABELS)
+        results = [pool.submit(concurrency.answers, classifier, X) for _ in range(12)]
         assert_same([task.result(SECONDS) for task in results], expected)
         trained = training.result(SECONDS)
-    assert_same([answers(trained, X)], expected)  # the same parameters and data: the same model
+    assert_same([concurrency.answers(trained, X)], expected)  # the same parameters and data: the same model
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 def test_forked_process_answers_after_the_parent_has_used_its_threads():
-    """Torch's threads do not survive a fork; what waits for them would wait for ever."""
+    """Torch's threads do not survive a fork; a call that waits for them would wait forever."""
     code = """
         import os
         import sys

@@ -1,4 +1,4 @@
-"""Numbers that go wrong: a result without NaN or one clear error, and the estimator as it was."""
+"""Extreme numbers: a result without NaN or one clear error, and an unchanged estimator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def items(n: int = 24, n_bins: int = 8) -> Spectrograms:
 
 
 def assert_sound(classifier: CenterLossClassifier, X: object) -> None:
-    """Everything that comes out is finite, and probabilities are."""
+    """All results are finite, and probabilities add up to 1."""
     probabilities = classifier.predict_proba(X)
     assert np.isfinite(probabilities).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -48,7 +48,7 @@ def test_extreme_center_loss_gives_a_sound_model(center_lambda, center_alpha):
 @pytest.mark.parametrize(
     ("lr", "message"), [(1e20, "lower lr"), (1e30, "lower lr"), (1e38, "steps beyond float32: lower it")]
 )
-def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(lr, message):
+def test_training_that_diverges_names_the_parameter_to_lower_and_keeps_the_estimator(lr, message):
     classifier = CenterLossClassifier(**TINY).fit(items(), ["calm", "angry"] * 12)
     before = classifier.predict_proba(items())
     with pytest.raises(ValueError, match=message):
@@ -60,7 +60,7 @@ def test_training_that_diverges_says_what_to_lower_and_leaves_the_estimator(lr, 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize(
     ("batch_size", "message"),
-    # Seen in the next batch of an epoch, or after its only one.
+    # Found in the next batch of an epoch, or after its only batch.
     [(8, "The loss became"), (24, "The weights or centers became NaN or infinite")],
 )
 def test_weight_or_center_that_is_not_finite_ends_the_training(spoil, value, batch_size, message):
@@ -77,7 +77,7 @@ def test_weight_or_center_that_is_not_finite_ends_the_training(spoil, value, bat
     assert not hasattr(classifier, "net_")
 
 
-def test_silence_alone_gives_a_sound_model():
+def test_silence_gives_a_sound_model():
     X = SpectrogramTransformer().transform([np.zeros(n) for n in (4000, 5000, 6000, 7000)])
     assert_sound(CenterLossClassifier(**TINY).fit(X, [0, 1, 0, 1]), X)
 

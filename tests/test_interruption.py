@@ -1,4 +1,4 @@
-"""Ctrl-C while spectrograms are computed: what was computed stays, and nothing else does."""
+"""Ctrl-C while spectrograms are computed keeps the computed ones, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skser import SpectrogramTransformer
 REPOSITORY = Path(__file__).resolve().parents[1]
 pytestmark = [
     pytest.mark.reliability,
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc for processes"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
 ]
 
 COMPUTE = """
@@ -26,7 +26,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in backgroun
 import test_interruption
 test_interruption.compute(sys.argv[1], int(sys.argv[2]))
 """
-# Read by each Python process as it starts: leaves a signal the time to arrive in the middle of a write.
+# Read by each Python process as it starts: gives a signal time to arrive in the middle of a write.
 SLOW = """
 import os, time
 
@@ -49,14 +49,14 @@ def compute(memory: str | None, n_jobs: int):
 
 
 def processes_of(session: int) -> list[str]:
-    """Processes of a session that are alive or wait to be collected."""
+    """Processes of a session that are alive or not yet collected."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             fields = (path / "stat").read_text().rpartition(")")[2].split()
             if int(fields[3]) == session:
                 found.append((path / "cmdline").read_text().replace("\0", " ") or "zombie")
-        except OSError:  # gone in the meantime
+        except OSError:  # ended in the meantime
             continue
     return found
 
@@ -68,9 +68,9 @@ def wait_until(condition, seconds=120.0):
     assert condition()
 
 
-# A terminal sends the signal to all processes of the group; `kill -INT` sends it to one.
+# A terminal sends the signal to all processes of the group; `kill -INT` sends it to one process.
 @pytest.mark.parametrize(("n_jobs", "send"), [(1, os.kill), (2, os.killpg), (2, os.kill)])
-def test_the_next_run_uses_what_an_interrupted_one_computed(tmp_path, n_jobs, send):
+def test_the_next_run_uses_the_results_of_an_interrupted_one(tmp_path, n_jobs, send):
     memory = tmp_path / "memory"
     (tmp_path / "sitecustomize.py").write_text(SLOW)
     path = [str(tmp_path), str(REPOSITORY / "tests"), str(REPOSITORY)]

@@ -1,17 +1,14 @@
-"""Kill trainings at random moments, start them again, and compare what comes out.
+"""Kill trainings at random moments, start them again, and compare the models.
 
-python benchmarks/reliability/kills.py --n 20 --seed 0
+    python benchmarks/reliability/kills.py --n 20
 
-Half of the moments are random times within a training, the other half lie within the write of a random
-checkpoint: after some of its bytes, before it replaces the one before, or just after that. Prints one row:
-what was tried, how often, and with what outcome; ends with status 1 if a training ended with another model.
-A right result is one model, bit for bit, with or without the kill.
-Needs an operating system with SIGKILL.
+Half of the moments are random times within a training, the other half are within the write of a random
+checkpoint: after some of its bytes, before it replaces the earlier one, or just after that. A right result is
+the same model, bit for bit, with or without the kill. Needs an operating system with SIGKILL.
 """
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import hashlib
 import io
@@ -27,28 +24,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from _outcomes import Outcomes, report
+from outcomes import Outcomes, command_line
 
 from skser import CenterLossClassifier, Spectrograms
-from skser._utils import _files
+from skser._utils import write_whole
 
 EPOCHS = 6
 # Everything random and everything with a memory takes part.
-PARAMETERS = {
-    "channels": (8, 8),
-    "rnn_units": 8,
-    "embedding_dim": 4,
-    "dropout": 0.2,
-    "augmentation": "moderate",
-    "class_weight": "balanced",
-    "max_epochs": EPOCHS,
-    "batch_size": 8,
-    "lr": 5e-3,
-    "schedule": "one-cycle",
-    "early_stopping": True,
-    "patience": EPOCHS,
-    "device": "cpu",
-    "random_state": 0,
+PARAMETERS: dict[str, Any] = {
+    **{"channels": (8, 8), "rnn_units": 8, "embedding_dim": 4, "dropout": 0.2, "augmentation": "moderate"},
+    **{"class_weight": "balanced", "max_epochs": EPOCHS, "batch_size": 8, "lr": 5e-3},
+    **{"schedule": "one-cycle", "early_stopping": True, "patience": EPOCHS},
+    **{"device": "cpu", "random_state": 0},
 }
 PLACES = ("bytes", "before the rename", "after the rename")
 
@@ -67,37 +54,15 @@ class Moment(NamedTuple):
         return f"in write {self.write}, {where}"
 
 
-def run(n: int = 20, seed: int = 0) -> dict[str, Any]:
-    """Kill n trainings and start each again.
-
-    Parameters
-    ----------
-    n : int, default=20
-        How many.
-    seed : int, default=0
-        Seed of the moments.
-
-    Returns
-    -------
-    dict
-        "what", "n", "outcomes" (counts), "wrong" (a dictionary for each training that ended with another
-        model or did not end), "worst_s", "worst_call", "grown_mb" and "peak_mb" of this process, and
-        "resumed", how many went on from a checkpoint, the others having been killed before the first.
-    """
-    moments, resumed = draw_moments(n, seed), []
+def run(n: int, seed: int = 0) -> dict[str, Any]:
+    """Kill n trainings and start each again."""
     with tempfile.TemporaryDirectory() as folder:
         expected, seconds = train(Path(folder, "reference"))
         outcomes = Outcomes()
-
-        def judge(outcome: dict[str, bool]) -> str | None:
-            resumed.append(outcome["resumed"])
-            return None if outcome["same"] else "another model"
-
-        for number, moment in enumerate(moments):
-            own = Path(folder, str(number))
-            try_it = partial(try_once, own, moment, seconds, expected)
-            outcomes.add(try_it, judge, f"killed {moment}")
-    return outcomes.summary("SIGKILL while training") | {"resumed": sum(resumed)}
+        for number, moment in enumerate(draw_moments(n, seed)):
+            call = partial(try_once, Path(folder, str(number)), moment, seconds, expected)
+            outcomes.add(call, lambda o: None if o["same"] else "another model", f"killed {moment}")
+    return outcomes.summary()
 
 
 def draw_moments(n: int, seed: int) -> list[Moment]:
@@ -113,7 +78,7 @@ def draw_moments(n: int, seed: int) -> list[Moment]:
 
 def try_once(folder: Path, moment: Moment, seconds: float, expected: str) -> dict[str, bool]:
     """Kill one training, start it again, and compare."""
-    while train(folder, moment, seconds)[0] is not None:  # faster than the training that was timed
+    while train(folder, moment, seconds)[0] is not None:  # it ended before its time was up
         if moment.write:
             raise RuntimeError(f"a training was not killed {moment}.")
         shutil.rmtree(folder)
@@ -123,15 +88,15 @@ def try_once(folder: Path, moment: Moment, seconds: float, expected: str) -> dic
 
 
 def train(folder: Path, moment: Moment | None = None, seconds: float = 0.0) -> tuple[str | None, float]:
-    """Train in a process of its own; give the fingerprint, None if it was killed, and the time it took."""
-    context = multiprocessing.get_context("forkserver")  # which imports these once for all of them
+    """Train in a process of its own; returns the fingerprint (None if it was killed) and the seconds."""
+    context = multiprocessing.get_context("forkserver")  # which imports these once for all processes
     context.set_forkserver_preload(["skser", "torch._dynamo"])
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_train, args=(folder, moment, sender))
+    process = context.Process(target=train_here, args=(folder, moment, sender))
     process.start()
     sender.close()
     try:
-        receiver.recv()  # it begins
+        receiver.recv()  # the training begins
         begin = time.perf_counter()
         if moment is not None and not moment.write:
             time.sleep(moment.share * seconds)
@@ -146,11 +111,11 @@ def train(folder: Path, moment: Moment | None = None, seconds: float = 0.0) -> t
         process.join()
 
 
-def _train(folder: Path, moment: Moment | None, sender: Any) -> None:
-    """Train, and send word at the begin and the fingerprint at the end."""
+def train_here(folder: Path, moment: Moment | None, sender: Any) -> None:
+    """Train, and send a message at the start and the fingerprint at the end."""
     torch.set_num_threads(1)
     X, y, groups = make_data()
-    # What a process does for the first time takes longer than the training, which the moments are to hit.
+    # First calls take longer than the training, which the moments are meant to hit.
     CenterLossClassifier(**PARAMETERS | {"max_epochs": 1}).fit(X, y, groups=groups)
     if moment is not None and moment.write:
         die_in_write(moment)
@@ -160,19 +125,16 @@ def _train(folder: Path, moment: Moment | None, sender: Any) -> None:
 
 
 def make_data() -> tuple[Spectrograms, np.ndarray, np.ndarray]:
-    """30 noisy ramps of unequal length by six speakers, falling, flat or rising."""
+    """Make 30 noisy ramps of unequal length by six speakers, falling, flat or rising."""
     rng = np.random.default_rng(0)
-    lengths = rng.integers(20, 40, 30)
-    slopes = np.arange(30) % 3 - 1
-    X = [
-        rng.normal(size=(6, n)) + slope * np.linspace(-1, 1, n)
-        for n, slope in zip(lengths, slopes, strict=True)
-    ]
-    return Spectrograms(X), np.array(["fall", "level", "rise"])[slopes + 1], np.repeat(np.arange(6), 5)
+    lengths, slopes = rng.integers(20, 40, 30), np.arange(30) % 3 - 1
+    ramps = [slope * np.linspace(-1, 1, n) for n, slope in zip(lengths, slopes, strict=True)]
+    X = Spectrograms([rng.normal(size=(6, len(ramp))) + ramp for ramp in ramps])
+    return X, np.array(["fall", "level", "rise"])[slopes + 1], np.repeat(np.arange(6), 5)
 
 
 def die_in_write(moment: Moment) -> None:
-    """Make the files of this process end it in the middle of a write."""
+    """Replace the file functions of this process so that it dies in the middle of a write."""
     n_opened = 0
     replace = os.replace
 
@@ -195,23 +157,22 @@ def die_in_write(moment: Moment) -> None:
         if n_opened == moment.write and moment.place == "after the rename":
             die()
 
-    _files.open = count_and_open  # type: ignore[attr-defined]
+    write_whole.__globals__["open"] = count_and_open  # only the module that writes whole files
     os.replace = replace_and_die  # type: ignore[assignment]
 
 
 def die() -> None:
-    """Kill this process, which can do nothing about it."""
+    """Kill this process."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fingerprint(classifier: CenterLossClassifier, X: Spectrograms) -> str:
-    """SHA-256 of all that a training leaves behind but the time that it took."""
+    """Hash everything that a training leaves except the time that it took."""
     net = classifier.net_
-    tensors = [*net.module_.state_dict().values(), *net.criterion_.state_dict().values()]
     memory = net.optimizer_.state_dict()
-    digest = hashlib.sha256(
-        repr([classifier.history_, classifier.best_epoch_, memory["param_groups"]]).encode()
-    )
+    plain = [classifier.history_, classifier.best_epoch_, memory["param_groups"]]
+    digest = hashlib.sha256(repr(plain).encode())
+    tensors = [*net.module_.state_dict().values(), *net.criterion_.state_dict().values()]
     for state in memory["state"].values():
         tensors += [state[name] for name in sorted(state)]
     for array in [*(value.numpy() for value in tensors), classifier.predict_proba(X)]:
@@ -219,19 +180,5 @@ def fingerprint(classifier: CenterLossClassifier, X: Spectrograms) -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--n", type=int, default=20, help="how many trainings to kill (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default: %(default)s)")
-    parser.add_argument("--output", type=Path, help="file for the outcomes as JSON")
-    options = parser.parse_args()
-    found = run(options.n, options.seed)
-    print(f"{found['resumed']} of {found['n']} went on from a checkpoint, the others anew")
-    report(found, options.output)
-
-
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, run, n=20)

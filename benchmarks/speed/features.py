@@ -9,9 +9,9 @@ from typing import Any
 import librosa
 import numpy as np
 import torch
-from harness import Measurement, Row, Settings, compare, pinned, recordings
+from harness import Measurement, Row, Settings, compare, pinned
 from numpy.typing import NDArray
-from workloads import HOP_LENGTH, N_BINS, SR, durations, waveforms
+from workloads import HOP_LENGTH, N_BINS, SR, durations, recordings, waveforms
 
 from skser import SpectrogramTransformer, load_audio
 
@@ -19,37 +19,37 @@ N_FFT = 512
 Waveforms = Sequence[NDArray[np.float32]]
 
 
-def ours(Y: Waveforms) -> None:
-    """Compute log-Mel spectrograms by the transformer, its checks and its container included."""
+def by_transformer(Y: Waveforms) -> None:
+    """Compute log-Mel spectrograms with the transformer, including its checks and its container."""
     SpectrogramTransformer(n_jobs=1).transform(Y)
 
 
 def by_librosa(Y: Waveforms) -> None:
-    """Compute Mel spectrograms of the same parameters by librosa, without the logarithm."""
+    """Compute Mel spectrograms of the same parameters with librosa, without the logarithm."""
     for y in Y:
         librosa.feature.melspectrogram(
             y=y, sr=SR, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_BINS, pad_mode="constant"
         )
 
 
+def log_mel(Y: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
+    """Compute log-Mel spectrograms of (..., n_times) in plain PyTorch."""
+    window = torch.hann_window(N_FFT)
+    S = torch.stft(Y, N_FFT, HOP_LENGTH, window=window, pad_mode="constant", return_complex=True)
+    return 10 * torch.log10(torch.clamp(filters @ S.abs() ** 2, min=1e-10))
+
+
 def by_torch(Y: Waveforms) -> None:
-    """Compute log-Mel spectrograms by a loop over torch.stft, as one would write it down first."""
+    """Compute log-Mel spectrograms in a plain loop over torch.stft."""
     filters = torch.from_numpy(librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=N_BINS))
-    window = torch.hann_window(N_FFT)
     for y in Y:
-        S = torch.stft(
-            torch.from_numpy(y), N_FFT, HOP_LENGTH, window=window, pad_mode="constant", return_complex=True
-        )
-        10 * torch.log10(torch.clamp(filters @ S.abs() ** 2, min=1e-10))
+        log_mel(torch.from_numpy(y), filters)
 
 
-def one_padded_batch(Y: Waveforms) -> None:
-    """Compute log-Mel spectrograms of all waveforms at once, padded to the longest."""
+def by_padded_batch(Y: Waveforms) -> None:
+    """Compute log-Mel spectrograms of all waveforms in one batch, padded to the longest."""
     filters = torch.from_numpy(librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=N_BINS))
-    padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(y) for y in Y], batch_first=True)
-    window = torch.hann_window(N_FFT)
-    S = torch.stft(padded, N_FFT, HOP_LENGTH, window=window, pad_mode="constant", return_complex=True)
-    10 * torch.log10(torch.clamp(filters @ S.abs() ** 2, min=1e-10))
+    log_mel(torch.nn.utils.rnn.pad_sequence([torch.from_numpy(y) for y in Y], batch_first=True), filters)
 
 
 def synthetic(settings: Settings) -> Waveforms:
@@ -62,24 +62,18 @@ def real(settings: Settings) -> Waveforms:
     return [load_audio(path, sr=SR) for path in recordings(settings.size(64, 4))]
 
 
-def against(
-    other: Callable[[Waveforms], Any], read: Callable[[Settings], Waveforms] = synthetic
-) -> Callable[[Settings], Measurement]:
-    """Make the function that compares with another way to the features."""
+Way = Callable[[Waveforms], None]
+
+
+def ways(case: Way, against: Way, load: Callable[[Settings], Waveforms] = synthetic) -> Any:
+    """Make the function that compares two ways to the spectrograms."""
 
     def measure(settings: Settings) -> Measurement:
-        Y = read(settings)
+        Y = load(settings)
         with pinned(1):
-            return compare(lambda: ours(Y), lambda: other(Y), settings)
+            return compare(lambda: case(Y), lambda: against(Y), settings)
 
     return measure
-
-
-def padded_batch(settings: Settings) -> Measurement:
-    """Compare one padded batch with the transformer, which computes a few short waveforms at a time."""
-    Y = synthetic(settings)
-    with pinned(1):
-        return compare(lambda: one_padded_batch(Y), lambda: ours(Y), settings, rounds=3)
 
 
 def from_cache(settings: Settings) -> Measurement:
@@ -88,31 +82,18 @@ def from_cache(settings: Settings) -> Measurement:
     with tempfile.TemporaryDirectory() as folder:
         cached = SpectrogramTransformer(memory=folder, n_jobs=1)
         plain = SpectrogramTransformer(n_jobs=1)
-        return compare(lambda: cached.transform(paths), lambda: plain.transform(paths), settings, most=10)
+        return compare(lambda: cached.transform(paths), lambda: plain.transform(paths), settings)
 
 
+CASE = "log-Mel features, one BLAS thread"
+REAL_CASE = "log-Mel features of real recordings, one BLAS thread"
+LIBROSA = "librosa.feature.melspectrogram, warm, same parameters"
+LOOP = "a plain loop over torch.stft"
+PADDED_CASE = "features as one padded batch"
 ROWS = [
-    Row(
-        "features-librosa",
-        "log-Mel features, one BLAS thread",
-        "librosa.feature.melspectrogram, warm, same parameters",
-        against(by_librosa),
-        target=0.40,
-    ),
-    Row(
-        "features-librosa-real",
-        "log-Mel features of real recordings, one BLAS thread",
-        "librosa.feature.melspectrogram, warm, same parameters",
-        against(by_librosa, real),
-        target=0.40,
-    ),
-    Row(
-        "features-torch",
-        "log-Mel features, one BLAS thread",
-        "a plain loop over torch.stft",
-        against(by_torch),
-        target=1.0,
-    ),
-    Row("features-padded", "features as one padded batch", "as the transformer does", padded_batch),
+    Row("features-librosa", CASE, LIBROSA, ways(by_transformer, by_librosa), target=0.40),
+    Row("features-librosa-real", REAL_CASE, LIBROSA, ways(by_transformer, by_librosa, real), target=0.40),
+    Row("features-torch", CASE, LOOP, ways(by_transformer, by_torch), target=1.0),
+    Row("features-padded", PADDED_CASE, "as the transformer does", ways(by_padded_batch, by_transformer)),
     Row("features-cache", "features of recordings, from the cache", "computed", from_cache),
 ]

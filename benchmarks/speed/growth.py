@@ -1,123 +1,217 @@
 """Measure how time and memory grow with the corpus and with the length of its utterances.
 
-python benchmarks/speed/growth.py                                          up to 8,000 utterances
-python benchmarks/speed/growth.py --sizes 500 2000 8000 50000              the whole; needs 16 GB of memory
-python benchmarks/speed/growth.py --sizes --seconds 1 8 32                 lengths alone
+python benchmarks/speed/growth.py                                  up to 8,000 utterances
+python benchmarks/speed/growth.py --sizes 500 2000 8000 50000      all sizes; needs 16 GB of memory
+python benchmarks/speed/growth.py --sizes --seconds 1 8 32         only lengths
 
-Each corpus is transformed, trained on for one epoch, and predicted, in a process of its own (stages.py). A
-row goes to OUTPUT when its corpus is done, and a run that was stopped goes on where it was; then the fitted
+Each corpus goes through transform, a fit of one epoch, and predict, in a process of its own. Its rows are
+appended to OUTPUT when it is done; a run that was stopped continues with the missing corpora. Then the fitted
 exponents are printed. Corpora of SIZES have utterances as long as IEMOCAP's; those of SECONDS are one hour
-each of utterances of that length, with which the time of an utterance and the memory of the whole grow.
+each of utterances of that length.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
+import ctypes
+import gc
+import multiprocessing
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-sys.path.insert(0, _ROOT)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
+import numpy as np
+import pandas as pd
+from harness import Measurement, NotRunError, Row, Settings, compare, pinned, summarise
+from workloads import N_CLASSES, durations, waveforms
 
-import pandas as pd  # noqa: E402 - behind the path
-from growing import SMALLEST, exponent  # noqa: E402
-from stages import STAGES, in_a_process  # noqa: E402
+from skser import CenterLossClassifier, SpectrogramTransformer
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from peak_memory import PeakMemory, anonymous
+
+STAGES = ("transform", "fit", "predict")
+STOCK = 500  # different waveforms, so that corpora of all sizes take the same memory as they come in
+SMALLEST = 2.0**20  # bytes: less than this is the noise of the allocator
 COLUMNS = ("series", "utterances", "seconds", "stage", "frames", "time", "memory")
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--sizes", type=int, nargs="*", default=[500, 2000, 8000], help="numbers of utterances"
-    )
-    parser.add_argument(
-        "--seconds", type=float, nargs="*", default=[1, 2, 4, 8, 16, 32], help="their lengths"
-    )
-    parser.add_argument("--hours", type=float, default=1.0, help="of each corpus of utterances of one length")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path("growth.csv"))
-    return parser.parse_args()
+def corpus(n: int, seconds: float | None) -> tuple[list[np.ndarray], np.ndarray]:
+    """Make n waveforms, as long as IEMOCAP's or all of one duration, and their labels."""
+    stock = min(n, STOCK)
+    made = waveforms(durations(stock) if seconds is None else np.full(stock, seconds))
+    return [made[index % stock] for index in range(n)], np.arange(n) % N_CLASSES
 
 
-def corpora(arguments: argparse.Namespace) -> list[tuple[str, int, float | None]]:
-    """List series, number and length of the corpora; None stands for IEMOCAP's lengths."""
-    by_size = [("size", n, None) for n in arguments.sizes]
-    per_corpus = 3600 * arguments.hours
-    return by_size + [("length", max(1, round(per_corpus / s)), s) for s in arguments.seconds]
+def estimators() -> tuple[SpectrogramTransformer, CenterLossClassifier]:
+    """Make both estimators."""
+    classifier = CenterLossClassifier(max_epochs=1, device="cpu", random_state=0)
+    return SpectrogramTransformer(n_jobs=1), classifier
+
+
+def measured(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """Call a function; returns its result, and its seconds and its peak of memory over that before it."""
+    gc.collect()
+    with suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)  # otherwise the call would use freed memory without growing
+    before = anonymous()
+    with PeakMemory() as memory:
+        result = function()
+    return result, {"seconds": memory.seconds, "memory": memory.peak - before}
+
+
+def run_stages(n: int, seconds: float | None, threads: int) -> dict[str, Any]:
+    """Measure the stages on a corpus, after all of them have run on a few utterances."""
+    with pinned(threads):
+        transformer, classifier = estimators()
+        few, y = corpus(8, seconds=0.7)
+        classifier.fit(transformer.transform(few), y).predict(transformer.transform(few))
+        Y, y = corpus(n, seconds)
+        X, transform = measured(lambda: transformer.transform(Y))
+        _, fit = measured(lambda: classifier.fit(X, y))
+        _, predict = measured(lambda: classifier.predict(X))
+    return {"frames": int(X.lengths.sum()), "transform": transform, "fit": fit, "predict": predict}
+
+
+def in_a_process(n: int, seconds: float | None, threads: int) -> dict[str, Any]:
+    """Measure the stages in a new process."""
+    if not Path("/proc/self/status").exists():
+        raise NotRunError("needs /proc")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run_stages, n, seconds, threads).result()
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Fit the exponent with which values grow with sizes: the slope between their logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def rows_of(series: str, n: int, seconds: float | None, threads: int) -> list[dict[str, Any]]:
-    """Measure a corpus and give a row for each stage: seconds, and bytes at the peak over those before."""
-    measured = in_a_process(n, threads, seconds)
-    fixed = {"series": series, "utterances": n, "seconds": seconds or "", "frames": measured["frames"]}
+    """Measure a corpus; a row per stage has its seconds, and the bytes at its peak over those before it."""
+    found = in_a_process(n, seconds, threads)
+    fixed = {"series": series, "utterances": n, "seconds": seconds or "", "frames": found["frames"]}
     return [
-        fixed | {"stage": stage, "time": measured[stage]["seconds"], "memory": measured[stage]["memory"]}
+        fixed | {"stage": stage, "time": found[stage]["seconds"], "memory": found[stage]["memory"]}
         for stage in STAGES
     ]
 
 
-def missing(arguments: argparse.Namespace) -> list[tuple[str, int, float | None]]:
-    """List the corpora that have no rows yet."""
+def exponents(table: pd.DataFrame) -> pd.DataFrame:
+    """Fit the exponents of time and memory over each series."""
+    found = []
+    for (series, stage), rows in table.groupby(["series", "stage"], sort=False):
+        if len(rows) < 2:
+            continue
+        # Over lengths: the time per utterance, and the memory of the whole, since a batch holds as many
+        # utterances however long they are.
+        by_length = series == "length"
+        sizes = rows.seconds if by_length else rows.utterances
+        time = exponent(sizes, rows.time / rows.utterances if by_length else rows.time)
+        memory = exponent(sizes, rows.memory.clip(lower=SMALLEST))
+        found.append({"series": series, "stage": stage, "time": time, "memory": memory})
+    return pd.DataFrame(found)
+
+
+# Rows of the table
+
+
+def with_corpus_size(settings: Settings) -> Measurement:
+    """Find the largest exponent of time and memory against the number of utterances."""
+    sizes = (8, 16) if settings.tiny else (150, 300, 600, 1200)
+    rows = [row for n in sizes for row in rows_of("size", n, None, settings.threads)]
+    found = exponents(pd.DataFrame(rows)).set_index("stage")[["time", "memory"]].stack()
+    stage, result = found.idxmax()
+    what = "seconds" if result == "time" else result
+    note = f"that of {what} of {stage}, {sizes[0]} to {sizes[-1]} utterances; spread: range of all six"
+    low, high = float(found.min()), float(found.max())
+    return Measurement(high, low, high, len(sizes), note)
+
+
+def with_length(stage: str) -> Callable[[Settings], Measurement]:
+    """Make the function that compares the costs per frame of utterances of 32 s and 1 s."""
+
+    def measure(settings: Settings) -> Measurement:
+        total, longest = settings.size(512, 8), settings.size(32, 4)
+        transformer, classifier = estimators()
+        corpora = [corpus(total // seconds, seconds) for seconds in (longest, 1)]
+        X = [transformer.transform(Y) for Y, _ in corpora]
+        fitted = classifier.fit(X[1], corpora[1][1])
+        calls: dict[str, list[Callable[[], Any]]] = {
+            "transform": [lambda Y=Y: transformer.transform(Y) for Y, _ in corpora],
+            "fit": [lambda x=x, y=y: classifier.fit(x, y) for x, (_, y) in zip(X, corpora, strict=True)],
+            "predict": [lambda x=x: fitted.predict(x) for x in X],
+        }
+        scale = X[1].lengths.sum() / X[0].lengths.sum()
+        return above_one(compare(*calls[stage], settings, scale=float(scale)))
+
+    return measure
+
+
+def above_one(measured: Measurement) -> Measurement:
+    """Invert a ratio below one, and name the length that costs more."""
+    if measured.ratio >= 1:
+        return replace(measured, note="32 s costs more")
+    low, high = 1 / measured.high, 1 / measured.low
+    return replace(measured, ratio=1 / measured.ratio, low=low, high=high, note="1 s costs more")
+
+
+def memory_of_fit(settings: Settings) -> Measurement:
+    """Measure the KiB that a fit takes at its peak per frame of the one batch that it trains on."""
+    n, seconds = settings.size(32, 4), settings.size(20, 2)
+    found = [in_a_process(n, seconds, settings.threads) for _ in range(settings.size(3, 1))]
+    ratios = [rows["fit"]["memory"] / rows["frames"] / 1024 for rows in found]
+    return summarise(ratios, f"KiB, one batch of {n} utterances of {seconds} s")
+
+
+GROWTH = "time and memory against corpus size, exponent"
+COST = "cost per frame between utterances of 1 and 32 s"
+ROWS = [
+    *(Row(f"length-{stage}", f"{COST}: {stage}", "", with_length(stage), target=1.3) for stage in STAGES),
+    Row("corpus-size", GROWTH, "linear", with_corpus_size, target=1.05),
+    Row("memory", "peak memory of fit per frame of the batch", "", memory_of_fit, target=12),
+]
+
+
+# The script
+
+
+def missing(sizes: list[int], lengths: list[float], output: Path) -> list[tuple[str, int, float | None]]:
+    """List series, number and length (None: as IEMOCAP's) of the corpora without rows in the output."""
+    corpora: list[tuple[str, int, float | None]] = [("size", n, None) for n in sizes]
+    corpora += [("length", round(3600 / seconds), seconds) for seconds in lengths]
     done = set()
-    if arguments.output.exists():
-        with arguments.output.open(newline="") as file:
-            done = {(r["series"], r["utterances"], r["seconds"]) for r in csv.DictReader(file)}
-    return [
-        (series, n, seconds)
-        for series, n, seconds in corpora(arguments)
-        if (series, str(n), str(seconds or "")) not in done
-    ]
+    if output.exists():
+        rows = pd.read_csv(output)
+        done = set(zip(rows.series, rows.utterances, strict=True))
+    return [each for each in corpora if each[:2] not in done]
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Measure what is missing and append its rows."""
-    for series, n, seconds in missing(arguments):
-        rows = rows_of(series, n, seconds, arguments.threads)
+def main() -> None:
+    """Measure the missing corpora, then print the exponents and write them next to the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    sizes, seconds = [500, 2000, 8000], [1, 2, 4, 8, 16, 32]
+    parser.add_argument("--sizes", type=int, nargs="*", default=sizes, help="numbers of utterances")
+    parser.add_argument("--seconds", type=float, nargs="*", default=seconds, help="lengths of utterances")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=Path("growth.csv"))
+    arguments = parser.parse_args()
+    for series, n, length in missing(arguments.sizes, arguments.seconds, arguments.output):
+        rows = rows_of(series, n, length, arguments.threads)
         with arguments.output.open("a", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             if not file.tell():
                 writer.writeheader()
             writer.writerows(rows)
-        print(f"{n} utterances of {seconds or 'mixed'} s: {rows[0]['frames']} frames", flush=True)
-
-
-def exponents(table: pd.DataFrame) -> pd.DataFrame:
-    """Fit the exponents of time and memory over each series.
-
-    Over lengths the time is that of an utterance, and the memory that of the whole: a batch holds as many
-    utterances, however long they are.
-    """
-    found = []
-    for (series, stage), rows in table.groupby(["series", "stage"], sort=False):
-        if len(rows) < 2:
-            continue
-        sizes, time = rows.utterances, rows.time
-        if series == "length":
-            sizes, time = rows.seconds, rows.time / rows.utterances
-        memory = rows.memory.clip(lower=SMALLEST)
-        values = {"time": exponent(sizes, time), "memory": exponent(sizes, memory)}
-        found.append({"series": series, "stage": stage} | values)
-    return pd.DataFrame(found)
-
-
-def main() -> None:
-    """Run the corpora, then print the exponents, and write them beside the rows."""
-    arguments = parse_arguments()
-    run(arguments)
+        print(f"{n} utterances of {length or 'mixed'} s: {rows[0]['frames']} frames", flush=True)
     table = exponents(pd.read_csv(arguments.output))
     print(table.to_string(index=False, float_format="%.2f"))
-    table.to_csv(
-        arguments.output.with_name(f"{arguments.output.stem}_exponents.csv"),
-        index=False,
-        float_format="%.2f",
-        lineterminator="\n",
-    )
+    path = arguments.output.with_name(f"{arguments.output.stem}_exponents.csv")
+    table.to_csv(path, index=False, float_format="%.2f", lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
-"""Ratios of times, measured interleaved, with what they stand for and what they should be.
+"""Ratios of two times, measured in turn: what a row is, how it is measured, and how it is described.
 
-A row says what is measured, against what, and the target of the ratio. Its function measures both sides
-by turns, A B A B, and gives the median of the ratios of neighbours: what slows the machine for a while
-slows both. The spread is that between the quartiles of these ratios.
+The two sides of a row run in turn, A B A B, and the ratio is the median of the ratios of neighbours: what
+slows the machine for a while slows both sides. The spread is the range between the quartiles of these ratios.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +20,27 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("joblib", "librosa", "numpy", "onnxruntime", "scikit-learn", "skorch", "skser", "torch")
+SECONDS = 8.0  # that a row takes at least, if its rounds are short
+MOST_ROUNDS = 50
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the rows are measured: threads of BLAS and torch, the time for each, and whether sizes are tiny."""
+    """How rows are measured: threads of BLAS and torch, the device, and whether sizes are tiny."""
 
     threads: int = 1
     device: str = "cpu"
-    seconds: float = 8.0
     tiny: bool = False
 
     def size(self, full: int, tiny: int) -> int:
-        """Give the size of a workload."""
+        """Choose the size of a workload."""
         return tiny if self.tiny else full
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A ratio, the quartiles of what it is the median of, and over how many rounds."""
+    """The median ratio, the quartiles of the ratios, and the number of rounds."""
 
     ratio: float
     low: float
@@ -53,26 +51,21 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured, against what, and what should come out.
-
-    `needs` names modules without which the row is not run, `device` "cuda" a row that is run on request
-    alone, and `target` None a row that only informs.
-    """
+    """What is measured against what, and the target of the ratio (None: the row only informs)."""
 
     name: str
     case: str
     against: str
     measure: Callable[[Settings], Measurement]
     target: float | None = None
-    higher: bool = False
-    device: str = "cpu"
-    needs: tuple[str, ...] = ()
+    higher: bool = False  # the target is a lower bound
+    device: str = "cpu"  # "cuda": only measured with --device cuda
 
     def met(self, ratio: float) -> bool | None:
-        """Whether a ratio meets the target; None where there is none."""
+        """Check a ratio against the target."""
         if self.target is None:
             return None
-        return bool(ratio >= self.target if self.higher else ratio <= self.target)
+        return ratio >= self.target if self.higher else ratio <= self.target
 
     def wanted(self) -> str:
         """Write the target."""
@@ -80,12 +73,12 @@ class Row:
 
 
 class NotRunError(Exception):
-    """What a row needs is not there."""
+    """Something that a row needs is missing."""
 
 
 @contextmanager
 def pinned(threads: int) -> Iterator[None]:
-    """Let BLAS, OpenMP and torch use so many threads."""
+    """Limit BLAS, OpenMP and torch to a number of threads."""
     before = torch.get_num_threads()
     with threadpool_limits(threads):
         torch.set_num_threads(threads)
@@ -93,6 +86,15 @@ def pinned(threads: int) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def clock(function: Callable[[], Any]) -> float:
+    """Measure the seconds of a call, including its work on a GPU."""
+    start = time.perf_counter()
+    function()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
 
 
 def summarise(ratios: Sequence[float], note: str = "") -> Measurement:
@@ -108,90 +110,55 @@ def compare(
     *,
     scale: float = 1.0,
     rounds: int = 5,
-    most: int = 50,
-    note: str = "",
     warm_up: bool = True,
+    note: str = "",
 ) -> Measurement:
-    """Time two things by turns, after a warm-up of both unless they are long, for the settings' seconds.
-
-    The ratio is that of `case` over `against`, times `scale`; there are at least `rounds` and at most
-    `most` of it.
-    """
-    rounds, most = (1, 2) if settings.tiny else (rounds, most)
+    """Time two calls in turn, for at least so many rounds; the ratio is multiplied by `scale`."""
     if warm_up:
         clock(case), clock(against)
     ratios: list[float] = []
-    end = time.perf_counter() + settings.seconds
-    while len(ratios) < rounds or (len(ratios) < most and time.perf_counter() < end):
+    least, seconds = (1, 0.0) if settings.tiny else (rounds, SECONDS)
+    end = time.perf_counter() + seconds
+    while len(ratios) < least or (len(ratios) < MOST_ROUNDS and time.perf_counter() < end):
         ratios.append(scale * clock(case) / clock(against))
     return summarise(ratios, note)
 
 
-def clock(function: Callable[[], Any]) -> float:
-    """Give the seconds that a call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def run_row(row: Row, settings: Settings) -> dict[str, Any]:
-    """Measure a row and describe the result; what cannot be run says why."""
+    """Measure a row and describe the result, or why it could not be run."""
     described = {"name": row.name, "case": row.case, "against": row.against, "target": row.wanted()}
     start = time.perf_counter()
     try:
-        if row.device == "cuda" and settings.device != "cuda":
-            raise NotRunError("needs --device cuda")
-        for module in row.needs:
-            if importlib.util.find_spec(module) is None:
-                raise NotRunError(f"needs {module}")
         with pinned(settings.threads):
             measurement = row.measure(settings)
-    except NotRunError as error:
+    except (NotRunError, ImportError) as error:
         return described | {"ratio": None, "met": None, "note": f"not run: {error}"}
     seconds = round(time.perf_counter() - start, 1)
     return described | asdict(measurement) | {"met": row.met(measurement.ratio), "seconds": seconds}
 
 
 def environment(settings: Settings) -> dict[str, Any]:
-    """Describe versions, threads and processors; of a machine no more than its processors and its GPU."""
-    versions = {name: version(name) for name in PACKAGES if _installed(name)}
+    """Describe versions, threads, processors and GPU; nothing else of the machine."""
     described = {
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": _processor(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": settings.threads,
-        "versions": versions,
+        "versions": {},
     }
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            described["versions"][name] = version(name)
     if settings.device == "cuda":
         described["gpu"] = torch.cuda.get_device_name()
     return described
 
 
-def _installed(name: str) -> bool:
-    try:
-        version(name)
-    except ImportError:
-        return False
-    return True
-
-
 def _processor() -> str:
-    """Give the processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def recordings(n: int) -> list[str]:
-    """Give paths of n recordings of RAVDESS, spread over the speakers, or raise NotRunError."""
-    corpora = Path(os.environ.get("SKSER_CORPORA", _REPOSITORY.parent / "shared" / "corpora"))
-    paths = sorted(map(str, (corpora / "ravdess").rglob("*.flac"))) or sorted(
-        map(str, (corpora / "ravdess").rglob("*.wav"))
-    )
-    if len(paths) < n:
-        raise NotRunError("needs recordings in ../shared/corpora/ravdess or SKSER_CORPORA")
-    return paths[:: len(paths) // n][:n]
+    """Find the processor's name, where the system reports it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()

@@ -1,7 +1,9 @@
-"""Rows of inference: many recordings, and a single utterance at low latency."""
+"""Rows of inference, of the grid search and of the import."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,43 +12,49 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from harness import Measurement, NotRunError, Row, Settings, compare, recordings
+from harness import Measurement, NotRunError, Row, Settings, compare, pinned
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from workloads import MEDIAN, N_CLASSES, SR, Prototype, durations, spectrograms, waveforms
+from workloads import MEDIAN, N_CLASSES, SR, Prototype, durations, recordings, spectrograms, waveforms
 
-from skser import CenterLossClassifier, SpectrogramTransformer, to_onnx
+from skser import CenterLossClassifier, SpectrogramTransformer, to_onnx, unweighted_accuracy_scorer
 
-_CALLS = 20  # of which one latency is made
+CALLS = 20  # per timing of a latency
+GRID = {"center_lambda": [0.03, 0.1, 0.3, 1], "center_alpha": [0.1, 0.5]}
+
+
+def classifier_of(max_epochs: int = 1) -> CenterLossClassifier:
+    """Make a classifier on the CPU."""
+    return CenterLossClassifier(max_epochs=max_epochs, device="cpu", random_state=0)
 
 
 def against_opensmile(settings: Settings) -> Measurement:
-    """Compare the way from files to labels with that over openSMILE's functionals and an SVC."""
+    """Compare files to labels with the same by openSMILE's functionals and an SVC."""
     import opensmile
 
     n = settings.size(64, 4)
     smile = opensmile.Smile(opensmile.FeatureSet.ComParE_2016, opensmile.FeatureLevel.Functionals)
     y = np.arange(n) % N_CLASSES
     with tempfile.TemporaryDirectory() as folder:
-        paths, source = _files(n, Path(folder))
-        network = make_pipeline(
-            SpectrogramTransformer(n_jobs=1), CenterLossClassifier(max_epochs=1, random_state=0, device="cpu")
-        ).fit(paths, y)
-        machine = make_pipeline(StandardScaler(), SVC(C=10)).fit(smile.process_files(paths), y)
+        paths, source = real_or_synthetic(n, Path(folder))
+        network = make_pipeline(SpectrogramTransformer(n_jobs=1), classifier_of()).fit(paths, y)
+        svc = make_pipeline(StandardScaler(), SVC(C=10)).fit(smile.process_files(paths), y)
         return compare(
             lambda: network.predict(paths),
-            lambda: machine.predict(smile.process_files(paths)),
+            lambda: svc.predict(smile.process_files(paths)),
             settings,
             rounds=3,
-            most=3,
             warm_up=False,
             note=source,
         )
 
 
-def _files(n: int, folder: Path) -> tuple[list[str], str]:
-    """Give real recordings, or write synthetic ones; and say which."""
+def real_or_synthetic(n: int, folder: Path) -> tuple[list[str], str]:
+    """Find real recordings or write synthetic ones; also returns which of the two."""
     try:
         return recordings(n), "RAVDESS"
     except NotRunError:
@@ -56,69 +64,120 @@ def _files(n: int, folder: Path) -> tuple[list[str], str]:
         return paths, "synthetic recordings"
 
 
-def _fitted() -> CenterLossClassifier:
-    X, y = spectrograms(durations(8))
-    return CenterLossClassifier(max_epochs=1, random_state=0, device="cpu").fit(X, y)
+# One utterance
 
 
-def _prototype_latency(S: torch.Tensor) -> Callable[[], Any]:
-    prototype, lengths = Prototype().eval(), torch.tensor([S.shape[1]])
+def repeated(function: Callable[[], Any]) -> Callable[[], None]:
+    """Make the function that calls another one several times."""
 
     def call() -> None:
-        with torch.inference_mode():
-            for _ in range(_CALLS):
-                prototype(S[None], lengths)[0].softmax(dim=1)
+        for _ in range(CALLS):
+            function()
 
     return call
 
 
+def prototype_latency() -> Callable[[], None]:
+    """Make the function that answers one utterance with the prototype."""
+    S, lengths = (torch.from_numpy(array) for array in spectrograms(np.array([MEDIAN]))[0].pad(0.0))
+    prototype = Prototype().eval()
+    return repeated(torch.inference_mode()(lambda: prototype(S, lengths)[0].softmax(dim=1)))
+
+
+def fitted() -> CenterLossClassifier:
+    """Train a classifier."""
+    return classifier_of().fit(*spectrograms(durations(8)))
+
+
 def one_eager(settings: Settings) -> Measurement:
-    """Compare predict_proba of one utterance, its checks included, with the prototype alone."""
-    X, _ = spectrograms(np.array([MEDIAN]))
-    classifier = _fitted()
-
-    def call() -> None:
-        for _ in range(_CALLS):
-            classifier.predict_proba(X)
-
-    return compare(call, _prototype_latency(torch.tensor(X[0])), settings, most=20)
+    """Compare predict_proba of one utterance, including its checks, with the bare prototype."""
+    X, classifier = spectrograms(np.array([MEDIAN]))[0], fitted()
+    return compare(repeated(lambda: classifier.predict_proba(X)), prototype_latency(), settings)
 
 
 def one_onnx(settings: Settings) -> Measurement:
-    """Compare the exported model on one utterance with the prototype alone."""
+    """Compare the exported model on one utterance with the bare prototype."""
     from onnxruntime import InferenceSession, SessionOptions
 
-    X, _ = spectrograms(np.array([MEDIAN]))
-    S, lengths = X.pad(0.0)
+    S, lengths = spectrograms(np.array([MEDIAN]))[0].pad(0.0)
     options = SessionOptions()
     options.intra_op_num_threads = settings.threads
     with tempfile.TemporaryDirectory() as folder:
-        to_onnx(_fitted(), Path(folder) / "model.onnx")
-        session = InferenceSession(Path(folder) / "model.onnx", options, providers=["CPUExecutionProvider"])
-
-    def call() -> None:
-        for _ in range(_CALLS):
-            session.run(["probabilities"], {"spectrogram": S, "lengths": lengths})
-
-    return compare(call, _prototype_latency(torch.tensor(X[0])), settings, most=20)
+        path = Path(folder) / "model.onnx"
+        to_onnx(fitted(), path)
+        session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = {"spectrogram": S, "lengths": lengths}
+    return compare(repeated(lambda: session.run(["probabilities"], inputs)), prototype_latency(), settings)
 
 
+# Grid search
+
+
+def search(estimator: Any, settings: Settings, grid: dict[str, list[float]], n_jobs: int = 1) -> GridSearchCV:
+    """Make a grid search over folds of speakers."""
+    scorer, cv = unweighted_accuracy_scorer, GroupKFold(settings.size(5, 2))
+    return GridSearchCV(estimator, grid, scoring=scorer, cv=cv, refit=False, n_jobs=n_jobs)
+
+
+def search_features(settings: Settings) -> Measurement:
+    """Compare a search over pipelines, its cache empty, with as many fits on ready features."""
+    n = settings.size(10, 8)
+    Y, y, groups = waveforms(durations(n)), np.arange(n) % N_CLASSES, np.arange(n) // 2
+    classifier = classifier_of(settings.size(3, 1))
+    X = SpectrogramTransformer(n_jobs=1).fit_transform(Y)
+    grid = {f"centerlossclassifier__{name}": values for name, values in GRID.items()}
+
+    def searched() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = make_pipeline(SpectrogramTransformer(memory=folder, n_jobs=1), classifier)
+            search(pipe, settings, grid).fit(Y, y, groups=groups)
+
+    def by_hand() -> None:
+        for parameters in ParameterGrid(GRID):
+            for train, test in GroupKFold(settings.size(5, 2)).split(X, y, groups):
+                model = clone(classifier).set_params(**parameters).fit(X[train], y[train])
+                unweighted_accuracy_scorer(model, X[test], y[test])
+
+    return compare(searched, by_hand, settings, rounds=3, warm_up=False)
+
+
+def search_workers(settings: Settings) -> Measurement:
+    """Compare a search in two workers of one thread with one in a single worker of one thread."""
+    X, y = spectrograms(durations(settings.size(20, 8)))
+    groups = np.arange(len(X)) // N_CLASSES
+
+    def searching(n_jobs: int) -> Callable[[], None]:
+        def call() -> None:
+            with pinned(1), parallel_config("loky", inner_max_num_threads=1):
+                search(classifier_of(), settings, GRID, n_jobs).fit(X, y, groups=groups)
+
+        return call
+
+    return compare(searching(2), searching(1), settings, rounds=3, warm_up=False)
+
+
+# Import
+
+
+def importing(settings: Settings) -> Measurement:
+    """Compare importing skser with importing the packages that it is built on."""
+
+    def fresh(code: str) -> Callable[[], Any]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    return compare(fresh("import skser"), fresh("import torch, sklearn, skorch"), settings)
+
+
+OPENSMILE = "openSMILE ComParE_2016 functionals + SVC on the same files"
+PROTOTYPE = "the prototype, eager"
+SEARCH = "8 candidates x 5 folds, features included"
+WORKERS = "grid search, 2 workers of one thread"
+IMPORTS = "importing torch, sklearn and skorch"
 ROWS = [
-    Row(
-        "predict-opensmile",
-        "features + predict, 64 utterances",
-        "openSMILE ComParE_2016 functionals + SVC on the same files",
-        against_opensmile,
-        target=0.20,
-        needs=("opensmile",),
-    ),
-    Row("one-eager", "one utterance, eager", "the prototype, eager", one_eager, target=0.6),
-    Row(
-        "one-onnx",
-        "one utterance, ONNX (once exported)",
-        "the prototype, eager",
-        one_onnx,
-        target=0.3,
-        needs=("onnx", "onnxruntime"),
-    ),
+    Row("predict-opensmile", "features + predict, 64 utterances", OPENSMILE, against_opensmile, target=0.20),
+    Row("one-eager", "one utterance, eager", PROTOTYPE, one_eager, target=0.6),
+    Row("one-onnx", "one utterance, ONNX (once exported)", PROTOTYPE, one_onnx, target=0.3),
+    Row("search-features", SEARCH, "40 fits on ready features", search_features, target=1.05),
+    Row("search-workers", WORKERS, "1 worker of one thread", search_workers, target=0.60),
 ]
+IMPORT_ROWS = [Row("import", "import skser", IMPORTS, importing, target=1.1)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -418,13 +419,14 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
                 "before that."
             )
 
-    def _forward(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute logits (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
         check_is_fitted(self)
         dataset = SpectrogramDataset(check_spectrograms(self, X, reset=False))
         batches = batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES)
         with torch_settings(torch.device(self.net_.device)):
-            return self.net_.predict_outputs(dataset, batches)
+            logits, embedding = self.net_.predict_outputs(dataset, batches)
+        return logits.numpy(), embedding.numpy()
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Compute the class scores.
@@ -439,7 +441,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ndarray of shape (n_samples, n_classes) or (n_samples,)
             Scores before the softmax; with two classes, the score of the second minus that of the first.
         """
-        logits = self._forward(X)[0].numpy()
+        logits = self._forward(X)[0]
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
@@ -455,7 +457,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`.
         """
-        return self._forward(X)[0].softmax(dim=1).numpy()
+        probabilities: NDArray[np.float32] = softmax(self._forward(X)[0], axis=1)
+        return probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the labels.
@@ -470,8 +473,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ndarray of shape (n_samples,)
             Labels, as they were passed to `fit`.
         """
-        number = self._forward(X)[0].argmax(dim=1).numpy()
-        return self.classes_[number]
+        return self.classes_[self._forward(X)[0].argmax(axis=1)]
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Compute the embeddings.
@@ -486,7 +488,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ndarray of shape (n_samples, embedding_dim)
             Embeddings; a data frame if `set_output` requests one.
         """
-        return self._forward(X)[1].numpy()
+        return self._forward(X)[1]
 
     @property
     def _n_features_out(self) -> int:

@@ -13,7 +13,7 @@ import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_path, warn_caller, write_whole
+from .._utils import check_path, torch_settings, warn_caller, write_whole
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
@@ -223,7 +223,7 @@ def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
     spectrogram = network.bin_mean[:, None] + network.bin_std[:, None] * torch.from_numpy(noise).float()
     for item, length in zip(spectrogram, lengths, strict=True):
         item[:, length:] = torch.nan
-    with torch.no_grad():
+    with torch.no_grad(), torch_settings(torch.device("cpu")):
         logits, embedding = network(spectrogram, lengths)
     options = SessionOptions()
     options.intra_op_num_threads = 1  # no further threads
