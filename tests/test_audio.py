@@ -253,7 +253,7 @@ def test_a_header_that_states_an_absurd_length_raises(y: np.ndarray, write: Call
 
 def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(
-        FileNotFoundError, match=r"none\.wav': no such file: check the path, relative ones start at"
+        FileNotFoundError, match=r"none\.wav': no such file: check the path, relative paths start at"
     ):
         load_audio(tmp_path / "none.wav")
 
@@ -342,7 +342,8 @@ def test_a_wrong_trim_db_raises(value: Any, error: type) -> None:
 
 def test_orig_sr_of_a_file_raises(y: np.ndarray, write: Callable[..., Path]) -> None:
     with pytest.raises(
-        ValueError, match=r"orig_sr is for arrays, but .* is a file, which tells its own: leave it out"
+        ValueError,
+        match=r"orig_sr is for arrays, but .* is a file, which states its own rate: leave orig_sr out",
     ):
         load_audio(write(y), orig_sr=16000)
 
@@ -397,8 +398,8 @@ def test_a_file_whose_header_leaves_its_length_open_is_read_up_to_the_limit(
     y: np.ndarray, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(y, subtype="FLOAT")
-    monkeypatch.setattr(skser._decoding, "_UNKNOWN_FRAMES", 1)  # this header, too
-    monkeypatch.setattr(skser._decoding, "_BLOCK_FRAMES", 1000)
+    monkeypatch.setattr(skser.audio._decoding, "_UNKNOWN_FRAMES", 1)  # this header, too
+    monkeypatch.setattr(skser.audio._decoding, "_BLOCK_FRAMES", 1000)
     np.testing.assert_array_equal(load_audio(path), y)
     n_read = []
     read = soundfile.SoundFile.read
@@ -499,7 +500,8 @@ def test_the_home_folder_is_understood(
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("a\0b.wav", "is no path .*null"), ("\udcff\ud800.wav", "is no path .*encode")]
+    ("path", "message"),
+    [("a\0b.wav", "is not a valid path .*null"), ("\udcff\ud800.wav", "is not a valid path .*encode")],
 )
 def test_what_can_be_no_path_raises(path: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -510,7 +512,7 @@ def test_what_can_be_no_path_raises(path: str, message: str) -> None:
 def test_a_pipe_or_device_raises_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", "/dev/zero"):
-        with pytest.raises(OSError, match="is a pipe or device and no file"):
+        with pytest.raises(OSError, match="is a pipe or device and not a file"):
             load_audio(path)
 
 
