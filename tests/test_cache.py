@@ -21,6 +21,7 @@ import skser.features._cache
 import skser.features._extraction
 from skser import Spectrograms, SpectrogramTransformer, clear_cache, load_audio, reduce_cache
 from skser.features._cache import FORMAT_VERSION, cache_key, read_entry, write_entry
+from skser.features._extraction import Extraction
 from skser.spectral import checked_spectrogram
 
 pytestmark = pytest.mark.reliability
@@ -53,11 +54,11 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of the waveforms whose spectrograms were computed."""
     lengths: list[int] = []
 
-    def counting(y: np.ndarray, **parameters: Any) -> Any:
+    def counting(y: np.ndarray, *parameters: Any) -> Any:
         lengths.append(len(y))
-        return checked_spectrogram(y, **parameters)
+        return checked_spectrogram(y, *parameters)
 
-    monkeypatch.setattr(skser._extraction, "checked_spectrogram", counting)
+    monkeypatch.setattr(skser.features._extraction, "checked_spectrogram", counting)
     return lengths
 
 
@@ -117,7 +118,7 @@ def test_an_entry_of_another_version_is_not_used(
     paths: list[str], folder: Path, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transformer = SpectrogramTransformer(memory=folder)
-    monkeypatch.setattr(skser.cache, "FORMAT_VERSION", FORMAT_VERSION + 1)
+    monkeypatch.setattr(skser.features._cache, "FORMAT_VERSION", FORMAT_VERSION + 1)
     transformer.transform(paths)
     monkeypatch.undo()
     assert_equal(transformer.transform(paths), SpectrogramTransformer().transform(paths))
@@ -169,7 +170,7 @@ def test_a_recording_replaced_between_digest_and_decoding_is_not_stored_under_th
             replace(first)
         return y
 
-    monkeypatch.setattr(skser._extraction, "_load", load_another)
+    monkeypatch.setattr(skser.features._extraction, "load_waveform", load_another)
     transformer = SpectrogramTransformer(memory=folder)
     got = transformer.transform(paths[:1])
     monkeypatch.undo()
@@ -188,8 +189,10 @@ def test_a_recording_that_never_comes_to_rest_is_named(
         soundfile.write(audio, np.append(y, 0.5), 16000, subtype="FLOAT")
         return y
 
-    monkeypatch.setattr(skser._extraction, "_load", load_and_change)
-    with pytest.raises(OSError, match=r"item 0 \(.*\): changes while it is read: wait until it is written"):
+    monkeypatch.setattr(skser.features._extraction, "load_waveform", load_and_change)
+    with pytest.raises(
+        OSError, match=r"item 0 \(.*\): changes while it is read: wait until it is completely written"
+    ):
         SpectrogramTransformer(memory=folder).transform(paths[:1])
     assert not list(folder.iterdir())
 
@@ -239,7 +242,7 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str
         time.sleep(0.002)
 
     transformer = SpectrogramTransformer(memory=folder)
-    keys = [cache_key(path, transformer._extraction().cache_parameters()) for path in paths]
+    keys = [Extraction.of(transformer.get_params()).cache_key(path) for path in paths]
     over = multiprocessing.get_context("fork").Event()
     processes = [in_another_process(work, over) for work in (write, evict, damage)]
     try:
@@ -273,7 +276,7 @@ def test_a_folder_deleted_while_it_is_used_is_made_again(
         shutil.rmtree(folder, ignore_errors=True)
         return load(*arguments)
 
-    monkeypatch.setattr(skser._extraction, "_load", load_and_delete)
+    monkeypatch.setattr(skser.features._extraction, "load_waveform", load_and_delete)
     X = SpectrogramTransformer(memory=folder).transform(paths)
     assert len(list(folder.iterdir())) == 1
     monkeypatch.undo()

@@ -145,7 +145,7 @@ def test_changing_a_mapped_item_is_refused(waveforms: list[np.ndarray]) -> None:
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_every_back_end_gives_the_same(backend: str, waveforms: list[np.ndarray]) -> None:
     many = waveforms * 30  # more than a part of those that give all at once
-    assert len(many) > skser.features._parallel._PER_JOB * 2
+    assert len(many) > skser.features._parallel._CALLS_PER_JOB * 2
     with parallel_config(backend, n_jobs=2):
         X = SpectrogramTransformer(max_nbytes=0).transform(many)
     assert_equal(X, SpectrogramTransformer(n_jobs=1).transform(many))

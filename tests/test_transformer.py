@@ -24,7 +24,6 @@ from sklearn.preprocessing import FunctionTransformer
 import skser.features._extraction
 from skser import Spectrograms, SpectrogramTransformer, load_audio, spectrogram
 from skser.features._cache import cache_key, open_cache, read_entry, write_entry
-from skser.features._extraction import _MOST, grouped
 from skser.spectral import checked_spectrogram
 
 
@@ -60,11 +59,11 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lengths of the waveforms whose spectrograms were computed, in their order."""
     lengths: list[int] = []
 
-    def counting(y: np.ndarray, **parameters: Any) -> torch.Tensor:
+    def counting(y: np.ndarray, *parameters: Any) -> torch.Tensor:
         lengths.append(len(y))
-        return checked_spectrogram(y, **parameters)
+        return checked_spectrogram(y, *parameters)
 
-    monkeypatch.setattr(skser._extraction, "checked_spectrogram", counting)
+    monkeypatch.setattr(skser.features._extraction, "checked_spectrogram", counting)
     return lengths
 
 
@@ -198,30 +197,6 @@ def test_short_waveforms_that_share_a_call_are_what_each_is_alone(parameters: di
         np.testing.assert_array_equal(S, transformer.transform([y])[0])
 
 
-def test_waveforms_are_grouped_up_to_a_size_and_all_else_is_alone(tmp_path: Path, paths: list[str]) -> None:
-    def sizes(X: Any, **parameters: Any) -> list[int]:
-        extraction = SpectrogramTransformer(**parameters)._extraction()
-        groups = list(grouped(extraction, X))
-        firsts = [first for _, first, _ in groups]
-        assert firsts == np.cumsum([0, *(len(group) for *_, group in groups)])[:-1].tolist()
-        return [len(group) for *_, group in groups]
-
-    second, long = np.zeros(16000, np.float32), np.zeros(10**6, np.float32)
-    n = _MOST // (512 * (2 + (16000 + 256) // 160))
-    assert sizes([second] * (2 * n + 1)) == [n, n, 1]
-    assert sizes([second, long, second, second, second.tolist(), second]) == [1, 1, 2, 1, 1]
-    assert sizes([second, second[:1023], second[:1024], second]) == [
-        1,
-        1,
-        2,
-    ]  # a few frames are mostly silence
-    assert sizes(np.zeros((n + 1, 16000))) == [n, 1]
-    assert sizes(paths) == [1] * len(paths)
-    assert sizes([second] * 3, memory=tmp_path) == sizes([second] * 3, backend="torchaudio") == [1, 1, 1]
-    assert sizes([second] * 3, hop_length=513) == [1, 1, 1]
-    assert sizes([second] * 99, n_fft=2048, hop_length=1) == [1] * 99
-
-
 class _OfUnknownShape:
     """Samples that say nothing of their number, as those of a lazy array."""
 
@@ -347,7 +322,7 @@ def test_two_processes_give_what_one_gives(
         (
             ["a.wav", np.zeros(3)],
             TypeError,
-            "item 1 of X is a waveform, but item 0 is a path: give paths alone or",
+            "item 1 of X is a waveform, but item 0 is a path: give either only paths",
         ),
         ([np.zeros(3), np.zeros(3), "a"], TypeError, "item 2 of X is a path, but item 0 is a waveform"),
         (["a.wav", "b.wav", None], TypeError, "item 2 of X is of type NoneType, but item 0 is a path"),

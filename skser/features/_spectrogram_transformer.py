@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Tags
 
-from .._utils import check_number, is_path, prefix_errors, resolve_device, to_bytes
-from ..audio import check_audio_parameters, check_waveform
-from ..exceptions import RecordingsError
+from .._utils import is_path, prefix_errors, to_bytes
+from ..audio import check_waveform
 from ..sequences import Spectrograms
-from ..spectral import check_db_parameters, check_parameters, frequencies
-from ._cache import check_memory, open_cache
-from ._extraction import Extraction, extract, grouped, label
-from ._parallel import gather, parallel_map
-from ._recordings import as_list, check_kinds, holds_paths
-
-_MOST_JOBS = 2**31 - 1
+from ._collection import extract_all
+from ._extraction import Extraction
+from ._parameters import check_transformer_parameters
+from ._recordings import to_recordings
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
@@ -196,9 +190,9 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             If a parameter is out of its range, or a waveform is empty, complex or not finite.
         """
         self._check_parameters()
-        for index, audio in enumerate(self._recordings(X, reset=True)):
+        for index, audio in enumerate(to_recordings(X, self, reset=True)):
             if not is_path(audio):
-                with prefix_errors(label(index, audio)):
+                with prefix_errors(f"item {index}"):
                     check_waveform(audio)
         return self
 
@@ -231,25 +225,10 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
             If ``backend="torchaudio"`` and torchaudio cannot be imported.
         """
         self._check_parameters()
-        recordings = self._recordings(X, reset=False)
-        extraction = self._extraction()
-        calls = list(grouped(extraction, recordings))
-        n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(calls))
-        n, dense = len(recordings), isinstance(recordings, np.ndarray)
-        limit = float("inf") if dense else to_bytes("max_nbytes", self.max_nbytes)
-        # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
-        prefer = None if torch.device(extraction.device).type == "cpu" else "threads"
-        with (
-            extraction.tidied(),
-            parallel_map(extract, calls, n_jobs, prefer) as groups,
-        ):
-            results = chain.from_iterable(groups)
-            flat, lengths, failures = gather(self._with_progress(results, n), n, limit, dense=dense)
-        if failures:
-            raise RecordingsError(failures, n, extraction.folder)
-        if dense:
-            return flat.reshape(n, extraction.n_bins, -1)
-        return Spectrograms.from_frames(flat.reshape(-1, extraction.n_bins), lengths)
+        recordings = to_recordings(X, self, reset=False)
+        extraction = Extraction.of(self.get_params(deep=False))
+        max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
+        return extract_all(extraction, recordings, self.n_jobs, max_nbytes, self.verbose)
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that nothing is learnt and that float32 comes out."""
@@ -258,83 +237,6 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _spectrogram_parameters(self) -> dict[str, Any]:
-        """Parameters of the spectrogram itself."""
-        names = (
-            "kind",
-            "sr",
-            "n_fft",
-            "win_length",
-            "hop_length",
-            "window",
-            "n_mels",
-            "fmin",
-            "fmax",
-            "backend",
-        )
-        return {name: getattr(self, name) for name in names}
-
-    def _db_parameters(self) -> dict[str, Any]:
-        """Parameters of the decibels."""
-        return {"ref": self.ref, "top_db": self.top_db}
-
     def _check_parameters(self) -> None:
-        """Raise unless the parameters are valid."""
-        check_audio_parameters(self.sr, trim_db=self.trim_db, max_duration=self.max_duration)
-        check_parameters(**self._spectrogram_parameters())
-        check_db_parameters(**self._db_parameters())
-        if self.n_jobs is not None:
-            check_number("n_jobs", self.n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
-        if self.n_jobs == 0:
-            raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process a processor.")
-        to_bytes("max_nbytes", self.max_nbytes)
-        if self.memory is not None:
-            check_memory(self.memory)
-
-    def _recordings(self, X: Any, *, reset: bool) -> Sequence[Any] | np.ndarray:
-        """Sort X into a list of recordings of one kind, or a two-dimensional array."""
-        recordings = as_list(X)
-        if recordings is None:
-            return self._dense(X, reset=reset)
-        check_kinds(recordings)
-        if reset:  # what an earlier fit on a two-dimensional array left
-            for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self, name):
-                    delattr(self, name)
-        return recordings
-
-    def _dense(self, X: Any, *, reset: bool) -> np.ndarray:
-        """Waveforms of equal length as an array (n, n_times); whether they are finite is checked later."""
-        try:
-            # scikit-learn's own comparison with what fit saw, where there was a fit.
-            if reset or hasattr(self, "n_features_in_"):
-                dense: np.ndarray = validate_data(self, X, ensure_all_finite=False, reset=reset)
-            else:
-                dense = check_array(X, ensure_all_finite=False, estimator=self)
-        except (TypeError, ValueError) as error:
-            if not holds_paths(X):
-                raise
-            raise ValueError(
-                "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
-                "and not frame[['path']]."
-            ) from error
-        return dense
-
-    def _extraction(self) -> Extraction:
-        """Compute how to go from a recording to its spectrogram."""
-        parameters = self._spectrogram_parameters()
-        of_bins = {name: parameters[name] for name in ("kind", "sr", "n_fft", "n_mels", "fmin", "fmax")}
-        folder = None if self.memory is None else open_cache(self.memory)
-        n_bins = len(frequencies(**of_bins))
-        settings = parameters | self._db_parameters()
-        device = resolve_device(self.device)
-        return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder, device)
-
-    def _with_progress(self, results: Iterable[Any], n: int) -> Iterable[Any]:
-        """Results, with a progress bar if one is wanted."""
-        if not self.verbose:
-            return results
-        from tqdm import tqdm
-
-        bar: Iterable[Any] = tqdm(results, total=n, desc="spectrograms", unit="recording")
-        return bar
+        """Raise unless the parameters can be used."""
+        check_transformer_parameters(self.get_params(deep=False))
