@@ -38,7 +38,7 @@ def reduce_cache(
     Raises
     ------
     TypeError, ValueError
-        If a parameter is of a wrong type or out of its range.
+        If a parameter has a wrong type or is outside its range.
     NotADirectoryError
         If `memory` is a file.
 

@@ -1,4 +1,4 @@
-"""The public functions from waveforms to spectrograms, in pure form: arrays in, tensors out."""
+"""The public functions from waveforms to spectrograms: arrays in, tensors out."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def spectrogram(
 ) -> torch.Tensor:
     """Compute the power of waveforms over frequency and time, in decibels.
 
-    Frames are centered and the waveform counts as zero beyond its ends, so that one sample is
-    enough. The decibels are those of ``librosa.power_to_db`` with ``amin=1e-10``.
+    Frames are centered and the waveform is zero beyond its ends, so that one sample is enough. The
+    decibels are those of ``librosa.power_to_db`` with ``amin=1e-10``.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def spectrogram(
     ref, top_db : object
         As in :func:`power_to_db`.
     backend : {"torch", "torchaudio"}, default="torch"
-        Library that computes it. torchaudio is an extra of its own.
+        Library that computes it. torchaudio must be installed separately.
 
     Returns
     -------
@@ -73,10 +73,9 @@ def spectrogram(
     Raises
     ------
     TypeError
-        If a parameter or the samples are of a wrong type.
+        If a parameter or the samples have a wrong type.
     ValueError
-        If a parameter is out of its range, or `y` is empty, complex, of another shape or not
-        finite.
+        If a parameter is outside its range, or `y` is empty, complex, not finite or of another shape.
     ImportError
         If ``backend="torchaudio"`` and torchaudio cannot be imported.
 
@@ -123,7 +122,7 @@ def mel_spectrogram(
 ) -> torch.Tensor:
     """Compute the power of waveforms in Mel bands, before the logarithm.
 
-    The bands are triangles on Slaney's Mel scale, each of unit area, as librosa has them.
+    The bands are triangles of unit area on Slaney's Mel scale, as in librosa.
 
     Parameters
     ----------
@@ -238,19 +237,21 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     S : torch.Tensor of shape (..., n_bins, n_frames)
         Power of one item or of several.
     ref : {"max", "mean"} or float, default=1.0
-        What 0 dB stands for: a power above 0, or for each item the largest of its powers, or its mean in dB.
+        Reference for 0 dB: a power above 0, or for each item its largest power ("max") or its mean in dB
+        ("mean").
     top_db : float or None, default=None
-        Cells more than this below the item's largest are raised to that, above 0. None raises none.
+        Range below the largest value of an item in dB, above 0: lower values are raised to its end. None
+        means no limit.
 
     Returns
     -------
     torch.Tensor of the shape of `S`
-        ``10 * log10(max(S, 1e-10) / ref)``. With "mean" the mean over the item, after `top_db`, is 0 dB.
+        ``10 * log10(max(S, 1e-10) / ref)``. With "mean", the mean of each item after `top_db` is 0 dB.
 
     Raises
     ------
     TypeError, ValueError
-        If a parameter is of a wrong type or out of its range.
+        If a parameter has a wrong type or is outside its range.
 
     Examples
     --------
