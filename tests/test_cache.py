@@ -71,9 +71,7 @@ def assert_equal(X: Spectrograms, expected: Spectrograms) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 7, 100, 130, -33, -32, -1])
-def test_an_entry_with_a_flipped_bit_is_computed_again(
-    place: int, paths: list[str], folder: Path, computed: list[int]
-) -> None:
+def test_an_entry_with_a_flipped_bit_is_computed_again(place, paths, folder, computed):
     transformer = SpectrogramTransformer(memory=folder)
     expected = transformer.transform(paths[:1])
     (entry,) = folder.iterdir()
@@ -86,7 +84,7 @@ def test_an_entry_with_a_flipped_bit_is_computed_again(
     assert len(computed) == 2
 
 
-def test_an_entry_cut_anywhere_is_no_entry(folder: Path) -> None:
+def test_an_entry_cut_anywhere_is_no_entry(folder):
     folder.mkdir()
     S = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     write_entry(str(folder), KEYS[0], S)
@@ -101,9 +99,7 @@ def test_an_entry_cut_anywhere_is_no_entry(folder: Path) -> None:
     np.testing.assert_array_equal(read_entry(str(folder), KEYS[0], n_bins=3), S)
 
 
-def test_an_entry_under_another_name_is_computed_again(
-    paths: list[str], folder: Path, computed: list[int]
-) -> None:
+def test_an_entry_under_another_name_is_computed_again(paths, folder, computed):
     transformer = SpectrogramTransformer(memory=folder)
     expected = transformer.transform(paths)
     entries = sorted(folder.iterdir())
@@ -114,9 +110,7 @@ def test_an_entry_under_another_name_is_computed_again(
     assert len(computed) == 8
 
 
-def test_an_entry_of_another_version_is_not_used(
-    paths: list[str], folder: Path, computed: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_of_another_version_is_not_used(paths, folder, computed, monkeypatch):
     transformer = SpectrogramTransformer(memory=folder)
     monkeypatch.setattr(skser.features._cache, "FORMAT_VERSION", FORMAT_VERSION + 1)
     transformer.transform(paths)
@@ -125,7 +119,7 @@ def test_an_entry_of_another_version_is_not_used(
     assert len(list(folder.iterdir())) == 8
 
 
-def test_the_numbers_of_this_version_are_these() -> None:
+def test_the_numbers_of_this_version_are_these():
     """Where this fails, the same parameters mean other numbers: raise FORMAT_VERSION as well."""
     assert FORMAT_VERSION == 3
     y = np.arange(24000) * 7919 % 10007 / 10007 - 0.5  # like noise
@@ -147,8 +141,8 @@ STFT = [-1.763, -11.892, 6.624, 5.368]
 @pytest.mark.parametrize("same_place", [True, False])
 @pytest.mark.parametrize("swap_back", [False, True])
 def test_a_recording_replaced_between_digest_and_decoding_is_not_stored_under_the_old_key(
-    swap_back: bool, same_place: bool, paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    swap_back, same_place, paths, folder, monkeypatch
+):
     first, second = Path(paths[0]).read_bytes(), Path(paths[1]).read_bytes()
     times = os.stat(paths[0])
     load, swaps = skser.features._extraction.load_waveform, iter([True])
@@ -179,9 +173,7 @@ def test_a_recording_replaced_between_digest_and_decoding_is_not_stored_under_th
     assert_equal(transformer.transform(paths[:2]), SpectrogramTransformer().transform(paths[:2]))
 
 
-def test_a_recording_that_never_comes_to_rest_is_named(
-    paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recording_that_never_comes_to_rest_is_named(paths, folder, monkeypatch):
     load = skser.features._extraction.load_waveform
 
     def load_and_change(audio: str, *settings: Any) -> np.ndarray:
@@ -197,9 +189,7 @@ def test_a_recording_that_never_comes_to_rest_is_named(
     assert not list(folder.iterdir())
 
 
-def test_an_entry_of_a_file_that_was_allowed_to_be_longer_does_not_count(
-    paths: list[str], folder: Path
-) -> None:
+def test_an_entry_of_a_file_that_was_allowed_to_be_longer_does_not_count(paths, folder):
     SpectrogramTransformer(memory=folder, max_duration=None).transform(paths)
     with pytest.raises(ValueError, match=r"4 of 4 .*\n.*longer than max_duration=0\.02 s"):
         SpectrogramTransformer(memory=folder, max_duration=0.02).transform(paths)
@@ -223,7 +213,7 @@ def in_another_process(work: Callable[[random.Random], None], over: Any) -> int:
     return process
 
 
-def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str], folder: Path) -> None:
+def test_others_write_evict_and_damage_the_entries_that_are_used(paths, folder):
     expected = SpectrogramTransformer().transform(paths)
     folder.mkdir()
 
@@ -254,9 +244,7 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths: list[str
     assert statuses == [0, 0, 0]
 
 
-def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(
-    waveforms: list[np.ndarray], read_only: tuple[Path, Callable[[Callable[[], object]], str]]
-) -> None:
+def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(waveforms, read_only):
     folder, told = read_only
     transformer = SpectrogramTransformer(memory=folder)
     transformer.transform(waveforms)
@@ -267,9 +255,7 @@ def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(
     assert {entry: entry.read_bytes() for entry in folder.iterdir()} == entries
 
 
-def test_a_folder_deleted_while_it_is_used_is_made_again(
-    paths: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_deleted_while_it_is_used_is_made_again(paths, folder, monkeypatch):
     load = skser.features._extraction.load_waveform
 
     def load_and_delete(*arguments: Any) -> np.ndarray:
@@ -316,22 +302,20 @@ def left(folder: Path) -> list[int]:
         ({"age_limit": timedelta(days=2.5), "bytes_limit": 5000}, [3]),
     ],
 )
-def test_the_least_recently_used_entries_go_first(
-    limits: dict[str, Any], stay: list[int], filled: Path
-) -> None:
+def test_the_least_recently_used_entries_go_first(limits, stay, filled):
     before = sum(path.stat().st_size for path in filled.iterdir())
     freed = reduce_cache(filled, **limits)
     assert left(filled) == stay
     assert freed == before - sum(path.stat().st_size for path in filled.iterdir())
 
 
-def test_reading_counts_as_use(filled: Path) -> None:
+def test_reading_counts_as_use(filled):
     assert read_entry(str(filled), KEYS[0], n_bins=10) is not None
     reduce_cache(filled, bytes_limit="9K")
     assert left(filled) == [0, 3]
 
 
-def test_clear_deletes_entries_and_nothing_else(filled: Path) -> None:
+def test_clear_deletes_entries_and_nothing_else(filled):
     (filled / "mine.npy").write_text("mine")
     (filled / "sub").mkdir()
     (filled / "sub" / f"{KEYS[0]}.npy").write_text("mine")
@@ -342,9 +326,7 @@ def test_clear_deletes_entries_and_nothing_else(filled: Path) -> None:
     assert (filled / "sub" / f"{KEYS[0]}.npy").exists()
 
 
-def test_eviction_meets_entries_that_are_gone_or_belong_to_others(
-    filled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_eviction_meets_entries_that_are_gone_or_belong_to_others(filled, monkeypatch):
     def refuse(path: str) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -353,7 +335,7 @@ def test_eviction_meets_entries_that_are_gone_or_belong_to_others(
     assert left(filled) == [0, 1, 2, 3]
 
 
-def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_cache_that_is_not_there_is_empty(tmp_path):
     assert clear_cache(tmp_path / "none") == 0
     assert not (tmp_path / "none").exists()
 
@@ -375,17 +357,13 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
         (lambda f: clear_cache(f / f"{KEYS[0]}.npy"), NotADirectoryError, "is a file: name the folder"),
     ],
 )
-def test_wrong_limits_raise_and_delete_nothing(
-    call: Callable[[Path], Any], error: type, message: str, filled: Path
-) -> None:
+def test_wrong_limits_raise_and_delete_nothing(call, error, message, filled):
     with pytest.raises(error, match=message):
         call(filled)
     assert left(filled) == [0, 1, 2, 3]
 
 
-def test_a_home_folder_is_one_recording_and_one_cache(
-    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_home_folder_is_one_recording_and_one_cache(paths, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert_equal(
         SpectrogramTransformer(memory="~/cache").transform(["~/0.wav"]),

@@ -130,9 +130,7 @@ def local(speech: Any, tmp_path_factory: pytest.TempPathFactory) -> GridSearchCV
 
 
 @pytest.mark.parametrize("workers", ["loky", "dask", "ray"], indirect=True)
-def test_search_is_the_same_to_the_bit(
-    workers: str, local: GridSearchCV, speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_search_is_the_same_to_the_bit(workers, local, speech, tmp_path, monkeypatch):
     fits = []
     fit = CenterLossClassifier.fit
     monkeypatch.setattr(CenterLossClassifier, "fit", lambda *args, **kw: fits.append(1) or fit(*args, **kw))
@@ -147,7 +145,7 @@ def test_search_is_the_same_to_the_bit(
     assert len(entries(tmp_path)) == len(speech.data)
 
 
-def test_workers_of_dask_compute_in_one_thread(client: Any) -> None:
+def test_workers_of_dask_compute_in_one_thread(client):
     threads = client.run(torch.get_num_threads)
     assert len(threads) == 2
     assert set(threads.values()) == {1}
@@ -174,13 +172,13 @@ def table(
     return run
 
 
-def test_example_prints_the_table_of_the_local_search(table: Callable[..., str], client: Any) -> None:
+def test_example_prints_the_table_of_the_local_search(table, client):
     expected = table("grid_search.py", "--jobs", "1")
     assert re.search(r"^ 0.300 0.500( 0\.\d{3}){4}$", expected, flags=re.MULTILINE)
     assert table("distributed_search.py", "--scheduler", client.scheduler.address) == expected
 
 
-def test_example_starts_two_workers_of_one_thread_by_itself(client: Any) -> None:
+def test_example_starts_two_workers_of_one_thread_by_itself(client):
     connect = runpy.run_path(str(EXAMPLES / "distributed_search.py"))["connect"]
     with connect(argparse.Namespace(scheduler=None, jobs=2)) as own:
         assert own.scheduler.address != client.scheduler.address
@@ -189,9 +187,7 @@ def test_example_starts_two_workers_of_one_thread_by_itself(client: Any) -> None
 
 
 @pytest.mark.parametrize(("n_jobs", "here"), [(1, 4), (None, 0)])
-def test_one_job_stays_in_its_process_on_dask(
-    n_jobs: int | None, here: int, speech: Any, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_job_stays_in_its_process_on_dask(n_jobs, here, speech, client, monkeypatch):
     loaded, load = [], skser.features._extraction.load_waveform
     monkeypatch.setattr(
         skser.features._extraction, "load_waveform", lambda *args: loaded.append(args) or load(*args)
@@ -234,7 +230,7 @@ def harm(folder: Path, over: Event) -> None:
 
 
 @pytest.mark.parametrize("harmed", [False, True])
-def test_processes_write_and_read_the_same_entries_and_never_see_a_part(harmed: bool, tmp_path: Path) -> None:
+def test_processes_write_and_read_the_same_entries_and_never_see_a_part(harmed, tmp_path):
     over = Event()
     vandal = Thread(target=harm, args=(tmp_path, over))
     if harmed:
@@ -253,7 +249,7 @@ def test_processes_write_and_read_the_same_entries_and_never_see_a_part(harmed: 
     assert set(entries(tmp_path)) <= {f"{key * 64}.npy" for key in "ab"}
 
 
-def test_processes_fill_one_cache_together(speech: Any, tmp_path: Path) -> None:
+def test_processes_fill_one_cache_together(speech, tmp_path):
     transformer = SpectrogramTransformer(n_mels=16)
     expected = transformer.transform(speech.data)
     cached = clone(transformer).set_params(memory=tmp_path / "new" / "cache")
@@ -288,7 +284,7 @@ def grow_old(path: Path, age: float) -> None:
     os.utime(path, times=(time.time() - age,) * 2)
 
 
-def test_what_a_killed_writer_left_is_no_entry_and_in_nobodys_way(killed: Path) -> None:
+def test_what_a_killed_writer_left_is_no_entry_and_in_nobodys_way(killed):
     folder = str(killed.parent)
     assert read_entry(folder, KEY, n_bins=64) is None
     write_entry(folder, KEY, CONTENTS[1])
@@ -297,7 +293,7 @@ def test_what_a_killed_writer_left_is_no_entry_and_in_nobodys_way(killed: Path) 
 
 
 @pytest.mark.parametrize(("age", "stays"), [(2 * DAY, False), (DAY / 2, True), (-DAY, True)])
-def test_what_a_killed_writer_left_goes_after_a_day(age: float, stays: bool, killed: Path) -> None:
+def test_what_a_killed_writer_left_goes_after_a_day(age, stays, killed):
     write_entry(str(killed.parent), KEY, CONTENTS[0])
     grow_old(killed.parent / f"{KEY}.npy", 9 * DAY)
     grow_old(killed, age)
@@ -309,7 +305,7 @@ def test_what_a_killed_writer_left_goes_after_a_day(age: float, stays: bool, kil
 @pytest.mark.parametrize(
     "name", ["notes.tmp", f"{KEY}.tmp", f"{KEY}.{'0' * 32}.tmp.wav", f"x{KEY}.{'0' * 32}.tmp"]
 )
-def test_old_files_of_other_names_stay(name: str, tmp_path: Path) -> None:
+def test_old_files_of_other_names_stay(name, tmp_path):
     (tmp_path / name).write_text("mine")
     grow_old(tmp_path / name, 9 * DAY)
     open_cache(tmp_path)
@@ -317,9 +313,7 @@ def test_old_files_of_other_names_stay(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("forbidden", ["scandir", "remove"])
-def test_a_cache_opens_where_old_files_cannot_be_listed_or_deleted(
-    forbidden: str, killed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_opens_where_old_files_cannot_be_listed_or_deleted(forbidden, killed, monkeypatch):
     def refuse(path: str) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
@@ -329,7 +323,7 @@ def test_a_cache_opens_where_old_files_cannot_be_listed_or_deleted(
     assert killed.exists()
 
 
-def test_a_large_cache_is_listed_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_cache_is_listed_once_a_process(tmp_path, monkeypatch):
     listed = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
@@ -351,7 +345,7 @@ class Stale:
         raise OSError(errno.ESTALE, "Stale file handle")
 
 
-def test_a_stale_entry_is_computed_anew(speech: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_entry_is_computed_anew(speech, tmp_path, monkeypatch):
     transformer = SpectrogramTransformer(n_mels=16, memory=tmp_path)
     expected = transformer.transform(speech.data[:2])
 
@@ -375,9 +369,7 @@ def refuse_to_replace(replace: Callable[..., None], *paths: str) -> None:
 
 
 @pytest.mark.parametrize("failing", [replace_and_fail, refuse_to_replace])
-def test_an_entry_that_is_there_will_do(
-    failing: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_that_is_there_will_do(failing, tmp_path, monkeypatch):
     write_entry(str(tmp_path), KEY, CONTENTS[0])
     monkeypatch.setattr(os, "replace", partial(failing, os.replace))
     write_entry(str(tmp_path), KEY, CONTENTS[0])
@@ -385,9 +377,7 @@ def test_an_entry_that_is_there_will_do(
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_a_folder_that_takes_no_entry_raises(
-    damaged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_takes_no_entry_raises(damaged, tmp_path, monkeypatch):
     if damaged:
         (tmp_path / f"{KEY}.npy").write_text("something else")
     before = entries(tmp_path)
@@ -397,7 +387,7 @@ def test_a_folder_that_takes_no_entry_raises(
     assert entries(tmp_path) == before
 
 
-def test_a_full_disk_is_named_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_left_as_it_was(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
@@ -409,7 +399,7 @@ def test_a_full_disk_is_named_and_left_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the parser, about the escapes and numbers that it meets
-def test_no_damage_to_the_head_of_an_entry_raises(tmp_path: Path) -> None:
+def test_no_damage_to_the_head_of_an_entry_raises(tmp_path):
     write_entry(str(tmp_path), KEY, CONTENTS[0][:, :8])
     path = tmp_path / f"{KEY}.npy"
     intact = path.read_bytes()
@@ -456,7 +446,7 @@ def spectrograms(speech: Any) -> Spectrograms:
     return SpectrogramTransformer(n_mels=16).transform(speech.data)
 
 
-def test_a_gpu_is_left_alone_by_all_but_a_fit_that_wants_it(gpu: None, speech: Any, tmp_path: Path) -> None:
+def test_a_gpu_is_left_alone_by_all_but_a_fit_that_wants_it(gpu, speech, tmp_path):
     def compute() -> None:
         pipeline = clone(make_search(tmp_path).estimator)
         pipeline.named_steps["spectrogram"].fit_transform(speech.data)
@@ -468,7 +458,7 @@ def test_a_gpu_is_left_alone_by_all_but_a_fit_that_wants_it(gpu: None, speech: A
     assert not touches_cuda(compute)
 
 
-def test_a_gpu_is_used_by_a_fit_that_wants_it(gpu: None, spectrograms: Spectrograms, speech: Any) -> None:
+def test_a_gpu_is_used_by_a_fit_that_wants_it(gpu, spectrograms, speech):
     assert touches_cuda(lambda: CenterLossClassifier(**SMALL).fit(spectrograms, speech.target))
 
 
@@ -485,13 +475,13 @@ def warnings_of_auto(environment: dict[str, str]) -> tuple[str, list[str]]:
         return resolve_device("auto").type, [str(warning.message) for warning in caught]
 
 
-def test_auto_warns_in_workers_that_share_a_gpu() -> None:
+def test_auto_warns_in_workers_that_share_a_gpu():
     ((device, (message,)),) = Parallel(n_jobs=2)([delayed(warnings_of_auto)({})])
     assert device == "cuda"
     assert re.match(r'device="auto" takes the same GPU in each worker process.* set "cuda" if it', message)
 
 
-def test_auto_says_nothing_in_workers_with_gpus_of_their_own_or_in_the_only_process() -> None:
+def test_auto_says_nothing_in_workers_with_gpus_of_their_own_or_in_the_only_process():
     pinned = Parallel(n_jobs=2)([delayed(warnings_of_auto)({"CUDA_VISIBLE_DEVICES": "1"})])
     assert [*pinned, warnings_of_auto({})] == [("cuda", [])] * 2
 
@@ -509,9 +499,7 @@ def on_gpu() -> Iterator[set[int]]:
     addresses.clear()
 
 
-def test_a_model_from_a_gpu_is_unpickled_without_one(
-    on_gpu: set[int], spectrograms: Spectrograms, speech: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_from_a_gpu_is_unpickled_without_one(on_gpu, spectrograms, speech, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     classifier = CenterLossClassifier(
         **SMALL, early_stopping=True, validation="random", validation_fraction=0.5, class_weight="balanced"

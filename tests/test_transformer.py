@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -86,21 +86,19 @@ def entries(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     "parameters", [{}, {"kind": "stft", "fmax": 4000}, {"sr": 8000, "n_fft": 256, "n_mels": 20}]
 )
-def test_spectrograms_are_those_of_the_function(
-    parameters: dict[str, Any], waveforms: list[np.ndarray]
-) -> None:
+def test_spectrograms_are_those_of_the_function(parameters, waveforms):
     X = SpectrogramTransformer(**parameters).fit_transform(waveforms)
     assert_equal(X, [spectrogram(y, **parameters).numpy() for y in waveforms])
 
 
-def test_paths_equal_arrays(paths: list[str], waveforms: list[np.ndarray]) -> None:
+def test_paths_equal_arrays(paths, waveforms):
     expected = SpectrogramTransformer().transform(waveforms)
     assert expected.lengths.tolist() == [26, 1, 5, 51]
     assert np.asarray(expected).dtype == np.float32
     assert_equal(SpectrogramTransformer().transform(paths), expected)
 
 
-def test_every_kind_of_sequence_of_paths_is_accepted(paths: list[str]) -> None:
+def test_every_kind_of_sequence_of_paths_is_accepted(paths):
     transformer = SpectrogramTransformer()
     expected = transformer.transform(paths)
     as_object = np.empty(len(paths), dtype=object)
@@ -109,7 +107,7 @@ def test_every_kind_of_sequence_of_paths_is_accepted(paths: list[str]) -> None:
         assert_equal(transformer.fit_transform(X), expected)
 
 
-def test_every_kind_of_sequence_of_waveforms_is_accepted(waveforms: list[np.ndarray]) -> None:
+def test_every_kind_of_sequence_of_waveforms_is_accepted(waveforms):
     transformer = SpectrogramTransformer()
     expected = transformer.transform(waveforms)
     as_object = np.empty(len(waveforms), dtype=object)
@@ -120,13 +118,13 @@ def test_every_kind_of_sequence_of_waveforms_is_accepted(waveforms: list[np.ndar
         assert_equal(transformer.fit_transform(X), expected)
 
 
-def test_waveforms_of_equal_length_in_a_list_stay_a_list(waveforms: list[np.ndarray]) -> None:
+def test_waveforms_of_equal_length_in_a_list_stay_a_list(waveforms):
     X = SpectrogramTransformer().transform([waveforms[0], waveforms[0]])
     assert isinstance(X, Spectrograms)
     assert X.lengths.tolist() == [26, 26]
 
 
-def test_a_two_dimensional_array_gives_a_dense_array() -> None:
+def test_a_two_dimensional_array_gives_a_dense_array():
     rows = np.random.default_rng(1).normal(scale=0.1, size=(3, 1600))
     transformer = SpectrogramTransformer()
     X = transformer.transform(rows)
@@ -141,7 +139,7 @@ def test_a_two_dimensional_array_gives_a_dense_array() -> None:
     assert np.abs(X[0] - X[1]).max() > 1
 
 
-def test_integer_samples_are_pcm_as_in_files() -> None:
+def test_integer_samples_are_pcm_as_in_files():
     rng = np.random.default_rng(2)
     pcm = rng.integers(-(2**15), 2**15, size=(2, 1600), dtype=np.int16)
     transformer = SpectrogramTransformer()
@@ -150,7 +148,7 @@ def test_integer_samples_are_pcm_as_in_files() -> None:
     np.testing.assert_array_equal(np.asarray(transformer.transform(list(pcm))), expected)
 
 
-def test_recordings_are_resampled_and_trimmed(tmp_path: Path) -> None:
+def test_recordings_are_resampled_and_trimmed(tmp_path):
     rng = np.random.default_rng(3)
     y = np.concatenate([np.zeros(24000), rng.normal(scale=0.1, size=24000), np.zeros(24000)])
     soundfile.write(tmp_path / "a.wav", y, 48000, subtype="FLOAT")
@@ -161,13 +159,13 @@ def test_recordings_are_resampled_and_trimmed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mel", "stft"])
-def test_silence_and_one_sample_and_two_minutes(kind: str) -> None:
+def test_silence_and_one_sample_and_two_minutes(kind):
     X = SpectrogramTransformer(kind=kind).transform([np.zeros(1), np.zeros(120 * 16000)])
     assert X.lengths.tolist() == [1, 12001]
     assert (X[1] == -100).all()
 
 
-def test_a_recording_does_not_depend_on_the_others(waveforms: list[np.ndarray]) -> None:
+def test_a_recording_does_not_depend_on_the_others(waveforms):
     transformer = SpectrogramTransformer()
     together = transformer.transform(waveforms[::-1])
     for y, S in zip(waveforms[::-1], together, strict=True):
@@ -187,7 +185,7 @@ def test_a_recording_does_not_depend_on_the_others(waveforms: list[np.ndarray]) 
         {"hop_length": 2**31 - 1},
     ],
 )
-def test_short_waveforms_that_share_a_call_are_what_each_is_alone(parameters: dict[str, Any]) -> None:
+def test_short_waveforms_that_share_a_call_are_what_each_is_alone(parameters):
     rng = np.random.default_rng(0)
     lengths = [1, 2, 160, 30000, 159, 161, 200_000, 320, 60_000, 70_000, *rng.integers(1, 20000, 30)]
     # Of unlike loudness, so that what belongs to a neighbour would show in the range.
@@ -206,13 +204,13 @@ class _OfUnknownShape:
         return np.ones(16000, dtype=np.float32)
 
 
-def test_samples_of_unknown_number_are_computed() -> None:
+def test_samples_of_unknown_number_are_computed():
     X = SpectrogramTransformer().transform([_OfUnknownShape(), np.ones(16000, np.float32)])
     np.testing.assert_array_equal(X[0], X[1])
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint32, np.int64])
-def test_integers_of_numpy_as_parameters_do_not_overflow(dtype: Any, waveforms: list[np.ndarray]) -> None:
+def test_integers_of_numpy_as_parameters_do_not_overflow(dtype, waveforms):
     parameters = {"n_fft": 512, "hop_length": 160}
     expected = SpectrogramTransformer(**parameters).transform(waveforms)
     same = SpectrogramTransformer(n_fft=512, hop_length=dtype(160)).transform(waveforms)
@@ -220,7 +218,7 @@ def test_integers_of_numpy_as_parameters_do_not_overflow(dtype: Any, waveforms: 
 
 
 @pytest.mark.parametrize("shape", [(1, 40 * 4000), (40 * 4000, 1)])
-def test_two_processes_take_rows_of_a_reshaped_memory_map(shape: tuple[int, int], tmp_path: Path) -> None:
+def test_two_processes_take_rows_of_a_reshaped_memory_map(shape, tmp_path):
     Y = np.random.default_rng(0).normal(size=(40, 4000)).astype(np.float32)
     Y.tofile(tmp_path / "samples")
     mapped = np.memmap(tmp_path / "samples", np.float32, "r", shape=shape).reshape(40, 4000)
@@ -236,26 +234,26 @@ def test_two_processes_take_rows_of_a_reshaped_memory_map(shape: tuple[int, int]
         (np.zeros(0), r"^item 2: the waveform is empty"),
     ],
 )
-def test_a_bad_waveform_among_short_ones_is_named(bad: np.ndarray, message: str) -> None:
+def test_a_bad_waveform_among_short_ones_is_named(bad, message):
     good = np.ones(1024)
     with pytest.raises(ValueError, match=message):
         SpectrogramTransformer().transform([good, good, bad, good])
 
 
-def test_the_input_stays_unchanged(waveforms: list[np.ndarray]) -> None:
+def test_the_input_stays_unchanged(waveforms):
     before = [y.copy() for y in waveforms]
     SpectrogramTransformer(trim_db=20).fit_transform(waveforms)
     for y, old in zip(waveforms, before, strict=True):
         np.testing.assert_array_equal(y, old)
 
 
-def test_a_pipeline_takes_paths(paths: list[str]) -> None:
+def test_a_pipeline_takes_paths(paths):
     means = make_pipeline(SpectrogramTransformer(), FunctionTransformer(lambda X: [S.mean() for S in X]))
     expected = [S.mean() for S in SpectrogramTransformer().transform(paths)]
     assert means.fit_transform(paths) == expected
 
 
-def test_parameters_survive_clone_and_pickle(waveforms: list[np.ndarray], tmp_path: Path) -> None:
+def test_parameters_survive_clone_and_pickle(waveforms, tmp_path):
     transformer = SpectrogramTransformer(
         "stft", window=("kaiser", 8.0), fmax=3000, ref="max", top_db=60, trim_db=30, memory=tmp_path / "m"
     )
@@ -264,7 +262,7 @@ def test_parameters_survive_clone_and_pickle(waveforms: list[np.ndarray], tmp_pa
     assert_equal(joblib.load(tmp_path / "t.joblib").transform(waveforms), transformer.transform(waveforms))
 
 
-def test_fit_reads_no_file_and_forgets_an_earlier_shape(paths: list[str]) -> None:
+def test_fit_reads_no_file_and_forgets_an_earlier_shape(paths):
     transformer = SpectrogramTransformer().fit(pd.DataFrame(np.zeros((2, 3)), columns=["a", "b", "c"]))
     assert transformer.feature_names_in_.tolist() == ["a", "b", "c"]
     transformer.fit(np.zeros((2, 3)))
@@ -277,9 +275,7 @@ def test_fit_reads_no_file_and_forgets_an_earlier_shape(paths: list[str]) -> Non
     assert transformer.transform(np.zeros((2, 4))).shape == (2, 64, 1)
 
 
-def test_a_progress_bar_is_shown_when_asked_for(
-    waveforms: list[np.ndarray], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_progress_bar_is_shown_when_asked_for(waveforms, capsys):
     SpectrogramTransformer().transform(waveforms)
     assert capsys.readouterr() == ("", "")
     SpectrogramTransformer(verbose=1).transform(waveforms)
@@ -288,9 +284,7 @@ def test_a_progress_bar_is_shown_when_asked_for(
     assert "4/4" in shown
 
 
-def test_two_processes_give_what_one_gives(
-    paths: list[str], waveforms: list[np.ndarray], one_thread: None, tmp_path: Path
-) -> None:
+def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_path):
     expected = SpectrogramTransformer().transform(paths)
     shared = SpectrogramTransformer(n_jobs=2, memory=tmp_path / "m")
     assert_equal(shared.transform(paths), expected)
@@ -353,7 +347,7 @@ def test_two_processes_give_what_one_gives(
         ([["a", 1.0], [2.0]], TypeError, "item 0: a waveform must hold real numbers"),
     ],
 )
-def test_what_is_no_collection_of_recordings_raises(X: Any, error: type, message: str, method: str) -> None:
+def test_what_is_no_collection_of_recordings_raises(X, error, message, method):
     with pytest.raises(error, match=message):
         getattr(SpectrogramTransformer(), method)(X)
 
@@ -368,9 +362,7 @@ def test_what_is_no_collection_of_recordings_raises(X: Any, error: type, message
     ],
 )
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_bad_file_is_named(
-    content: bytes | None, error: type, message: str, cached: bool, paths: list[str], tmp_path: Path
-) -> None:
+def test_a_bad_file_is_named(content, error, message, cached, paths, tmp_path):
     if content is None:
         os.remove(paths[2])
     else:
@@ -380,7 +372,7 @@ def test_a_bad_file_is_named(
         SpectrogramTransformer(memory=memory).transform(paths)
 
 
-def test_samples_whose_power_overflows_raise() -> None:
+def test_samples_whose_power_overflows_raise():
     with pytest.raises(
         ValueError, match=r"item 0: the samples are too large .*\(up to 1e\+30\): scale the waveform"
     ):
@@ -403,7 +395,7 @@ def test_samples_whose_power_overflows_raise() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "transform"])
-def test_wrong_parameters_raise(parameters: dict[str, Any], error: type, message: str, method: str) -> None:
+def test_wrong_parameters_raise(parameters, error, message, method):
     transformer = SpectrogramTransformer(**parameters)
     with pytest.raises(error, match=message):
         getattr(transformer, method)([np.zeros(100)])
@@ -413,9 +405,7 @@ def test_wrong_parameters_raise(parameters: dict[str, Any], error: type, message
 
 
 @pytest.mark.parametrize("of_files", [True, False])
-def test_a_second_run_computes_nothing(
-    of_files: bool, paths: list[str], waveforms: list[np.ndarray], computed: list[int], tmp_path: Path
-) -> None:
+def test_a_second_run_computes_nothing(of_files, paths, waveforms, computed, tmp_path):
     X = paths if of_files else waveforms
     expected = SpectrogramTransformer().transform(X)
     transformer = SpectrogramTransformer(memory=tmp_path / "a" / "cache")
@@ -430,14 +420,14 @@ def test_a_second_run_computes_nothing(
     assert len(computed) == 4
 
 
-def test_rows_of_an_array_are_cached(computed: list[int], tmp_path: Path) -> None:
+def test_rows_of_an_array_are_cached(computed, tmp_path):
     rows = np.random.default_rng(4).normal(size=(3, 800))
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     np.testing.assert_array_equal(transformer.transform(rows), transformer.transform(rows))
     assert len(computed) == 3
 
 
-def test_entries_are_plain_array_files(paths: list[str], tmp_path: Path) -> None:
+def test_entries_are_plain_array_files(paths, tmp_path):
     X = SpectrogramTransformer(memory=tmp_path / "m").transform(paths[:1])
     (name,) = entries(tmp_path / "m")
     stored = np.load(tmp_path / "m" / name, allow_pickle=False)
@@ -445,9 +435,7 @@ def test_entries_are_plain_array_files(paths: list[str], tmp_path: Path) -> None
     np.testing.assert_array_equal(stored, X[0])
 
 
-def test_a_moved_file_is_known_and_a_changed_one_is_not(
-    paths: list[str], waveforms: list[np.ndarray], computed: list[int], tmp_path: Path
-) -> None:
+def test_a_moved_file_is_known_and_a_changed_one_is_not(paths, waveforms, computed, tmp_path):
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     first = transformer.transform(paths[:1])
     moved = shutil.copy(paths[0], tmp_path / "moved.wav")
@@ -481,9 +469,7 @@ def test_a_moved_file_is_known_and_a_changed_one_is_not(
         {"trim_db": 30},
     ],
 )
-def test_other_parameters_compute_anew(
-    other: dict[str, Any], paths: list[str], computed: list[int], tmp_path: Path
-) -> None:
+def test_other_parameters_compute_anew(other, paths, computed, tmp_path):
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     transformer.transform(paths[:1])
     changed = clone(transformer).set_params(**other)
@@ -493,24 +479,20 @@ def test_other_parameters_compute_anew(
 
 
 @pytest.mark.parametrize("other", [{"win_length": 512}, {"fmax": 8000}, {"fmin": 0, "sr": np.int64(16000)}])
-def test_other_spellings_of_the_same_parameters_compute_nothing(
-    other: dict[str, Any], paths: list[str], computed: list[int], tmp_path: Path
-) -> None:
+def test_other_spellings_of_the_same_parameters_compute_nothing(other, paths, computed, tmp_path):
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     transformer.transform(paths)
     transformer.set_params(**other).transform(paths)
     assert len(computed) == 4
 
 
-def test_n_mels_does_not_matter_to_stft(paths: list[str], computed: list[int], tmp_path: Path) -> None:
+def test_n_mels_does_not_matter_to_stft(paths, computed, tmp_path):
     for n_mels in (20, 40):
         SpectrogramTransformer("stft", n_mels=n_mels, memory=tmp_path / "m").transform(paths)
     assert len(computed) == 4
 
 
-def test_an_interrupted_extraction_goes_on_where_it_stopped(
-    paths: list[str], waveforms: list[np.ndarray], computed: list[int], tmp_path: Path
-) -> None:
+def test_an_interrupted_extraction_goes_on_where_it_stopped(paths, waveforms, computed, tmp_path):
     content = Path(paths[2]).read_bytes()
     Path(paths[2]).write_text("no audio")
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
@@ -542,9 +524,7 @@ def _write_pickle(path: Path) -> None:
         _write_pickle,
     ],
 )
-def test_damaged_entries_are_computed_anew(
-    damage: Callable[[Path], Any], paths: list[str], computed: list[int], tmp_path: Path
-) -> None:
+def test_damaged_entries_are_computed_anew(damage, paths, computed, tmp_path):
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     expected = transformer.transform(paths[:1])
     (name,) = entries(tmp_path / "m")
@@ -556,15 +536,13 @@ def test_damaged_entries_are_computed_anew(
     assert entries(tmp_path / "m") == [name]
 
 
-def test_the_home_folder_is_understood(
-    waveforms: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_home_folder_is_understood(waveforms, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     SpectrogramTransformer(memory="~/cache").transform(waveforms)
     assert len(entries(tmp_path / "cache")) == 4
 
 
-def test_a_memory_that_is_a_file_raises(paths: list[str], computed: list[int]) -> None:
+def test_a_memory_that_is_a_file_raises(paths, computed):
     for memory in (paths[0], Path(paths[0]) / "below"):
         with pytest.raises(
             NotADirectoryError,
@@ -574,9 +552,7 @@ def test_a_memory_that_is_a_file_raises(paths: list[str], computed: list[int]) -
     assert not computed
 
 
-def test_a_memory_without_permission_raises(
-    paths: list[str], computed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_memory_without_permission_raises(paths, computed, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *args: False)
     with pytest.raises(
         PermissionError, match=r"^memory='.*' is not writable: give a folder that you may write to"
@@ -585,9 +561,7 @@ def test_a_memory_without_permission_raises(
     assert not computed
 
 
-def test_a_full_disk_raises_and_leaves_nothing_behind(
-    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_raises_and_leaves_nothing_behind(paths, tmp_path, monkeypatch):
     def full(*args: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -599,7 +573,7 @@ def test_a_full_disk_raises_and_leaves_nothing_behind(
     assert entries(tmp_path / "m") == []
 
 
-def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
 
@@ -609,7 +583,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     assert entries(tmp_path) == []
 
 
-def test_many_writers_and_readers_of_one_entry_never_see_a_part(tmp_path: Path) -> None:
+def test_many_writers_and_readers_of_one_entry_never_see_a_part(tmp_path):
     folder = open_cache(tmp_path / "m")
     candidates = [np.full((64, 5000), value, dtype=np.float32) for value in (1, 2)]
     write_entry(folder, "0", candidates[0])
@@ -624,7 +598,7 @@ def test_many_writers_and_readers_of_one_entry_never_see_a_part(tmp_path: Path) 
     assert entries(tmp_path / "m") == ["0.npy"]
 
 
-def test_keys_tell_samples_files_and_parameters_apart(tmp_path: Path) -> None:
+def test_keys_tell_samples_files_and_parameters_apart(tmp_path):
     y = np.array([0.0, 0.5], dtype=np.float32)
     path = tmp_path / "raw"
     path.write_bytes(y.tobytes())
@@ -651,7 +625,7 @@ def recordings(ravdess_root: Path) -> list[Path]:
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("kind", ["mel", "stft"])
-def test_real_recordings_equal_librosa(kind: str, recordings: list[Path]) -> None:
+def test_real_recordings_equal_librosa(kind, recordings):
     X = SpectrogramTransformer(kind, win_length=400, fmax=4000, n_mels=40).transform(recordings)
     assert X.shape[:2] == (10, 40 if kind == "mel" else 129)
     frames = {"n_fft": 512, "win_length": 400, "hop_length": 160, "pad_mode": "constant"}
@@ -667,9 +641,7 @@ def test_real_recordings_equal_librosa(kind: str, recordings: list[Path]) -> Non
 
 
 @pytest.mark.corpus
-def test_real_recordings_in_two_processes_and_from_the_cache(
-    recordings: list[Path], one_thread: None, computed: list[int], tmp_path: Path
-) -> None:
+def test_real_recordings_in_two_processes_and_from_the_cache(recordings, one_thread, computed, tmp_path):
     expected = SpectrogramTransformer().transform(recordings)
     assert len(computed) == 10
     cached = SpectrogramTransformer(n_jobs=2, memory=tmp_path / "m")
@@ -682,7 +654,7 @@ def test_real_recordings_in_two_processes_and_from_the_cache(
 # Last, since joblib ends its workers on an error.
 
 
-def test_an_error_in_another_process_names_the_item(paths: list[str]) -> None:
+def test_an_error_in_another_process_names_the_item(paths):
     Path(paths[2]).write_text("no audio")
     with pytest.raises(OSError, match=r"item 2 \(.*2\.wav\): holds text and no audio"):
         SpectrogramTransformer(n_jobs=2).transform(paths)

@@ -152,7 +152,7 @@ def _missing(path: str, file: Any, n_read: int) -> str | None:
     """Sentence about the missing part of an open SoundFile; None if nothing is missing."""
     held = _share_held(file, n_read)
     if held < _COMPLETE_SHARE:
-        return f"it holds {held:.0%} of the length that its header states"
+        return f"it holds {held:.0%} of what its header states"
     if file.format == "OGG":
         with open(path, "rb") as content:
             size = content.seek(0, os.SEEK_END)
