@@ -26,7 +26,7 @@ def check_settings(settings: Settings) -> Settings:
     check_number("n_fft", settings.n_fft, integer=True, low=1, high=_MAX_FFT)
     _check_win_length(settings)
     check_number("hop_length", settings.hop_length, integer=True, low=1, high=_MAX_HOP)
-    most = _MAX_FILTER_VALUES // (settings.n_fft // 2 + 1) if settings.kind == "mel" else None
+    most = _MAX_FILTER_VALUES // (int(settings.n_fft) // 2 + 1) if settings.kind == "mel" else None
     check_number("n_mels", settings.n_mels, integer=True, low=1, high=most)
     _check_range(settings)
     _check_window(settings)
