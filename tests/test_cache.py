@@ -89,9 +89,7 @@ DAMAGE: list[Callable[[Path], object]] = [
     lambda path: path.write_text("something else"),
     lambda path: np.save(path, np.zeros((64, 6), dtype=np.float32)),
     lambda path: np.save(path, np.array([{}], dtype=object), allow_pickle=True),
-    lambda path: path.write_bytes(
-        next(other for other in path.parent.iterdir() if other != path).read_bytes()
-    ),
+    lambda path: path.write_bytes(next(p for p in path.parent.iterdir() if p != path).read_bytes()),
 ]
 
 

@@ -329,7 +329,9 @@ PARAMETERS = [
     ({"backend": "numpy"}, ValueError, "backend must be one of"),
     ({"memory": 3}, TypeError, "memory must be None or the path of a folder, got int"),
     ({"memory": ""}, ValueError, "memory is an empty path"),
-    ({"max_nbytes": "1 GB"}, ValueError, "max_nbytes must be bytes"),
+    ({"max_nbytes": "1 GB"}, ValueError, "max_nbytes must be bytes, or a number with K, M, G or T"),
+    ({"max_nbytes": -1}, ValueError, r"max_nbytes must be an integer in \[0"),
+    ({"max_nbytes": 1.5}, TypeError, "max_nbytes must be an integer"),
     ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
     ({"n_jobs": "2"}, TypeError, "n_jobs must be an integer"),
 ]
@@ -412,7 +414,14 @@ def test_other_parameters_compute_anew(other, paths, computed, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"win_length": 512}, {"fmax": 8000}, {"fmin": 0, "sr": np.int64(16000)}, {"n_mels": 20}]
+    "other",
+    [
+        {"win_length": 512},
+        {"fmax": 8000},
+        {"fmin": 0, "sr": np.int64(16000)},
+        {"n_mels": 20},
+        {"max_nbytes": 0},
+    ],
 )
 def test_other_spellings_of_the_same_parameters_compute_nothing(other, paths, computed, tmp_path):
     transformer = SpectrogramTransformer("stft" if "n_mels" in other else "mel", memory=tmp_path / "m")

@@ -111,17 +111,15 @@ def _explained(head: bytes) -> Iterator[None]:
     # Besides its own errors, soundfile raises TypeError for files named .raw, and the others if a header
     # states an impossible length.
     except (SoundFileError, TypeError, ValueError, MemoryError, OverflowError) as error:
-        raise OSError(_explain(head, error)) from error
-
-
-def _explain(head: bytes, error: BaseException) -> str:
-    """Say why libsndfile cannot read a file that begins with these bytes."""
-    if _TEXT.issuperset(head):
-        return f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
-    reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    return (
-        f"libsndfile cannot read it ({reason}): it is damaged or of an unknown format. Fetch or convert it."
-    )
+        if _TEXT.issuperset(head):
+            raise OSError(
+                f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
+            ) from error
+        reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+        raise OSError(
+            f"libsndfile cannot read it ({reason}): it is damaged or has an unknown format. "
+            "Fetch or convert it."
+        ) from error
 
 
 def _read_head(path: str) -> bytes:

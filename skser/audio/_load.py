@@ -123,20 +123,15 @@ def check_waveform(y: ArrayLike) -> np.ndarray:
 
 
 def check_audio_parameters(
-    sr: int,
-    *,
-    orig_sr: int | None = None,
-    trim_db: float | None = None,
-    max_duration: float | None = None,
+    sr: int, *, orig_sr: int | None = None, trim_db: float | None = None, max_duration: float | None = None
 ) -> None:
     """Raise unless the parameters of :func:`load_audio` are valid."""
     check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
     if orig_sr is not None:
         check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE)
-    if trim_db is not None:
-        check_number("trim_db", trim_db, low=0.0, closed="neither")
-    if max_duration is not None:
-        check_number("max_duration", max_duration, low=0.0, closed="neither")
+    for name, value in (("trim_db", trim_db), ("max_duration", max_duration)):
+        if value is not None:
+            check_number(name, value, low=0.0, closed="neither")
 
 
 def load_waveform(
@@ -166,10 +161,8 @@ def _to_array(y: Any) -> np.ndarray:
 
 def _to_float32(array: np.ndarray) -> np.ndarray:
     """Real samples as float32, integer PCM scaled to [-1, 1)."""
-    if array.dtype == np.float32:
-        return array
     with np.errstate(over="ignore"):
-        samples = array.astype(np.float32)
+        samples = array.astype(np.float32, copy=False)
     if array.dtype.name in _PCM:
         offset, scale = _PCM[array.dtype.name]
         return (samples - np.float32(offset)) / np.float32(scale)

@@ -45,9 +45,9 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
         with suppress(PermissionError):  # raised below
             os.makedirs(folder, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
+        file = next(str(path) for path in (Path(folder), *Path(folder).parents) if os.path.exists(path))
         raise NotADirectoryError(
-            f"memory={folder!r} cannot be a folder, {_file_in_the_way(folder)!r} is a file: name another "
-            "folder, which is made if it is missing."
+            f"memory={folder!r} cannot be a folder, {file!r} is a file: name another folder."
         ) from error
     except OSError as error:
         raise _cannot_write(folder, error) from error
@@ -76,11 +76,9 @@ def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str
 
 def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | None:
     """Numbers that change when a file is replaced or written, even with the same bytes."""
-    if not is_path(audio):
-        return None
     try:
-        status = os.stat(os.path.expanduser(audio))
-    except (OSError, ValueError):  # opening the file raises the clear error
+        status = os.stat(os.path.expanduser(audio))  # type: ignore[arg-type]
+    except (OSError, TypeError, ValueError):  # not a file, or one that raises a clear error when it is opened
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -139,9 +137,7 @@ def remove_unfinished(folder: str | None, writer: str) -> None:
 
 def _checksum(key: str, content: bytes | memoryview) -> bytes:
     """Hash of the name and the content of an entry."""
-    checksum = _HASH(key.encode())
-    checksum.update(content)
-    return checksum.digest()
+    return _HASH(b"".join((key.encode(), content))).digest()
 
 
 def _digest(audio: Any) -> bytes:
@@ -150,13 +146,6 @@ def _digest(audio: Any) -> bytes:
         return _HASH(np.ascontiguousarray(check_waveform(audio)).data).digest()
     with open_binary(audio) as file:
         return hashlib.file_digest(file, _HASH).digest()
-
-
-def _file_in_the_way(folder: str) -> str:
-    """Path of the file that is in the place of a folder or of one above it."""
-    while not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def _cannot_write(folder: str, error: OSError) -> CacheFolderError:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from ..exceptions import RecordingFailure, RecordingsError
 from ..sequences import Buffer, Spectrograms
@@ -33,7 +34,8 @@ def extract_all(
     buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            lengths, failures = _collect(_with_progress(results, n) if verbose else results, buffer, dense)
+            shown = tqdm(results, "spectrograms", n, unit="recording", disable=not verbose)
+            lengths, failures = _collect(shown, buffer, dense)
             if failures:
                 raise RecordingsError(failures, n, extraction.folder)
             flat = buffer.finish()
@@ -41,10 +43,9 @@ def extract_all(
         # An error or Ctrl-C makes joblib kill its workers.
         remove_unfinished(extraction.folder, extraction.writer)
         raise
-    n_bins = extraction.settings.n_bins
     if dense:
-        return flat.reshape(n, n_bins, -1)
-    return Spectrograms.from_frames(flat.reshape(-1, n_bins), lengths)
+        return flat.reshape(n, extraction.settings.n_bins, -1)
+    return Spectrograms.from_frames(flat.reshape(-1, extraction.settings.n_bins), lengths)
 
 
 def _collect(
@@ -60,11 +61,3 @@ def _collect(
             buffer.append(result if dense else result.T)
             lengths.append(result.shape[1])
     return lengths, failures
-
-
-def _with_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
-    """Results with a progress bar."""
-    from tqdm import tqdm
-
-    bar: Iterable[Any] = tqdm(results, total=n, desc="spectrograms", unit="recording")
-    return bar

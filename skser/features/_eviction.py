@@ -119,10 +119,7 @@ def _oldest(age_limit: timedelta | None) -> float:
     if age_limit is None:
         return -float("inf")
     if not isinstance(age_limit, timedelta):
-        raise TypeError(
-            f"age_limit must be a datetime.timedelta or None, got {age_limit!r} of type "
-            f"{type(age_limit).__name__}."
-        )
+        raise TypeError(f"age_limit must be a datetime.timedelta or None, got {age_limit!r}.")
     if age_limit < timedelta(0):
         raise ValueError(f"age_limit must be 0 or more, got {age_limit!r}.")
     return time.time() - age_limit.total_seconds()

@@ -14,10 +14,7 @@ _CALLS_PER_JOB = 64  # for back ends that return the results of many calls toget
 
 @contextmanager
 def parallel_map(
-    function: Callable[..., Any],
-    calls: Iterable[tuple[Any, ...]],
-    n_jobs: int | None,
-    prefer: str | None = None,
+    function: Callable[..., Any], calls: Iterable[Any], n_jobs: int | None, prefer: str | None = None
 ) -> Iterator[Iterator[Any]]:
     """Call a function with each tuple of arguments, in as many processes as are wanted."""
     results = _results(function, iter(calls), n_jobs, prefer)
@@ -30,7 +27,7 @@ def parallel_map(
 
 
 def _results(
-    function: Callable[..., Any], calls: Iterator[tuple[Any, ...]], n_jobs: int | None, prefer: str | None
+    function: Callable[..., Any], calls: Iterator[Any], n_jobs: int | None, prefer: str | None
 ) -> Generator[Any, None, None]:
     """Results one by one."""
     if n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
@@ -44,7 +41,7 @@ def _results(
 
 
 def _in_parts(
-    parallel: Parallel, function: Callable[..., Any], calls: Iterator[tuple[Any, ...]]
+    parallel: Parallel, function: Callable[..., Any], calls: Iterator[Any]
 ) -> Generator[Any, None, None]:
     """Results from a back end that returns a list: a limited number of calls at a time."""
     size = _CALLS_PER_JOB * effective_n_jobs(parallel.n_jobs)

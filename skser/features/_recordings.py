@@ -31,7 +31,9 @@ def _to_list(X: Any) -> list[Any] | None:
     if is_path(X) or isinstance(X, bytes):
         raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
     if isinstance(X, (list, tuple)):
-        return None if _is_rectangle(X) else list(X)
+        rows = [len(row) for row in X if isinstance(row, (list, tuple))]
+        is_rectangle = 0 < len(rows) == len(X) and len(set(rows)) == 1
+        return None if is_rectangle else list(X)
     if hasattr(X, "__array__") or hasattr(X, "ndim"):
         return list(np.asarray(X)) if np.ndim(X) == 1 else None
     if isinstance(X, Sequence):
@@ -40,11 +42,6 @@ def _to_list(X: Any) -> list[Any] | None:
         "X must be a sequence of paths or waveforms, or a two-dimensional array of waveforms, "
         f"got {type(X).__name__}."
     )
-
-
-def _is_rectangle(X: Sequence[Any]) -> bool:
-    """Whether a nested list has rows of one length."""
-    return len(X) > 0 and all(isinstance(row, (list, tuple)) and len(row) == len(X[0]) for row in X)
 
 
 def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:

@@ -48,7 +48,10 @@ def power_in_blocks(
     left = (n_fft - len(window)) // 2
     window = functional.pad(window, (left, n_fft - len(window) - left))
     power = frames.new_empty(len(frames), settings.n_bins)
-    blocks = _blocks(len(frames), max(_FEWEST_FRAMES, _BLOCK_SAMPLES // n_fft))
+    # The last block also takes the remainder, since short blocks are slow.
+    size = max(_FEWEST_FRAMES, _BLOCK_SAMPLES // n_fft)
+    starts = range(0, max(1, len(frames) // size) * size, size)
+    blocks = list(zip(starts, [*starts[1:], len(frames)], strict=True))
     buffer = frames.new_empty(max(stop - start for start, stop in blocks), n_fft)
     for start, stop in blocks:
         windowed = torch.mul(frames[start:stop], window, out=buffer[: stop - start])
@@ -68,9 +71,3 @@ def _sum_squares(
     flat = squares.flatten(1)
     for half in filterbank:
         torch.mm(flat[:, half.parts], half.weights, out=out[:, half.bands])
-
-
-def _blocks(n: int, size: int) -> list[tuple[int, int]]:
-    """Cut n frames into blocks; the last one also takes the remainder, since short blocks are slow."""
-    starts = range(0, max(1, n // size) * size, size)
-    return list(zip(starts, [*starts[1:], n], strict=True))

@@ -33,8 +33,11 @@ def check_settings(settings: Settings) -> Settings:
     plain = settings.plain()
     if plain.kind == "mel":
         _check_filters(plain)
-    else:
-        _check_bins(plain)
+    elif plain.n_bins < 1:
+        raise ValueError(
+            f"there is no Fourier bin between fmin = {plain.fmin:g} and fmax = {plain.fmax:g} Hz: bins are "
+            f"{plain.sr / plain.n_fft:g} Hz apart. Raise n_fft={plain.n_fft} or widen the range."
+        )
     return plain
 
 
@@ -122,13 +125,4 @@ def _check_filters(plain: Settings) -> None:
         raise ValueError(
             f"backend='torchaudio' computes Mel filters for even n_fft and sr only, got n_fft={plain.n_fft} "
             f"and sr={plain.sr}: use backend='torch'."
-        )
-
-
-def _check_bins(plain: Settings) -> None:
-    """Raise if there is no Fourier bin from fmin to fmax."""
-    if plain.n_bins < 1:
-        raise ValueError(
-            f"there is no Fourier bin between fmin = {plain.fmin:g} and fmax = {plain.fmax:g} Hz: bins are "
-            f"{plain.sr / plain.n_fft:g} Hz apart. Raise n_fft={plain.n_fft} or widen the range."
         )

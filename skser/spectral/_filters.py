@@ -52,15 +52,9 @@ def mel_filters_tensor(settings: Settings, dtype: torch.dtype, device: torch.dev
     """Mel filterbank (n_mels, n_fft // 2 + 1) on a device, computed by the library of the settings."""
     if settings.backend == "torch":
         return torch.tensor(mel_filters(settings), dtype=dtype, device=device)
-    filters: torch.Tensor = import_torchaudio().functional.melscale_fbanks(
-        settings.n_fft // 2 + 1,
-        settings.fmin,
-        settings.top,
-        settings.n_mels,
-        settings.sr,
-        norm="slaney",
-        mel_scale="slaney",
-    )
+    scale = {"norm": "slaney", "mel_scale": "slaney"}
+    make, n_freqs = import_torchaudio().functional.melscale_fbanks, settings.n_fft // 2 + 1
+    filters: torch.Tensor = make(n_freqs, settings.fmin, settings.top, settings.n_mels, settings.sr, **scale)
     return filters.T.to(dtype=dtype, device=device).contiguous()
 
 
