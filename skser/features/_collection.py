@@ -34,7 +34,7 @@ def extract_all(
     buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            shown = tqdm(results, "spectrograms", n, unit="recording", disable=not verbose)
+            shown = tqdm(results, "spectrograms", n, unit="recording") if verbose else results
             lengths, failures = _collect(shown, buffer, dense)
             if failures:
                 raise RecordingsError(failures, n, extraction.folder)
