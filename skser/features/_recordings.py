@@ -35,7 +35,8 @@ def _to_list(X: Any) -> list[Any] | None:
         is_rectangle = 0 < len(rows) == len(X) and len(set(rows)) == 1
         return None if is_rectangle else list(X)
     if hasattr(X, "__array__") or hasattr(X, "ndim"):
-        return list(np.asarray(X)) if np.ndim(X) == 1 else None
+        ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+        return list(np.asarray(X)) if ndim == 1 else None
     if isinstance(X, Sequence):
         return list(X)
     raise TypeError(
