@@ -1,4 +1,4 @@
-"""Audio files as samples: opened, decoded within a limit, and looked at for their being whole."""
+"""Audio files as samples: opened, decoded up to a longest duration, and checked for missing parts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Above any rate in use. A damaged header states such a rate, and resampling from it leaves nothing.
+# Above any rate in use. A damaged header may state a higher one, and resampling from it would leave nothing.
 HIGHEST_RATE = 2**20  # Hz
-_UNKNOWN_FRAMES = 2**62  # libsndfile gives 2**63 - 1 frames where a header leaves the length open
-_BLOCK_FRAMES = 2**20  # read at once where the length is not known
+_UNKNOWN_FRAMES = 2**62  # libsndfile returns 2**63 - 1 frames for a header that leaves the length open
+_BLOCK_FRAMES = 2**20  # read together if the length is not known
 
 _TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
 
-WHOLE_SHARE = 0.99  # headers may count padding
-# How libsndfile's log tells that a header of WAV, AIFF, CAF, AU or W64 states more than is there; a size near
-# these ends of the range is how programs that write to a pipe leave the length open.
+_COMPLETE_SHARE = 0.99  # headers may count padding
+# libsndfile's log has such a line if a header of WAV, AIFF, CAF, AU or W64 states more bytes than there are.
+# Programs that write to a pipe leave the length open by a size near the ends of the range.
 _STATED = re.compile(r"(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)")
 _OPEN_SIZE = 0x7FFF0000
-_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page: header, table of segments, segments
+_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page: header, segment table, segments
 
 
 class Decoded(NamedTuple):
-    """Samples (n_times, n_channels) of a file, its sampling rate, and a sentence on what it lacks."""
+    """Samples (n_times, n_channels) of a file, its sampling rate, and a sentence about a missing part."""
 
     samples: np.ndarray
     sr: int
@@ -35,17 +35,17 @@ class Decoded(NamedTuple):
 
 
 def read_mono(path: str, max_duration: float | None) -> tuple[np.ndarray, int]:
-    """Mean over the channels (n_times,) of a file and its sampling rate; raise where it is not whole."""
+    """Mean over the channels (n_times,) of a file and its sampling rate; raise if a part is missing."""
     decoded = decode(path, max_duration)
     if decoded.missing:
         raise OSError(
-            f"is cut off, {decoded.missing}: fetch or copy it again, or convert what there is to WAV."
+            f"is cut off, {decoded.missing}: fetch or copy it again, or convert the existing part to WAV."
         )
     return mix(decoded.samples), decoded.sr
 
 
 def decode(path: str, max_duration: float | None) -> Decoded:
-    """Decode a file that is no longer than `max_duration` seconds, by its header and in fact."""
+    """Decode a file; raise if its header states, or it lasts, more than `max_duration` seconds."""
     import soundfile
 
     path = os.path.expanduser(path)
@@ -53,27 +53,22 @@ def decode(path: str, max_duration: float | None) -> Decoded:
     with _explained(head):
         file = soundfile.SoundFile(path)
     with file:
-        check_rate(file.samplerate)
+        if not 0 < file.samplerate <= HIGHEST_RATE:
+            raise OSError(
+                f"its header states a sampling rate of {file.samplerate} Hz, not one from 1 to "
+                f"{HIGHEST_RATE}: it is damaged. Fetch or convert it."
+            )
         known = file.frames < _UNKNOWN_FRAMES
         if known:
-            check_duration(file.frames / file.samplerate, max_duration)
+            _check_duration(file.frames / file.samplerate, max_duration)
         with _explained(head):
             samples = file.read(dtype="float32", always_2d=True) if known else _in_blocks(file, max_duration)
-        check_duration(len(samples) / file.samplerate, max_duration)
+        _check_duration(len(samples) / file.samplerate, max_duration)
         return Decoded(samples, file.samplerate, _missing(path, file, len(samples)))
 
 
-def check_rate(sr: int) -> None:
-    """Raise where the header of a file states a sampling rate that no recording has."""
-    if not 0 < sr <= HIGHEST_RATE:
-        raise OSError(
-            f"its header states a sampling rate of {sr} Hz, not one from 1 to {HIGHEST_RATE}: it is damaged. "
-            "Fetch or convert it."
-        )
-
-
-def check_duration(duration: float, max_duration: float | None) -> None:
-    """Raise where a file lasts longer than it may."""
+def _check_duration(duration: float, max_duration: float | None) -> None:
+    """Raise if a file lasts longer than is allowed."""
     if max_duration is not None and duration > max_duration:
         raise ValueError(
             f"lasts {duration:.4g} s, longer than max_duration={max_duration:g} s: cut it into utterances, "
@@ -83,72 +78,63 @@ def check_duration(duration: float, max_duration: float | None) -> None:
 
 def mix(samples: np.ndarray) -> np.ndarray:
     """Mean (n_times,) over the channels of samples (n_times, n_channels)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named later
+    with np.errstate(over="ignore", invalid="ignore"):  # check_waveform raises for infinite samples
         return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
 
 
 def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a regular file for reading; errors say what to do and leave out the path."""
+    """Open a regular file for reading; error messages do not contain the path."""
     path = os.path.expanduser(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError("is a folder: give the path of an audio file in it.")
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait, a device might never end
-        _refuse(path)
+        raise OSError("is a pipe or device and not a file: write the recording to a file first.")
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no such file: check the path, relative ones start at {os.getcwd()!r}."
+            f"no such file: check the path, relative paths start at {os.getcwd()!r}."
         ) from error
     except OSError as error:
         raise type(error)(f"cannot be opened ({error.strerror}): check its permissions.") from error
-    except ValueError as error:  # null characters, and what the file system cannot encode
-        raise ValueError(f"is no path ({error}): check the text.") from error
-
-
-def _refuse(path: str) -> None:
-    """Raise for what is no regular file."""
-    if os.path.isdir(path):
-        raise IsADirectoryError("is a folder: give the path of an audio file in it.")
-    raise OSError("is a pipe or device and no file: write the recording to a file first.")
+    except ValueError as error:  # null characters, or characters that the file system cannot encode
+        raise ValueError(f"is not a valid path ({error}): check the text.") from error
 
 
 @contextmanager
 def _explained(head: bytes) -> Iterator[None]:
-    """Say what to do about what opening and reading raise, for a file that begins with these bytes."""
+    """Turn errors of libsndfile into clear ones, for a file that begins with these bytes."""
     from soundfile import SoundFileError
 
     try:
         yield
-    # Beside its own errors soundfile raises TypeError for files named .raw, the others where a header
-    # states an absurd length.
+    # Besides its own errors, soundfile raises TypeError for files named .raw, and the others if a header
+    # states an impossible length.
     except (SoundFileError, TypeError, ValueError, MemoryError, OverflowError) as error:
-        raise OSError(_explain(head, error)) from error
-
-
-def _explain(head: bytes, error: BaseException) -> str:
-    """Why libsndfile cannot read a file that begins with these bytes."""
-    if _TEXT.issuperset(head):
-        return f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
-    reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    return (
-        f"libsndfile cannot read it ({reason}): it is damaged or of an unknown format. Fetch or convert it."
-    )
+        if _TEXT.issuperset(head):
+            raise OSError(
+                f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
+            ) from error
+        reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+        raise OSError(
+            f"libsndfile cannot read it ({reason}): it is damaged or has an unknown format. "
+            "Fetch or convert it."
+        ) from error
 
 
 def _read_head(path: str) -> bytes:
-    """First bytes of a file; raise if there are none, or if they say that there is no audio."""
+    """First bytes of a file; raise if it is empty or a git-lfs pointer."""
     with open_binary(path) as file:
         head = file.read(256)
     if not head:
         raise OSError("the file is empty (0 bytes): fetch or copy it again.")
     if head.startswith(b"version https://git-lfs"):
-        raise OSError(
-            "is a git-lfs pointer and not the audio itself: run 'git lfs pull' where it comes from."
-        )
+        raise OSError("is a git-lfs pointer and not the audio itself: run 'git lfs pull' in its repository.")
     return head
 
 
 def _in_blocks(file: Any, max_duration: float | None) -> np.ndarray:
-    """Samples (n_times, n_channels) of an open file of unknown length, up to one block beyond the limit."""
+    """Samples (n_times, n_channels) of an open file of unknown length, up to one block over the limit."""
     most = np.inf if max_duration is None else max_duration * file.samplerate
     blocks, n_read = [np.empty((0, file.channels), np.float32)], 0
     while n_read <= most:
@@ -161,30 +147,30 @@ def _in_blocks(file: Any, max_duration: float | None) -> np.ndarray:
 
 
 def _missing(path: str, file: Any, n_read: int) -> str | None:
-    """Sentence on what an open SoundFile lacks of what it says that it holds; None where that is nothing."""
+    """Sentence about the missing part of an open SoundFile; None if nothing is missing."""
     held = _share_held(file, n_read)
-    if held < WHOLE_SHARE:
+    if held < _COMPLETE_SHARE:
         return f"it holds {held:.0%} of what its header states"
     if file.format == "OGG":
         with open(path, "rb") as content:
             size = content.seek(0, os.SEEK_END)
             content.seek(max(0, size - _OGG_PAGE))
-            if not ogg_ends(content.read()):
+            if not _ogg_ends(content.read()):
                 return "it lacks the page that ends an Ogg stream"
     return None
 
 
 def _share_held(file: Any, n_read: int) -> float:
-    """Share that is there of what the header of an open SoundFile states."""
+    """Share of the length stated by its header that an open SoundFile really holds."""
     stated = _STATED.search(file.extra_info)
     if stated and 0 < int(stated[1]) < _OPEN_SIZE:
         return int(stated[2]) / int(stated[1])
     return n_read / file.frames if 0 < file.frames < _UNKNOWN_FRAMES else 1.0
 
 
-def ogg_ends(tail: bytes) -> bool:
-    """Whether the last page among the last bytes of an Ogg file is whole and ends its stream."""
-    # Where there is no page something else follows the stream, so that nothing can be said against it.
+def _ogg_ends(tail: bytes) -> bool:
+    """Whether the last page in the last bytes of an Ogg file is complete and ends its stream."""
+    # Without a page in them, something else follows the stream, which says nothing about its end.
     start = tail.rfind(b"OggS")
     if start < 0:
         return True

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 from .._utils import all_finite, check_number, is_path, prefix_errors
 from ._decoding import HIGHEST_RATE, read_mono
 
-# Offset and scale of integer samples, as libsndfile has them.
+# Offset and scale of integer samples, as in libsndfile.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
 
-_WIDEST_DB = 1e4  # beyond all that float32 can span
+_WIDEST_DB = 1e4  # beyond the range of float32
 _TRIM_HOP = 512  # samples
 _TRIM_AMIN = 1e-10  # lowest mean square
 
@@ -37,32 +37,33 @@ def load_audio(
     audio : str, path-like or array-like of shape (n_times,)
         A file that libsndfile can read (WAV, FLAC, OGG, MP3, ...), or the samples themselves. A leading
         ``~`` is the home folder of the user. int16, int32 and uint8 arrays are PCM and scaled to [-1, 1);
-        other real numbers are taken as they are.
+        other real numbers are kept unchanged.
     sr : int, default=16000
         Sampling rate of the result in Hz, 1 to 1,048,576.
     orig_sr : int or None, default=None
-        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. A file tells its own.
+        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. A file states its own rate.
     trim_db : float or None, default=None
-        Cut both ends where they lie this many dB or more below the loudest part, above 0. None cuts
-        nothing. A recording that is silent throughout stays whole.
+        Cut both ends where they are this many dB or more below the loudest part, above 0. None cuts
+        nothing. A recording that is completely silent is not cut.
     max_duration : float or None, default=600.0
-        Longest file that is loaded, in seconds, above 0: longer ones are refused, by their header before
-        they are decoded and by what is decoded. None loads files of any length. Arrays have no limit.
+        Longest file that is loaded, in seconds, above 0. Longer files raise an error: before decoding if
+        their header states the length, otherwise while decoding. None loads files of any length. Arrays
+        have no limit.
 
     Returns
     -------
     ndarray of shape (n_times,)
-        Finite float32 samples, one at least.
+        Finite float32 samples, at least one.
 
     Raises
     ------
     OSError
-        If the file is missing, unreadable, damaged, cut off, or no audio.
+        If the file is missing, unreadable, damaged, cut off, or not audio.
     TypeError
-        If `audio` is neither a path nor numbers, or a parameter is of a wrong type.
+        If `audio` is neither a path nor numbers, or a parameter has a wrong type.
     ValueError
         If the waveform is empty, complex, not one-dimensional or not finite, the file is too long, or a
-        parameter is out of its range.
+        parameter is outside its range.
 
     See Also
     --------
@@ -70,13 +71,13 @@ def load_audio(
 
     Notes
     -----
-    A file is cut off where 1 % or more is missing of what its header states, or where an Ogg stream has no
-    end. An MP3 without a count of its frames does not tell.
+    A file counts as cut off if 1 % or more of the length stated by its header is missing, or if an Ogg stream
+    has no end. In an MP3 without a count of its frames, a missing part cannot be noticed.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skser.audio import load_audio
+    >>> from skser import load_audio
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(48000) / 48000)
     >>> y = load_audio(tone, orig_sr=48000)
     >>> y.shape, y.dtype
@@ -89,7 +90,8 @@ def load_audio(
         return load_waveform(audio, sr, orig_sr, trim_db, max_duration)
     if orig_sr is not None:
         raise ValueError(
-            f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, which tells its own: leave it out."
+            f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, which states its own rate: leave "
+            "orig_sr out."
         )
     with prefix_errors(repr(os.fspath(audio))):
         return load_waveform(audio, sr, None, trim_db, max_duration)
@@ -110,31 +112,32 @@ def check_waveform(y: ArrayLike) -> np.ndarray:
     if not array.size:
         raise ValueError("the waveform is empty: it needs at least one sample.")
     samples = _to_float32(array)
-    _check_finite(array, samples)
+    if not all_finite(samples):
+        finite = np.isfinite(samples)
+        first = int(np.argmin(finite))
+        raise ValueError(
+            f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "
+            f"float32, the first is {array[first]} at sample {first}): repair it or leave it out."
+        )
     return samples
 
 
 def check_audio_parameters(
-    sr: int,
-    *,
-    orig_sr: int | None = None,
-    trim_db: float | None = None,
-    max_duration: float | None = None,
+    sr: int, *, orig_sr: int | None = None, trim_db: float | None = None, max_duration: float | None = None
 ) -> None:
     """Raise unless the parameters of :func:`load_audio` are valid."""
     check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
     if orig_sr is not None:
         check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE)
-    if trim_db is not None:
-        check_number("trim_db", trim_db, low=0.0, closed="neither")
-    if max_duration is not None:
-        check_number("max_duration", max_duration, low=0.0, closed="neither")
+    for name, value in (("trim_db", trim_db), ("max_duration", max_duration)):
+        if value is not None:
+            check_number(name, value, low=0.0, closed="neither")
 
 
 def load_waveform(
     audio: Any, sr: int, orig_sr: int | None, trim_db: float | None, max_duration: float | None
 ) -> np.ndarray:
-    """Waveform of a path or of samples; parameters are valid and errors do not name the item."""
+    """Waveform of a path or of samples, by valid parameters; error messages do not name the item."""
     if is_path(audio):
         samples, rate = read_mono(os.fspath(audio), max_duration)
         y = check_waveform(samples)
@@ -144,7 +147,7 @@ def load_waveform(
 
 
 def _to_array(y: Any) -> np.ndarray:
-    """Convert samples to an array of any dtype; raise where they are none."""
+    """Convert samples to an array of any dtype, or raise if that is not possible."""
     try:
         array = np.asarray(y)
     except ValueError as error:
@@ -158,29 +161,16 @@ def _to_array(y: Any) -> np.ndarray:
 
 def _to_float32(array: np.ndarray) -> np.ndarray:
     """Real samples as float32, integer PCM scaled to [-1, 1)."""
-    if array.dtype == np.float32:
-        return array
     with np.errstate(over="ignore"):
-        samples = array.astype(np.float32)
+        samples = array.astype(np.float32, copy=False)
     if array.dtype.name in _PCM:
         offset, scale = _PCM[array.dtype.name]
         return (samples - np.float32(offset)) / np.float32(scale)
     return samples
 
 
-def _check_finite(array: np.ndarray, samples: np.ndarray) -> None:
-    """Raise unless all samples are finite in float32."""
-    if not all_finite(samples):
-        finite = np.isfinite(samples)
-        first = int(np.argmin(finite))
-        raise ValueError(
-            f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "
-            f"float32, the first is {array[first]} at sample {first}): repair it or leave it out."
-        )
-
-
-# Not by librosa's functions: their modules compile code when they are imported, and where workers do so at
-# the same time, numba's cache stays broken (numba issue 10128) and Python crashes in what uses it.
+# librosa is not used here: its modules compile code when they are imported. If several workers do so at the
+# same time, numba's cache is broken afterwards (numba issue 10128) and Python crashes when it is used.
 
 
 def _resample(y: np.ndarray, orig_sr: int, sr: int) -> np.ndarray:
@@ -198,12 +188,12 @@ def _trim(y: np.ndarray, trim_db: float | None) -> np.ndarray:
     """Waveform without the silence at its ends, equal to librosa's `effects.trim`."""
     if trim_db is None:
         return y
-    # A frame is four hops long, and half of it lies before the first sample and after the last.
+    # A frame is four hops long; half of the first and of the last frame is outside of the waveform.
     hops = np.pad(y, 2 * _TRIM_HOP)[: (len(y) // _TRIM_HOP + 4) * _TRIM_HOP].reshape(-1, _TRIM_HOP)
     sums = np.square(hops, dtype=np.float64).sum(axis=1)
     power = np.lib.stride_tricks.sliding_window_view(sums, 4).mean(axis=1) / _TRIM_HOP
     level = 10 * np.log10(np.maximum(power, _TRIM_AMIN))
-    # The threshold is relative to the loudest frame, which therefore stays, but for rounding.
+    # The threshold is relative to the loudest frame, which therefore stays, apart from rounding.
     loud = np.flatnonzero(level - level.max() > -min(trim_db, _WIDEST_DB))
     trimmed = y[loud[0] * _TRIM_HOP : (loud[-1] + 1) * _TRIM_HOP]
     return trimmed if len(trimmed) else y

@@ -1,4 +1,5 @@
-"""Recordings to spectrograms: the transformer, its workers and its cache."""
+"""From recordings to spectrograms: the transformer, its worker processes and its cache."""
 
 from ._eviction import clear_cache, reduce_cache
+from ._parameters import check_transformer_parameters
 from ._spectrogram_transformer import SpectrogramTransformer

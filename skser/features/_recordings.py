@@ -1,4 +1,4 @@
-"""What the transformer takes for recordings: sequences of paths or of waveforms."""
+"""The input of the transformer in one form: a list of paths or waveforms, or an array of waveforms."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from .._utils import is_path
 
 
-def as_list(X: Any) -> list[Any] | None:
+def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any] | np.ndarray:
+    """Convert X to a list of recordings of one kind or to an array (n, n_times); compare it with `fit`."""
+    recordings = _to_list(X)
+    if recordings is None:
+        return _to_array(X, estimator, reset)
+    _check_kinds(recordings)
+    if reset:
+        for name in ("n_features_in_", "feature_names_in_"):  # from an earlier fit on an array
+            vars(estimator).pop(name, None)
+    return recordings
+
+
+def _to_list(X: Any) -> list[Any] | None:
     """List the recordings of a sequence; None where X should be a two-dimensional array."""
     if is_path(X) or isinstance(X, bytes):
         raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
     if isinstance(X, (list, tuple)):
-        return None if _is_rectangle(X) else list(X)
+        rows = [len(row) for row in X if isinstance(row, (list, tuple))]
+        is_rectangle = 0 < len(rows) == len(X) and len(set(rows)) == 1
+        return None if is_rectangle else list(X)
     if hasattr(X, "__array__") or hasattr(X, "ndim"):
         ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         return list(np.asarray(X)) if ndim == 1 else None
@@ -28,36 +45,45 @@ def as_list(X: Any) -> list[Any] | None:
     )
 
 
-def _is_rectangle(X: Sequence[Any]) -> bool:
-    """Whether a nested list has rows of one length."""
-    return len(X) > 0 and all(isinstance(row, (list, tuple)) and len(row) == len(X[0]) for row in X)
+def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
+    """Convert waveforms of equal length to an array (n, n_times), whether its samples are finite or not."""
+    try:
+        # Without an earlier fit there is nothing to compare X with.
+        if reset or hasattr(estimator, "n_features_in_"):
+            array: np.ndarray = validate_data(estimator, X, ensure_all_finite=False, reset=reset)
+        else:
+            array = check_array(X, ensure_all_finite=False, estimator=estimator)
+    except (TypeError, ValueError) as error:
+        if not any(is_path(cell) for cell in np.asarray(X, dtype=object).flat):
+            raise
+        raise ValueError(
+            "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
+            "and not frame[['path']]."
+        ) from error
+    return array
 
 
-def holds_paths(X: Any) -> bool:
-    """Whether any cell of an array or data frame is a path."""
-    return any(is_path(cell) for cell in np.asarray(X, dtype=object).flat)
-
-
-def check_kinds(recordings: list[Any]) -> None:
-    """Raise unless there are recordings, all of them paths or all of them waveforms."""
+def _check_kinds(recordings: list[Any]) -> None:
+    """Raise unless there are recordings, either only paths or only waveforms."""
     if not recordings:
         raise ValueError("X is empty: give at least one recording.")
-    kinds = [_kind(audio) for audio in recordings]
-    for index, kind in enumerate(kinds):
-        if kind != kinds[0]:
+    first = _kind(recordings[0])
+    for index, audio in enumerate(recordings):
+        if _kind(audio) != first:
             raise TypeError(
-                f"item {index} of X is {kind}, but item 0 is {kinds[0]}: give paths alone or waveforms alone."
+                f"item {index} of X is {_kind(audio)}, but item 0 is {first}: give either only paths or only "
+                "waveforms."
             )
-    if kinds[0] == "a number":
+    if first == "a number":
         raise ValueError(
             "X is one-dimensional, a single waveform. Reshape your data: wrap it in a list, [X]."
         )
-    if kinds[0] not in ("a path", "a waveform"):
-        raise TypeError(f"item 0 of X is {kinds[0]}: give paths or waveforms of shape (n_times,).")
+    if first not in ("a path", "a waveform"):
+        raise TypeError(f"item 0 of X is {first}: give paths or waveforms of shape (n_times,).")
 
 
 def _kind(audio: Any) -> str:
-    """Say what an item of X is."""
+    """Name the kind of an item of X."""
     if is_path(audio):
         return "a path"
     if isinstance(audio, (Number, np.generic)):

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import validate_data
+from sklearn.utils import Tags
 
-from .._utils import check_number, is_path, prefix_errors, resolve_device, to_bytes
-from ..audio import check_audio_parameters, check_waveform
-from ..exceptions import RecordingsError
+from .._utils import is_path, prefix_errors, to_bytes
+from ..audio import check_waveform
 from ..sequences import Spectrograms
-from ..spectral import check_db_parameters, check_parameters, frequencies
-from ._cache import check_memory, open_cache
-from ._extraction import Extraction, extract, grouped, label
-from ._parallel import gather, parallel_map
-from ._recordings import as_list, check_kinds, holds_paths
-
-_MOST_JOBS = 2**31 - 1
+from ._collection import extract_all
+from ._extraction import Extraction
+from ._parameters import check_transformer_parameters
+from ._recordings import to_recordings
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     """Turn recordings into spectrograms in decibels.
 
     Each recording is read, mixed down to one channel, resampled to `sr`, optionally trimmed, and
-    turned into a spectrogram by :func:`skser.spectrogram.spectrogram`.
+    turned into a spectrogram by :func:`skser.spectrogram`.
 
     Parameters
     ----------
     kind : {"mel", "stft"}, default="mel"
         Mel bands, or the bins of the short-time Fourier transform from `fmin` to `fmax`.
     sr : int, default=16000
-        Sampling rate in Hz, 1 to 1,048,576. Files of another rate are resampled; arrays are taken to have it.
+        Sampling rate in Hz, 1 to 1,048,576. Files of another rate are resampled; arrays must have this rate.
     n_fft : int, default=512
         Length of the Fourier transform in samples, 1 to 1,048,576.
     win_length : int or None, default=None
@@ -53,37 +47,40 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     fmax : float or None, default=None
         Highest frequency in Hz, at most `sr` / 2. None means `sr` / 2.
     ref : {"max", "mean"} or float, default=1.0
-        What 0 dB stands for: a power above 0, or for each recording the largest of its powers, or its mean
-        in dB. "max" and "mean" leave the level of a recording out.
+        Reference for 0 dB: a power above 0, or for each recording its largest power ("max") or its mean in
+        dB ("mean"). "max" and "mean" make the result independent of the level of a recording.
     top_db : float or None, default=60
-        Cells more than this below the recording's largest are raised to that, above 0. None raises none.
-        What lies deeper is noise of the room and of the recorder, from which a network learns speakers.
+        Range below the largest value of a recording in dB, above 0: lower values are raised to its end.
+        Below that is room and recorder noise, which lets the network recognise speakers instead of emotions.
+        None means no limit.
     trim_db : float or None, default=None
-        Cut both ends of a recording where they lie this many dB or more below its loudest part, above 0.
+        Cut both ends of a recording where they are this many dB or more below its loudest part, above 0.
         None cuts nothing.
     max_duration : float or None, default=600.0
-        Longest file that is read, in seconds, above 0: longer ones are refused, by their header before they
-        are decoded and by what is decoded. None reads files of any length. Arrays have no limit.
+        Longest file that is read, in seconds, above 0. Longer files raise an error: before decoding if their
+        header states the length, otherwise while decoding. None reads files of any length. Arrays have no
+        limit.
     backend : {"torch", "torchaudio"}, default="torch"
-        Library that computes the spectrograms. torchaudio is an extra of its own.
+        Library that computes the spectrograms. torchaudio must be installed separately.
     device : str or torch.device, default="cpu"
-        Where to compute the spectrograms: "cpu", a device such as "cuda", or "auto" for a CUDA device if
-        there is one. Recordings are decoded and resampled on the CPU. Results differ from those of the CPU
-        by rounding, a few thousandths of a dB above the floor; a cache takes them for the same.
+        Device that computes the spectrograms: "cpu", a device such as "cuda", or "auto" for a CUDA device if
+        there is one. Recordings are decoded and resampled on the CPU. Results of a GPU differ from those of
+        the CPU by rounding, a few thousandths of a dB above the floor; a cache does not distinguish them.
     memory : str, path-like or None, default=None
-        Folder that keeps each spectrogram as a plain array file, named after the content of its recording
-        and the parameters above, so that each is computed once, and that an interrupted run goes on where
-        it stopped. It is made if it is missing; `reduce_cache` and `clear_cache` make it smaller. None keeps
-        nothing.
+        Cache folder: it keeps each spectrogram as a plain array file, named after the content of its
+        recording and the parameters above. So each is computed only once, and an interrupted run continues
+        where it stopped. It is made if it is missing; `reduce_cache` and `clear_cache` make it smaller. None
+        means no cache.
     max_nbytes : int, str or None, default="1G"
-        Most bytes of spectrograms that stay in memory, 0 or more; as text with a unit of 1024: "500M".
-        More go to a file without a name in the folder for temporary files (TMPDIR), which is mapped into
-        memory, read-only, and goes with the result. None keeps any number in memory. The values are the same.
-        A dense array always stays in memory.
+        Most bytes of spectrograms that stay in memory, 0 or more. Text may have a unit, a power of 1024:
+        "500M". Larger results are written to a file without a name in the folder for temporary files
+        (TMPDIR). It is mapped into memory, read-only, and deleted together with the result; the values are
+        the same. None means no limit. A dense array always stays in memory.
     n_jobs : int or None, default=None
-        Processes among which joblib shares the recordings; -1 means one a processor. None means 1, or
-        what a ``joblib.parallel_config`` context says; 1 stays in this process in every context. With a GPU
-        as `device` they are threads of this process, which decode while one GPU computes.
+        Number of processes among which joblib shares the recordings; -1 means one per processor. None means
+        1, or the number set by a ``joblib.parallel_config`` context; 1 stays in this process in every
+        context. With a GPU as `device`, threads of this process are used instead, which decode while the GPU
+        computes.
     verbose : bool or int, default=0
         Whether to show a progress bar.
 
@@ -96,25 +93,25 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    skser.spectrogram.spectrogram : The computation itself.
-    skser.Spectrograms : The container of the result.
+    skser.spectrogram : Spectrogram of one waveform.
+    skser.Spectrograms : Container of the result.
 
     Notes
     -----
-    What goes in is one of
+    The input is one of
 
-    - a sequence of paths (list, tuple, array, pandas Series), of anything that libsndfile reads; a leading
+    - a sequence of paths (list, tuple, array, pandas Series) of files that libsndfile can read; a leading
       ``~`` is the home folder of the user;
     - a sequence of waveforms (n_times,) that may differ in length;
     - a two-dimensional array, nested list or data frame (n, n_times) of waveforms of equal length.
 
-    What comes out is a :class:`skser.Spectrograms` of n items (n_bins, n_frames) for a sequence, and a
-    dense float32 array (n, n_bins, n_frames) for a two-dimensional array. int16, int32 and uint8 samples are
-    PCM and scaled to [-1, 1); other numbers are taken as they are.
+    The output is a :class:`skser.Spectrograms` of n items (n_bins, n_frames) for a sequence, and a dense
+    float32 array (n, n_bins, n_frames) for a two-dimensional array. int16, int32 and uint8 samples are PCM
+    and scaled to [-1, 1); other numbers are kept unchanged.
 
-    The transformer is stateless: `fit` checks parameters and input, and `transform` works without it. One
-    recording never has an influence on the spectrogram of another. Nor is one ever left out: files that
-    cannot be used are named by one error, when all others were looked at.
+    The transformer is stateless: `fit` only checks parameters and input, and `transform` works without it. A
+    recording never influences the spectrogram of another one, and none is left out: after all other files
+    were processed, one error names all files that cannot be used.
 
     Examples
     --------
@@ -173,7 +170,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> SpectrogramTransformer:
-        """Check the parameters and the input; nothing is learnt and no file is read.
+        """Check the parameters and the input; nothing is learned and no file is read.
 
         Parameters
         ----------
@@ -190,15 +187,15 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a parameter is of a wrong type, or `X` holds something else than recordings or mixes paths
-            with waveforms.
+            If a parameter has a wrong type, or `X` holds something else than recordings or mixes paths with
+            waveforms.
         ValueError
-            If a parameter is out of its range, or a waveform is empty, complex or not finite.
+            If a parameter is outside its range, or a waveform is empty, complex or not finite.
         """
         self._check_parameters()
-        for index, audio in enumerate(self._recordings(X, reset=True)):
+        for index, audio in enumerate(to_recordings(X, self, reset=True)):
             if not is_path(audio):
-                with prefix_errors(label(index, audio)):
+                with prefix_errors(f"item {index}"):
                     check_waveform(audio)
         return self
 
@@ -218,123 +215,32 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         RecordingsError
-            If files are missing, unreadable, cut off, no audio, too long, or hold samples that are none. It
-            is an OSError and a ValueError, and names all of them, after the others are done and in the cache.
+            If files are missing, unreadable, cut off, too long, not audio, or hold NaN or infinite samples.
+            It is an OSError and a ValueError, and names all of them after the others were computed and
+            cached.
         OSError
-            If `memory`, or the file of what is beyond `max_nbytes`, cannot be written.
+            If `memory`, or the file for results larger than `max_nbytes`, cannot be written.
         TypeError
-            If a parameter is of a wrong type, or `X` holds something else than recordings or mixes paths
-            with waveforms.
+            If a parameter has a wrong type, or `X` holds something else than recordings or mixes paths with
+            waveforms.
         ValueError
-            If a parameter is out of its range, or a waveform is empty, complex or not finite.
+            If a parameter is outside its range, or a waveform is empty, complex or not finite.
         ImportError
             If ``backend="torchaudio"`` and torchaudio cannot be imported.
         """
         self._check_parameters()
-        recordings = self._recordings(X, reset=False)
-        extraction = self._extraction()
-        calls = list(grouped(extraction, recordings))
-        n_jobs = self.n_jobs if self.n_jobs is None else min(self.n_jobs, len(calls))
-        n, dense = len(recordings), isinstance(recordings, np.ndarray)
-        limit = float("inf") if dense else to_bytes("max_nbytes", self.max_nbytes)
-        # Each process that computes on a GPU takes memory of it for itself; threads share theirs.
-        prefer = None if torch.device(extraction.device).type == "cpu" else "threads"
-        with (
-            extraction.tidied(),
-            parallel_map(extract, calls, n_jobs, prefer) as groups,
-        ):
-            results = chain.from_iterable(groups)
-            flat, lengths, failures = gather(self._with_progress(results, n), n, limit, dense=dense)
-        if failures:
-            raise RecordingsError(failures, n, extraction.folder)
-        if dense:
-            return flat.reshape(n, extraction.n_bins, -1)
-        return Spectrograms.from_frames(flat.reshape(-1, extraction.n_bins), lengths)
+        recordings = to_recordings(X, self, reset=False)
+        extraction = Extraction.of(self.get_params(deep=False))
+        max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
+        return extract_all(extraction, recordings, self.n_jobs, max_nbytes, self.verbose)
 
     def __sklearn_tags__(self) -> Tags:
-        """Declare that nothing is learnt and that float32 comes out."""
+        """Declare that no fit is needed and that the output is float32."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _spectrogram_parameters(self) -> dict[str, Any]:
-        """Parameters of the spectrogram itself."""
-        names = (
-            "kind",
-            "sr",
-            "n_fft",
-            "win_length",
-            "hop_length",
-            "window",
-            "n_mels",
-            "fmin",
-            "fmax",
-            "backend",
-        )
-        return {name: getattr(self, name) for name in names}
-
-    def _db_parameters(self) -> dict[str, Any]:
-        """Parameters of the decibels."""
-        return {"ref": self.ref, "top_db": self.top_db}
-
     def _check_parameters(self) -> None:
-        """Raise unless the parameters are valid."""
-        check_audio_parameters(self.sr, trim_db=self.trim_db, max_duration=self.max_duration)
-        check_parameters(**self._spectrogram_parameters())
-        check_db_parameters(**self._db_parameters())
-        if self.n_jobs is not None:
-            check_number("n_jobs", self.n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
-        if self.n_jobs == 0:
-            raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process a processor.")
-        to_bytes("max_nbytes", self.max_nbytes)
-        if self.memory is not None:
-            check_memory(self.memory)
-
-    def _recordings(self, X: Any, *, reset: bool) -> Sequence[Any] | np.ndarray:
-        """Sort X into a list of recordings of one kind, or a two-dimensional array."""
-        recordings = as_list(X)
-        if recordings is None:
-            return self._dense(X, reset=reset)
-        check_kinds(recordings)
-        if reset:  # what an earlier fit on a two-dimensional array left
-            for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self, name):
-                    delattr(self, name)
-        return recordings
-
-    def _dense(self, X: Any, *, reset: bool) -> np.ndarray:
-        """Waveforms of equal length as an array (n, n_times); whether they are finite is checked later."""
-        try:
-            # scikit-learn's own comparison with what fit saw, where there was a fit.
-            if reset or hasattr(self, "n_features_in_"):
-                dense: np.ndarray = validate_data(self, X, ensure_all_finite=False, reset=reset)
-            else:
-                dense = check_array(X, ensure_all_finite=False, estimator=self)
-        except (TypeError, ValueError) as error:
-            if not holds_paths(X):
-                raise
-            raise ValueError(
-                "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
-                "and not frame[['path']]."
-            ) from error
-        return dense
-
-    def _extraction(self) -> Extraction:
-        """Compute how to go from a recording to its spectrogram."""
-        parameters = self._spectrogram_parameters()
-        of_bins = {name: parameters[name] for name in ("kind", "sr", "n_fft", "n_mels", "fmin", "fmax")}
-        folder = None if self.memory is None else open_cache(self.memory)
-        n_bins = len(frequencies(**of_bins))
-        settings = parameters | self._db_parameters()
-        device = resolve_device(self.device)
-        return Extraction(settings, self.trim_db, self.max_duration, n_bins, folder, device)
-
-    def _with_progress(self, results: Iterable[Any], n: int) -> Iterable[Any]:
-        """Results, with a progress bar if one is wanted."""
-        if not self.verbose:
-            return results
-        from tqdm import tqdm
-
-        bar: Iterable[Any] = tqdm(results, total=n, desc="spectrograms", unit="recording")
-        return bar
+        """Raise unless the parameters can be used."""
+        check_transformer_parameters(self.get_params(deep=False))

@@ -25,7 +25,7 @@ from .._utils import (
     resolve_device,
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
-from ..features import SpectrogramTransformer
+from ..features import SpectrogramTransformer, check_transformer_parameters
 from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
 
 # The only classes that a file can make: a name in it is looked up only here.
@@ -169,7 +169,7 @@ def _restore_step(
         own = [key for key in tensors if key.startswith(prefix)]
         _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     else:
-        estimator._check_parameters()  # it checks sizes before it uses them
+        check_transformer_parameters(estimator.get_params(deep=False))  # it checks sizes before it uses them
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)

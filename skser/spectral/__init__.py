@@ -1,12 +1,12 @@
 """Spectrograms as pure functions of waveforms."""
 
-from ._filters import check_parameters, frequencies, plain_window
+from ._checks import check_db_parameters, check_settings
+from ._settings import Settings
 from ._spectrogram import (
-    check_db_parameters,
     checked_spectrogram,
+    frequencies,
     mel_spectrogram,
     power_spectrogram,
     power_to_db,
     spectrogram,
-    spectrograms_in_rows,
 )

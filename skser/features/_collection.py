@@ -1,0 +1,63 @@
+"""From many recordings to their spectrograms, in one container or array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..exceptions import RecordingFailure, RecordingsError
+from ..sequences import Buffer, Spectrograms
+from ._cache import remove_unfinished
+from ._extraction import Extraction, extract
+from ._parallel import parallel_map
+
+
+def extract_all(
+    extraction: Extraction,
+    recordings: list[Any] | np.ndarray,
+    n_jobs: int | None,
+    max_nbytes: float,
+    verbose: bool | int,
+) -> Spectrograms | np.ndarray:
+    """Compute the spectrograms of recordings: a container for a list, an array for an array."""
+    n, dense = len(recordings), isinstance(recordings, np.ndarray)
+    # The rows of an array go one by one: joblib reverses parts of some memory maps.
+    calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
+    n_jobs = n_jobs if n_jobs is None else min(n_jobs, n)
+    # Each process that computes on a GPU takes memory there; threads share theirs.
+    prefer = None if extraction.device.type == "cpu" else "threads"
+    buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
+    try:
+        with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
+            shown = tqdm(results, "spectrograms", n, unit="recording") if verbose else results
+            lengths, failures = _collect(shown, buffer, dense)
+            if failures:
+                raise RecordingsError(failures, n, extraction.folder)
+            flat = buffer.finish()
+    except BaseException:
+        # An error or Ctrl-C makes joblib kill its workers.
+        remove_unfinished(extraction.folder, extraction.writer)
+        raise
+    if dense:
+        return flat.reshape(n, extraction.settings.n_bins, -1)
+    return Spectrograms.from_frames(flat.reshape(-1, extraction.settings.n_bins), lengths)
+
+
+def _collect(
+    results: Iterable[np.ndarray | RecordingFailure], buffer: Buffer, dense: bool
+) -> tuple[list[int], list[RecordingFailure]]:
+    """Append spectrograms to a buffer, in a container frame by frame; return their lengths and failures."""
+    lengths, failures = [], []
+    for result in results:
+        if isinstance(result, RecordingFailure):
+            failures.append(result)
+            buffer.close()  # from here on, the others are computed only for the cache
+        elif not failures:
+            buffer.append(result if dense else result.T)
+            lengths.append(result.shape[1])
+    return lengths, failures
