@@ -2,13 +2,13 @@
 =======================================
 
 A network with two-dimensional embeddings is trained with several weights of the center loss, and its
-embeddings are drawn directly. The upper row shows the speakers of the training part. The lower row shows
+embeddings are drawn as points. The upper row shows the speakers of the training set. The lower row shows
 speakers that the network has never heard. Large marks are the centers.
 
-Without center loss (lambda = 0), softmax only separates the classes. Center loss draws each class towards
-its center, and a larger lambda draws it closer. If lambda is too large, the classes are drawn together
-before they are separated, and all embeddings shrink to one point. Classes that are compact for known
-voices need not be compact for other voices, so judge a model by the lower row.
+Without center loss (lambda = 0), softmax separates the classes and does nothing more. Center loss draws
+each class towards its center, and a larger lambda draws it closer. If lambda is too large, the classes are
+drawn together before they are separated, and all embeddings shrink to one point. Classes that are compact
+for known voices need not be compact for other voices, so judge a model by the lower row.
 
 .. code-block:: console
 
@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--center-alpha", type=float, default=0.5, metavar="ALPHA")
     parser.add_argument("--max-epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the figure")
     return parser.parse_args()
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     figure, rows = plt.subplots(
         2, len(lambdas), figsize=(2.6 * len(lambdas) + 0.4, 5.6), squeeze=False, layout="constrained"
     )
-    print("distances within classes over distances between them\n")
+    print("distances within classes divided by distances between classes\n")
     for center_lambda, column in zip(lambdas, rows.T, strict=True):
         classifier = CenterLossClassifier(
             center_lambda=center_lambda,

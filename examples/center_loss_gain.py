@@ -4,9 +4,9 @@ python examples/center_loss_gain.py
 python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --folds 6 --only 4 5 6
 python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --device cuda
 
-The two fits of a pair share fold, seed, initial weights and batches. Each fit is written as a row of
+The two fits of a pair share fold, seed, initial weights and batches. Each fit is written to a row of
 OUTPUT/fits.csv, so a run that was stopped continues where it stopped. ``--baselines`` adds methods without a
-network, and ``--embedding-dims`` adds other sizes of the embedding.
+network, and ``--embedding-dims`` sets the sizes of the embedding.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--center-alpha", type=float, default=default.center_alpha, metavar="ALPHA")
     parser.add_argument("--embedding-dims", type=int, nargs="+", default=[default.embedding_dim])
     parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
-    parser.add_argument("--folds", type=int, default=3, help="folds of neighbouring speakers (default: 3)")
+    parser.add_argument("--folds", type=int, default=3, help="folds of neighboring speakers (default: 3)")
     parser.add_argument("--only", type=int, nargs="+", help="numbers of the test folds (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--baselines", action="store_true", help="add SVCs on MFCC and openSMILE features")

@@ -1,4 +1,4 @@
-"""Tables and pictures from the rows of center_loss_gain.py."""
+"""Make tables and figures from the rows of center_loss_gain.py."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def tables(rows: pd.DataFrame) -> dict[str, tuple[str, pd.DataFrame]]:
     """Make all tables with their titles; accuracies in %, differences in points."""
     made = {
         "accuracy": (
-            f"UA and WA in %, mean and deviation over {rows.fold.nunique()} folds and their seeds",
+            f"UA and WA in %, mean and standard deviation over {rows.fold.nunique()} folds and their seeds",
             accuracies(rows),
         )
     }
     networks = rows[rows.method.isin(METHODS)]
     if len(networks):
-        made["gain"] = ("Center loss over softmax in points, with a 95 % interval", gains(networks))
-        made["embeddings"] = ("On the embeddings (UA in %), and the network's own head", worth(networks))
+        made["gain"] = ("Gain of center loss over softmax in points, with a 95 % interval", gains(networks))
+        made["embeddings"] = ("UA in % of the head and of classifiers on the embeddings", worth(networks))
     made["recall"] = ("Recall of each class in %", recalls(rows))
     return made
 

@@ -2,9 +2,9 @@ r"""A grid search on a cluster
 ==========================
 
 This script runs the search of ``grid_search.py`` on the workers of `dask.distributed
-<https://distributed.dask.org>`_. The search itself does not change: joblib sends its tasks to the back end
-that ``parallel_config`` names, and the results agree bit for bit. By default the workers are two processes
-of this machine:
+<https://distributed.dask.org>`_. The search itself does not change: joblib sends its tasks to the backend
+that ``parallel_config`` names, and the results agree bit for bit. By default, the workers are two processes
+on this machine:
 
 .. code-block:: console
 
@@ -23,8 +23,8 @@ scheduler on one machine and workers on each machine, then pass the scheduler's 
    >     --corpus ravdess:/shared/ravdess --memory /shared/cache
 
 Use absolute paths, because the workers open the recordings and the cache. Use one thread per worker,
-because sums of floats depend on the number of threads. The nanny of each worker sets ``OMP_NUM_THREADS=1``
-for PyTorch and BLAS; with ``--no-nanny``, set it yourself.
+because sums of floats depend on the number of threads. dask's supervising process, the nanny, sets
+``OMP_NUM_THREADS=1`` for PyTorch and BLAS in each worker; with ``--no-nanny``, set it yourself.
 
 On `ray <https://docs.ray.io>`_, only the code around the search changes:
 

@@ -9,7 +9,7 @@ Train an SVC, a k-NN and an LDA on the embeddings, and compare them with the net
    $ python examples/embeddings_to_svm.py --corpus ravdess:path/to/ravdess
 
 This page shows the output of ``python examples/embeddings_to_svm.py --max-epochs 8 --output demo``. The
-rows of the confusion matrices are the true labels, in per cent of each label.
+rows of the confusion matrices are the true labels, in percent of each label.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--folds", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="folder of a picture (default: not drawn)")
+    parser.add_argument("--output", type=Path, help="folder for the figure (default: not drawn)")
     return parser.parse_args()
 
 

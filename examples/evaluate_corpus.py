@@ -1,9 +1,9 @@
 """Evaluate a corpus and draw the results
 ======================================
 
-Evaluate a corpus with speakers kept apart. The script prints a table and draws a confusion matrix, the
-course of a training and a spectrogram. ``evaluate`` warns if the corpus is too small for the claim.
-Without ``--folds``, each fold is one speaker or session.
+Evaluate a corpus with speakers kept apart. The script prints a table and draws a confusion matrix, a
+training history and a spectrogram. ``evaluate`` warns if the corpus has too few speakers for a claim about
+other speakers. Without ``--folds``, each fold is one speaker or session.
 
 .. code-block:: console
 
@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, help="folds of whole speakers (default: one speaker per fold)")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder of the pictures")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the figures")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Choose lambda and alpha by a grid search
 ========================================
 
-Search the weight of the center loss and the rate of the centers. Speakers are kept apart: each speaker is
-in the training part or in the test part of a fold, never in both.
+Search the weight of the center loss (lambda) and the rate at which the centers move (alpha). Speakers are
+kept apart: in each fold, a speaker is in the training set or in the test set, never in both.
 
 .. code-block:: console
 
@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--memory", help="folder that caches the spectrograms (default: temporary)")
     parser.add_argument(
-        "--output", type=Path, help="folder of the table and a picture (default: not written)"
+        "--output", type=Path, help="folder for the table and a figure (default: not written)"
     )
     return parser.parse_args()
 

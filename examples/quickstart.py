@@ -40,9 +40,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kind", default="mel", choices=["mel", "stft"], help="kind of spectrogram")
     parser.add_argument("--center-lambda", type=float, default=default.center_lambda, metavar="LAMBDA")
     parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
-    parser.add_argument("--folds", type=int, default=3, help="folds of neighbouring speakers (default: 3)")
+    parser.add_argument("--folds", type=int, default=3, help="folds of neighboring speakers (default: 3)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder of the picture")
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the figure")
     return parser.parse_args()
 
 

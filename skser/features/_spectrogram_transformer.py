@@ -192,7 +192,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is outside its range, or a waveform is empty, complex or not finite.
         """
-        self._check_parameters()
+        check_transformer_parameters(self.get_params(deep=False))
         for index, audio in enumerate(to_recordings(X, self, reset=True)):
             if not is_path(audio):
                 with prefix_errors(f"item {index}"):
@@ -228,7 +228,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         ImportError
             If ``backend="torchaudio"`` and torchaudio cannot be imported.
         """
-        self._check_parameters()
+        check_transformer_parameters(self.get_params(deep=False))
         recordings = to_recordings(X, self, reset=False)
         extraction = Extraction.of(self.get_params(deep=False))
         max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
@@ -240,7 +240,3 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    def _check_parameters(self) -> None:
-        """Raise unless the parameters can be used."""
-        check_transformer_parameters(self.get_params(deep=False))
