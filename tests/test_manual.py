@@ -160,12 +160,6 @@ def reader(recordings, tmp_path, monkeypatch):
     plt = pytest.importorskip("matplotlib.pyplot")
     work = tmp_path / "work"
     shutil.copytree(recordings, work)
-    for link, folder in (
-        (tmp_path / "shared" / "corpora", "path/to"),
-        (work / "my" / "folder", "recordings"),
-    ):
-        link.parent.mkdir()
-        link.symlink_to(work / folder)  # names of README.md
     monkeypatch.chdir(work)
     monkeypatch.setenv("SKSER_DATA", str(work / "path" / "to"))  # nothing is downloaded
     for name, value in {"max_epochs": 1, "channels": (4, 4, 4, 4), "rnn_units": 4}.items():
