@@ -387,28 +387,14 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             first_epoch = 0 if previous is None else self.n_iter_
         if (train.X.lengths == 1).all():  # single frames, for which augmentation has no meaning
             parameters["augmentation"] = None
+        callbacks = make_schedules(parameters, first_epoch)
         stopping = None if valid is None else EarlyStopping(self.patience)
-        net = make_net(
-            parameters,
-            seed=self.seed_,
-            n_bins=train.X.n_bins,
-            n_classes=len(self.classes_),
-            class_weight=class_weights(self.class_weight, self.classes_, train.y),
-            device=device,
-            callbacks=[
-                *make_schedules(parameters, first_epoch),
-                *([] if stopping is None else [("early_stopping", stopping)]),
-            ],
-        )
-        train_net(
-            net,
-            train,
-            valid,
-            seed=self.seed_,
-            max_epochs=max_epochs,
-            previous=previous,
-            checkpoint=checkpoint,
-        )
+        if stopping is not None:
+            callbacks.append(("early_stopping", stopping))
+        weights = class_weights(self.class_weight, self.classes_, train.y)
+        sizes = {"n_bins": train.X.n_bins, "n_classes": len(self.classes_)}
+        net = make_net(parameters, self.seed_, device, class_weight=weights, callbacks=callbacks, **sizes)
+        train_net(net, train, valid, self.seed_, max_epochs, previous=previous, checkpoint=checkpoint)
         self.__dict__.pop("best_epoch_", None)
         self.__dict__.update(fitted_attributes(net))
         if stopping is not None:

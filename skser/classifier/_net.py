@@ -16,12 +16,12 @@ from ._parameters import net_settings
 
 def make_net(
     parameters: Mapping[str, Any],
-    *,
     seed: int,
+    device: torch.device,
+    *,
     n_bins: int,
     n_classes: int,
     class_weight: torch.Tensor | None,
-    device: torch.device,
     callbacks: Sequence[tuple[str, Callback]] = (),
 ) -> CenterLossNet:
     """Make a net with the parameters of a classifier, not yet initialised."""

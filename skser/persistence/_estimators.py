@@ -217,14 +217,13 @@ def _restore_classifier(
     history = _get(fitted, "history", list)
     if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
         raise ValueError("its history is not that of a training.")
-    device = resolve_device(classifier.device)
     net = make_net(
         classifier.get_params(deep=False),
-        seed=classifier.seed_,
+        classifier.seed_,
+        resolve_device(classifier.device),
         n_bins=classifier.n_features_in_,
         n_classes=len(classifier.classes_),
         class_weight=tensors.get(CLASS_WEIGHT),
-        device=device,
     )
     restore_net(net, tensors, fitted.get("optimizer"))
     net.set_params(max_epochs=classifier.max_epochs)

@@ -17,9 +17,9 @@ def train_net(
     net: CenterLossNet,
     train: SpectrogramDataset,
     valid: SpectrogramDataset | None,
-    *,
     seed: int,
     max_epochs: int,
+    *,
     previous: CenterLossNet | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
