@@ -130,7 +130,7 @@ def test_integers_beyond_all_floats_are_named(X: list[np.ndarray]) -> None:
         ValueError, match=r"^lr must be a number in \(0, inf\), got one of 100 digits or more"
     ):
         CenterLossClassifier(**SMALL, lr=10**400).fit(X, ["a", "b"] * 3)
-    with pytest.raises(ValueError, match="sample_weight must hold numbers"):
+    with pytest.raises(ValueError, match="sample_weight must hold one number per item"):
         CenterLossClassifier(**SMALL).fit(X, ["a", "b"] * 3, sample_weight=[10**400] * 6)
     with pytest.raises(ValueError, match="X holds a number beyond float32"):
         CenterLossClassifier(**SMALL).fit([[10**400], [1]], ["a", "b"])

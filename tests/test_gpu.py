@@ -111,7 +111,7 @@ def test_reading_losses_once_per_epoch_changes_nothing(X, y, parameters, monkeyp
 
 
 def test_bfloat16_on_a_cpu_raises(X, y):
-    message = r"^precision=\"bfloat16\" needs a GPU and the device is 'cpu', .* set "
+    message = r"^precision=\"bfloat16\" needs a GPU, and on the device 'cpu' .* set "
     with pytest.raises(ValueError, match=message):
         make(device="cpu", precision="bfloat16").fit(X, y)
 
@@ -119,7 +119,7 @@ def test_bfloat16_on_a_cpu_raises(X, y):
 def test_bfloat16_on_an_old_gpu_raises(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "An Old One")
-    with pytest.raises(ValueError, match="nothing that An Old One computes in: set precision="):
+    with pytest.raises(ValueError, match="is not supported by An Old One: set precision="):
         check_acceleration(torch.device("cuda"), "bfloat16")
 
 

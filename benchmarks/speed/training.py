@@ -72,7 +72,7 @@ def epoch(batches: Callable[[], Iterable[Batch]]) -> Callable[[], None]:
 def epoch_bucketed(settings: Settings) -> Measurement:
     """Compare an epoch of length-bucketed batches with one of random batches."""
     dataset = SpectrogramDataset(*spectrograms(durations(settings.size(192, 64))))
-    bucketed = BatchIterator(dataset, BATCH_SIZE, shuffle=True).batches()
+    bucketed = list(BatchIterator(dataset, BATCH_SIZE, shuffle=True).batch_sampler)
     order = np.random.default_rng(0).permutation(len(dataset))
     random = np.array_split(order, len(order) // BATCH_SIZE)
     calls = (epoch(lambda chosen=chosen: map(dataset.batch, chosen)) for chosen in (bucketed, random))

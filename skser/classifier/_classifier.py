@@ -22,6 +22,7 @@ from ..training import (
     Checkpoint,
     EarlyStopping,
     TrainingData,
+    check_resumable,
     make_checkpoint,
     train_net,
     train_validation_split,
@@ -279,6 +280,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             If a checkpoint cannot be written or read.
         """
         work = copy.copy(self)  # a fit that fails leaves this estimator as it was
+        if self.checkpoint_dir is not None:
+            check_resumable(self.checkpoint_dir, self.random_state, self.warm_start)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
         data, speakers = work._check(X, y, sample_weight, groups, reset=previous is None)
         train, valid = work._split(data, speakers)
@@ -459,7 +462,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ndarray of shape (n_samples,)
             Labels, as they were passed to `fit`.
         """
-        return self.classes_[self._forward(X)[0].argmax(axis=1)]
+        numbers = self._forward(X)[0].argmax(axis=1)
+        return self.classes_[numbers]
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Compute the embeddings.

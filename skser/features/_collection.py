@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ..exceptions import RecordingFailure, RecordingsError
 from ..sequences import Buffer, Spectrograms
@@ -34,8 +33,7 @@ def extract_all(
     buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            shown = tqdm(results, "spectrograms", n, unit="recording") if verbose else results
-            lengths, failures = _collect(shown, buffer, dense)
+            lengths, failures = _collect(_show_progress(results, n) if verbose else results, buffer, dense)
             if failures:
                 raise RecordingsError(failures, n, extraction.folder)
             flat = buffer.finish()
@@ -46,6 +44,12 @@ def extract_all(
     if dense:
         return flat.reshape(n, extraction.settings.n_bins, -1)
     return Spectrograms.from_frames(flat.reshape(-1, extraction.settings.n_bins), lengths)
+
+
+def _show_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
+    from tqdm import tqdm
+
+    return tqdm(results, "spectrograms", n, unit="recording")
 
 
 def _collect(

@@ -3,6 +3,7 @@
 from ._callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
 from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
+from ._fingerprint import check_resumable
 from ._generators import isolated_generators
 from ._net import CenterLossNet, losses_by_epoch
 from ._split import train_validation_split

@@ -18,7 +18,7 @@ from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 from .._utils import remove_abandoned, warn_caller, with_message, write_whole
 from ._callbacks import EarlyStopping
 from ._data import TrainingData
-from ._fingerprint import check_resumable, describe_callback, fingerprint
+from ._fingerprint import describe_callback, fingerprint
 from ._net import CenterLossNet
 from ._progress import load_training_state, training_state
 
@@ -106,9 +106,7 @@ def make_checkpoint(
     parameters: Mapping[str, Any], classes: NDArray[Any], data: TrainingData, groups: NDArray[Any] | None
 ) -> Checkpoint:
     """Make the callback that keeps the checkpoints of a training."""
-    checkpoint_dir = parameters["checkpoint_dir"]
-    check_resumable(checkpoint_dir, parameters["random_state"], parameters["warm_start"])
-    return Checkpoint(checkpoint_dir, fingerprint(parameters, classes, data, groups))
+    return Checkpoint(parameters["checkpoint_dir"], fingerprint(parameters, classes, data, groups))
 
 
 def _with_state(net: CenterLossNet) -> list[tuple[str, Any]]:
