@@ -60,6 +60,7 @@ class CenterLossNet(NeuralNetClassifier):
         module = self.module
 
         def make_empty(**parameters: Any) -> torch.nn.Module:
+            """Make the module without drawing random numbers."""
             with torch.device("meta"):
                 empty = module(**parameters)
             return empty.to_empty(device="cpu")
