@@ -61,12 +61,39 @@ def test_work_in_a_forked_child_restores_its_threads():
     """)
 
 
+def test_threads_of_a_forked_child_compute_at_the_same_time():
+    """Torch counts its threads separately in each thread: that of the fork must not wait for lost ones."""
+    run("""
+    from skorch.callbacks import Callback
+
+    class Started(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            started.set()
+            predicted.wait(60)
+
+    def child():
+        trainer = threading.Thread(target=longer.fit, args=(X, y))
+        trainer.start()
+        started.wait()
+        classifier.predict(X)
+        predicted.set()
+        trainer.join()
+        classifier.predict(X)
+
+    started, predicted = threading.Event(), threading.Event()
+    longer = skser.CenterLossClassifier(max_epochs=1, random_state=0, callbacks=[Started()])
+    classifier.fit(X, y)  # uses the threads of the parent
+    sys.exit(exit_code(child))
+    """)
+
+
 CALLS = {
     "fit": "classifier.fit(X, y)",
     "predict": "fitted.predict(X)",
     "transform": "fitted.transform(X)",
     "save_model": "skser.save_model(fitted, path + '.copy')",
     "load_model": "skser.load_model(path)",
+    "to_onnx": "skser.to_onnx(fitted, path + '.onnx')",
     "SpectrogramTransformer": "skser.SpectrogramTransformer().transform([waveform])",
     "spectrogram": "skser.power_to_db(skser.mel_spectrogram(waveform))",
 }

@@ -90,6 +90,11 @@ def test_decibels_with_default_parameters_equal_librosa(y):
     np.testing.assert_allclose(spectrogram(y, kind="stft", fmax=4000).numpy(), stft, atol=1e-9)
 
 
+def test_power_to_db_refuses_arrays_of_other_libraries():
+    with pytest.raises(TypeError, match=r"S must be a torch\.Tensor, got ndarray: use torch"):
+        power_to_db(np.ones((3, 4)))
+
+
 @pytest.mark.parametrize("top_db", [None, 30.0])
 @pytest.mark.parametrize(("ref", "reference"), [(1.0, 1.0), (0.01, 0.01), ("max", np.max)])
 def test_power_to_db_follows_librosa(ref, reference, top_db):

@@ -86,7 +86,7 @@ class _SharedSettings:
             self._counts[process] += 1
             if self._counts[process] == 1:
                 self._before = self._read()
-                self._write(*values)
+            self._write(*values)  # each time, since torch counts its threads separately in each thread
         try:
             yield
         finally:

@@ -118,9 +118,10 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     check_is_fitted(trained)
     metadata = _metadata(trained, transformer)
     _require_packages()
-    network = _copy_network(trained)
-    model = _serialize(network_to_onnx(network), metadata)
-    _check_results(model, network)
+    with torch_settings(torch.device("cpu")):
+        network = _copy_network(trained)
+        model = _serialize(network_to_onnx(network), metadata)
+        _check_results(model, network)
     write_whole(file, model)
 
 
@@ -223,7 +224,7 @@ def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
     spectrogram = network.bin_mean[:, None] + network.bin_std[:, None] * torch.from_numpy(noise).float()
     for item, length in zip(spectrogram, lengths, strict=True):
         item[:, length:] = torch.nan
-    with torch.no_grad(), torch_settings(torch.device("cpu")):
+    with torch.no_grad():
         logits, embedding = network(spectrogram, lengths)
     options = SessionOptions()
     options.intra_op_num_threads = 1  # no further threads

@@ -251,7 +251,7 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     Raises
     ------
     TypeError, ValueError
-        If a parameter has a wrong type or is outside its range.
+        If `S` is not a tensor, or a parameter has a wrong type or is outside its range.
 
     Examples
     --------
@@ -261,6 +261,8 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     tensor([-100.,  -10.,    0.,   20.])
     """
     check_db_parameters(ref, top_db)
+    if not isinstance(S, torch.Tensor):
+        raise TypeError(f"S must be a torch.Tensor, got {type(S).__name__}: use torch.as_tensor(S).")
     return to_db(S, ref, top_db)
 
 

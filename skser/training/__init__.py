@@ -4,13 +4,11 @@ from ._callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, Epoc
 from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
 from ._fingerprint import check_resumable
-from ._generators import isolated_generators
 from ._net import CenterLossNet, losses_by_epoch
 from ._split import train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
-    continue_from,
     fitted_tensors,
     optimizer_state,
     restore_net,
