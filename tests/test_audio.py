@@ -292,7 +292,7 @@ def test_wrong_parameters_raise(name, value, error):
 def test_orig_sr_of_a_file_raises(y, write):
     with pytest.raises(
         ValueError,
-        match=r"orig_sr is for arrays, but .* is a file, which states its own rate: leave orig_sr out",
+        match=r"orig_sr is for arrays, but .* is a file, whose header states the rate: leave orig_sr out",
     ):
         load_audio(write(y), orig_sr=16000)
 

@@ -394,7 +394,7 @@ def test_a_corpus_may_be_an_array_series_or_tuple(corpus):
         ({"target": [1]}, TypeError, "corpus must be the Bunch"),
         (pd.DataFrame({"path": ["a.wav"]}), TypeError, "got DataFrame: .* take one column of a DataFrame"),
         (np.ones(100), TypeError, "corpus is a single waveform: wrap it in a list"),
-        ([noise()], ValueError, "corpus holds waveforms but no sampling rate: pass sr"),
+        ([noise()], ValueError, "corpus holds waveforms without a sampling rate: pass sr"),
         (
             {"data": ["a.wav"], "target": [1, 2]},
             ValueError,
@@ -553,14 +553,14 @@ def test_a_table_of_another_corpus_is_refused(corpus):
     table = audit(corpus)
     other = Bunch(**(dict(corpus) | {"data": corpus.data[::-1]}))
     with pytest.raises(
-        ValueError, match=r"table is of another corpus: item 1 is '.*' there and '.*' here; au"
+        ValueError, match=r"table is from another corpus \(item 1 is '.*' in table and '.*' in corpus\): au"
     ):
         drop(other, table)
     cleaned = drop(corpus, table)
-    with pytest.raises(ValueError, match="table is of 12 items but corpus has 8: audit this corpus again"):
+    with pytest.raises(ValueError, match="table is for 12 items but corpus has 8: audit this corpus again"):
         drop(cleaned, table)
     table.attrs.clear()  # then positions and paths are compared
-    with pytest.raises(ValueError, match="table is of another corpus: item 1 is"):
+    with pytest.raises(ValueError, match=r"table is from another corpus \(item 1 is"):
         drop(cleaned, table)
     with pytest.raises(ValueError, match="table has an item 1 but corpus has 1: audit this corpus again"):
         drop(labelled([noise(0)], ["a"]), table)

@@ -283,7 +283,7 @@ def test_speakers_next_to_the_class_folders_are_used(classes):
         ("", ValueError, "Unknown corpus ''"),
         (r"C:\speech", ValueError, "Unknown corpus"),
         ("ravdess", ValueError, "The corpus 'ravdess' lacks a path: write ravdess:PATH"),
-        ("synthetic:x", ValueError, "'synthetic' takes no path, got 'synthetic:x'"),
+        ("synthetic:x", ValueError, "'synthetic' does not take a path, got 'synthetic:x'"),
         (
             r"files:C:\nowhere",
             FileNotFoundError,

@@ -331,7 +331,11 @@ def test_warns_of_steps_that_are_not_exported(shared_classifier, path):
             TypeError,
             "must be a CenterLossClassifier or a Pipeline that contains one, got SVC",
         ),
-        (lambda c: GridSearchCV(c, {}), TypeError, "got GridSearchCV; of a search, pass its best_estimator_"),
+        (
+            lambda c: GridSearchCV(c, {}),
+            TypeError,
+            "got GridSearchCV: pass .*for a search its best_estimator_",
+        ),
         (lambda c: None, TypeError, "got None"),
         (lambda c: make_pipeline(SpectrogramTransformer(), SVC()), ValueError, r"got 0 .*Transformer, SVC\)"),
         (lambda c: make_pipeline(c, c), ValueError, "must contain one CenterLossClassifier, got 2"),
@@ -418,11 +422,11 @@ def add_layer(network):
     [
         (
             add_module,
-            r"the network's convolutions\.1 has or lacks parts \(squeeze\) that to_onnx does not support",
+            r"the network's convolutions\.1 has added or missing parts \(squeeze\), which to_onnx",
         ),
-        (add_attribute, r"the network has or lacks parts \(floor\) that to_onnx does not support"),
+        (add_attribute, r"the network has added or missing parts \(floor\), which to_onnx does not support"),
         (change_type, r"the network's attention\.score\.1 is a Sigmoid, which to_onnx does not support"),
-        (add_layer, r"the network's rnn has or lacks parts \(.* bias_hh_l1"),
+        (add_layer, r"the network's rnn has added or missing parts \(.* bias_hh_l1"),
     ],
 )
 def test_refuses_an_unknown_part_of_the_network(path, change, message):

@@ -263,7 +263,7 @@ def test_parameters_that_fit_pass():
         (
             {"kind": "stft", "fmin": 10, "fmax": 20},
             ValueError,
-            "there is no Fourier bin between fmin = 10 and fmax = 20 Hz",
+            "no Fourier bin is between fmin = 10 and fmax = 20 Hz",
         ),
         ({"window": ("kaiser", np.nan)}, ValueError, "for which scipy returns only NaN or zeros"),
         ({"window": []}, ValueError, "window must be a name"),

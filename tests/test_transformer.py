@@ -329,7 +329,11 @@ PARAMETERS = [
     ({"backend": "numpy"}, ValueError, "backend must be one of"),
     ({"memory": 3}, TypeError, "memory must be None or the path of a folder, got int"),
     ({"memory": ""}, ValueError, "memory is an empty path"),
-    ({"max_nbytes": "1 GB"}, ValueError, "max_nbytes must be bytes, or a number with K, M, G or T"),
+    (
+        {"max_nbytes": "1 GB"},
+        ValueError,
+        "max_nbytes must be a number of bytes, or text with the unit K, M, G or T",
+    ),
     ({"max_nbytes": -1}, ValueError, r"max_nbytes must be an integer in \[0"),
     ({"max_nbytes": 1.5}, TypeError, "max_nbytes must be an integer"),
     ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
@@ -451,7 +455,7 @@ def test_a_memory_that_is_a_file_or_not_writable_raises(paths, computed, tmp_pat
         ):
             SpectrogramTransformer(memory=memory).transform(paths)
     monkeypatch.setattr(os, "access", lambda *args: False)
-    with pytest.raises(PermissionError, match=r"^memory='.*' is not writable: give a folder that you may"):
+    with pytest.raises(PermissionError, match=r"^memory='.*' is not writable: give a folder that you can"):
         SpectrogramTransformer(memory=tmp_path).transform(paths)
     assert not computed
 

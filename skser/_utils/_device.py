@@ -1,4 +1,4 @@
-"""Devices that parameters name, and torch's settings while the package computes."""
+"""Choice of the device, and torch's settings during computation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f'device must be "auto" or a device that torch knows, such as "cpu" or "cuda:0", got {device!r}.'
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device={device!r} needs a GPU, and torch finds none: set device="auto" or "cpu".')
+        raise ValueError(f'device={device!r} needs a GPU, but torch finds none: set device="auto" or "cpu".')
     try:
         torch.empty(1, device=found).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -45,22 +45,22 @@ def _find_device() -> torch.device:
         return torch.device("cpu")
     if multiprocessing.parent_process() is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
         warn_caller(
-            'device="auto" takes the same GPU in each worker process, and memory for each: set "cuda" if it '
-            'has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
+            'device="auto" uses the same GPU in every worker process, and each takes memory there: set '
+            '"cuda" if it has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
         )
     return torch.device("cuda")
 
 
 def check_acceleration(device: torch.device, precision: str) -> None:
-    """Raise unless a device computes in this data type, and faster than in float32."""
-    # bfloat16 makes training on a CPU slower (measured). Requesting it there is an error, since most often
-    # torch does not find the GPU that the user expects.
+    """Raise unless a device supports this data type and is faster with it than with float32."""
+    # bfloat16 makes training on a CPU slower (measured). Requesting it there is an error, because it usually
+    # means that torch does not find the GPU that the user expects.
     if precision == "float32":
         return
     if device.type != "cuda":
         raise ValueError(
-            f'precision="{precision}" needs a GPU, and on the device {str(device)!r} it would make '
-            'training slower: set precision="float32", or run where torch finds a GPU.'
+            f'precision="{precision}" needs a GPU and makes training slower on the device '
+            f'{str(device)!r}: set precision="float32", or run on a machine where torch finds a GPU.'
         )
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         name = torch.cuda.get_device_name(device)
@@ -73,7 +73,7 @@ class _SharedSettings:
     def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
         self._read = read
         self._write = write
-        # By process: in a forked one, a lock may be held by a thread that does not exist there.
+        # One lock per process: after a fork, a lock may be held by a thread that the child does not have.
         self._locks: dict[int, threading.Lock] = {}
         self._counts: Counter[int] = Counter()
         self._before: tuple[Any, ...] = ()
@@ -123,16 +123,16 @@ _IMPORTED_IN = os.getpid()
 def to_device(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
     """Copy numbers from the CPU to the device of a batch, without waiting for the device."""
     if batch.is_cuda and not values.is_cuda:
-        values = values.pin_memory()  # for a copy from any other memory the host may have to wait
+        values = values.pin_memory()  # the CPU may have to wait for a copy from other memory
     return values.to(batch.device, non_blocking=True)
 
 
 @contextmanager
 def torch_settings(device: torch.device) -> Iterator[None]:
-    """Set torch up for repeatable arithmetic that does not hang, and restore its settings afterwards."""
+    """Make torch's arithmetic repeatable and safe after a fork; restore its settings afterwards."""
     if device.type == "cuda":
-        # torch otherwise rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
-        # mantissa), and may choose algorithms whose sums depend on which thread comes first.
+        # By default torch rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
+        # mantissa), and may choose algorithms whose sums depend on the order of the threads.
         with _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee"):
             yield
     elif os.getpid() != _IMPORTED_IN:
