@@ -400,7 +400,7 @@ class TestContinuation:
 
     def test_other_classes_than_at_first_are_refused(self, X, y):
         classifier = make().partial_fit(X, y)
-        with pytest.raises(ValueError, match=r"classes=\['a', 'b'\] are not those of the first call"):
+        with pytest.raises(ValueError, match=r"classes=\['a', 'b'\] differ from those of the first call"):
             classifier.partial_fit(X, y, classes=["a", "b"])
 
     def test_unknown_label_is_named(self, X, y):
@@ -603,7 +603,7 @@ class TestErrors:
             (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
             (
                 np.array(["a", 3, "b"] * 16, dtype=object),
-                "y mixes text and numbers: item 0 is 'a', item 1",
+                "y mixes text and numbers \(item 0 is 'a', item 1",
             ),
         ],
     )

@@ -295,7 +295,7 @@ def test_surplus_recordings_are_counted(tmp_path):
 
 
 def test_a_long_list_of_missing_recordings_is_cut(tmp_path):
-    message = r"by actor 1001 1 of 82, 1002 0 of 81, .*, 1012 0 of 82 and 79 more\. Complete"
+    message = r"by actor 1001 1 of 82, 1002 0 of 81, .*, 1012 0 of 82 and 79 more\): complete"
     with pytest.warns(UserWarning, match=message):
         load_crema_d(touch(tmp_path, SMALL["crema_d"]))
 
@@ -551,7 +551,7 @@ def test_a_recording_in_the_folder_of_another_speaker_is_reported(tmp_path, load
     for root in (tmp_path, "."):
         corpus, (message,) = load_with_warnings(load, root)
         assert corpus.groups.tolist() == [speaker]
-        assert message.startswith(f"1 recording in '{root}' in the folder of another ")
+        assert message.startswith(f"1 recording in '{root}' not in the folder of the ")
         assert Path(file).name in message
 
 

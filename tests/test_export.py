@@ -264,7 +264,7 @@ def test_labels_are_in_the_metadata(path, labels):
 
 def test_refuses_a_label_that_json_cannot_hold(classifier, path):
     classifier.classes_ = np.array([b"angry", b"calm", b"happy"])
-    with pytest.raises(TypeError, match=r"classes_ cannot be written .*b'angry'.*: use text"):
+    with pytest.raises(TypeError, match=r"classes_ cannot be stored .*b'angry'.*: use text"):
         to_onnx(classifier, path)
 
 
@@ -367,7 +367,9 @@ def test_missing_package_names_the_extra(shared_classifier, path, monkeypatch, p
         return import_package(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_package)
-    with pytest.raises(ImportError, match=r'needs onnx and onnxruntime .*: pip install "skser\[export\]"'):
+    with pytest.raises(
+        ImportError, match=r'needs onnx and onnxruntime .*: install them with `pip install "skser\[export\]"`'
+    ):
         to_onnx(shared_classifier, path)
     assert not path.exists()
 

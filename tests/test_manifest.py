@@ -156,7 +156,7 @@ def test_missing_files_are_listed(folder):
     rows = "\n".join(f"gone{i}.wav,sad" for i in range(7))
     table = csv(folder, f"path,label\none.wav,sad\ndeep,sad\n{rows}\n")
     message = (
-        r"The table '.*' lists 8 of 9 files that do not exist: .*deep, .*gone3\.wav and 3 more; pass root="
+        r"The table '.*' lists 8 of 9 files that do not exist \(.*deep, .*gone3\.wav and 3 more\): pass root="
     )
     with pytest.raises(FileNotFoundError, match=message):
         load_manifest(table, speaker=None)
@@ -248,7 +248,7 @@ def test_a_row_has_one_path_and_one_label(folder, row, message):
 
 def test_git_lfs_pointers_are_named(folder, frame):
     (folder / "two.wav").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    message = r"The table lists 1 git-lfs pointer: .*two\.wav; run `git lfs pull`"
+    message = r"The table lists 1 git-lfs pointer \(.*two\.wav\): run `git lfs pull`"
     with pytest.raises(ValueError, match=message):
         load_manifest(frame, root=folder)
 

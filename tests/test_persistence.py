@@ -1022,7 +1022,7 @@ class TestModelsThatCannotBeSaved:
     def test_too_long_a_description_is_noticed(self, fitted, path, monkeypatch):
         monkeypatch.setattr(_container, "_MAX_HEADER_BYTES", 3000)
         self.assert_refused(
-            fitted, path, r"description takes [\d,]+ bytes, and a model file has room for 3,000"
+            fitted, path, r"description takes [\d,]+ bytes, but a model file has room for 3,000"
         )
 
     def test_optimizer_must_be_a_flag(self, fitted, path):

@@ -360,7 +360,7 @@ def test_estimator_that_does_not_start_with_a_spectrogram_transformer_is_refused
         (
             np.zeros((8, 3)),
             {"kind": "stft"},
-            "S has 8 bins where kind='stft', sr=16000, n_fft.* result in 257",
+            "S has 8 bins, but kind='stft', sr=16000, n_fft.* result in 257",
         ),
         (np.zeros((8, 3)), {"kind": "cqt"}, "kind must be one of 'mel', 'stft'"),
         (np.zeros((8, 3)), {"hop_length": 0}, "hop_length must be an integer in"),
@@ -694,7 +694,7 @@ OTHERS = [SVC(), make_pipeline(StandardScaler(), SVC()), None]
         (Z[:2], Y[:2], {"method": "lda"}, ValueError, "samples must be more than the number of classes"),
         (Z, Y, {"legend": "left"}, ValueError, "legend must be one of 'auto', 'below', 'inside', 'right'"),
         (Z, Y, {"classes": ["angry", "angry"]}, ValueError, "classes must differ from each other"),
-        (Z, Y, {"classes": [0, 1, 2]}, ValueError, "none of the labels in y, .* is one of the classes"),
+        (Z, Y, {"classes": [0, 1, 2]}, ValueError, "the labels in y, .* are not among the classes"),
         (Z, Y, {"centers": np.zeros((2, 5))}, ValueError, r"centers must have shape \(3, 5\)"),
         (Z, Y, {"centers": np.zeros((3, 2))}, ValueError, r"centers must have shape \(3, 5\)"),
     ],

@@ -296,7 +296,7 @@ def test_empty_mel_filters_raise_and_say_how_many():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(
-            ValueError, match=rf"n_mels=256 leaves {empty} empty Mel filters.*Lower n_mels, raise n_fft"
+            ValueError, match=rf"n_mels=256 leaves {empty} empty Mel filters.*lower n_mels, raise n_fft"
         ):
             spectrogram(np.zeros(100), n_mels=256)
     assert spectrogram(np.zeros(100), n_mels=256, n_fft=2048).shape == (256, 1)

@@ -109,7 +109,7 @@ def _check_table(table: Any, corpus: Bunch) -> None:
         raise ValueError(f"table is for {n_items} items but corpus has {n}: audit this corpus again.")
     for i, path in zip(table["item"], table["path"], strict=True):
         if not 0 <= i < n:
-            raise ValueError(f"table has an item {i} but corpus has {n} items: audit this corpus again.")
+            raise ValueError(f"table has an item {i} but corpus has only {n}: audit this corpus again.")
         here = path_or_none(corpus.data[i])
         if here != (path if isinstance(path, str) else None):
             paths = f"item {i} is {path!r} in table and {here!r} in corpus"
