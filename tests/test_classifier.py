@@ -603,7 +603,7 @@ class TestErrors:
             (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
             (
                 np.array(["a", 3, "b"] * 16, dtype=object),
-                "y mixes text and numbers \(item 0 is 'a', item 1",
+                r"y mixes text and numbers \(item 0 is 'a', item 1",
             ),
         ],
     )
