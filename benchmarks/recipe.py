@@ -53,7 +53,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     "no gain": AUGMENTED | {"augmentation": MASKS | CURVES},
     "no cycle": TRIMMED | SMALL | {"max_epochs": 60, "augmentation": MODERATE},
     "no masks": AUGMENTED | {"augmentation": CURVES | {"gain": 6}},
-    "masks alone": AUGMENTED | {"augmentation": MASKS},
+    "masks only": AUGMENTED | {"augmentation": MASKS},
     "attention": AUGMENTED | {"pooling": "attention"},
     "wide": TRIMMED | CYCLE | {"augmentation": MODERATE},
     "no level": AUGMENTED | {"augmentation": MASKS | CURVES, "ref": "mean"},

@@ -10,12 +10,12 @@ from ._utils import counted
 _SHOWN = 5
 _CURE = (
     "To continue without such files, list them with skser.datasets.audit(corpus) and remove them, with their "
-    "labels and groups, by skser.datasets.drop(corpus, findings)."
+    "labels and groups, with skser.datasets.drop(corpus, findings)."
 )
 
 
 class RecordingFailure(NamedTuple):
-    """Why one recording of several cannot be used."""
+    """One recording that cannot be used, and the reason."""
 
     item: int  # its position, as in the tables of `audit`
     path: str
@@ -26,10 +26,10 @@ class RecordingFailure(NamedTuple):
 
 
 class RecordingsError(OSError, ValueError):
-    """Error that names all recordings of which no spectrogram can be computed, each with its cause.
+    """Error that names all recordings whose spectrogram cannot be computed, each with its cause.
 
-    The message shows the first few, the attribute `failures` has all of them. The error is both an OSError
-    and a ValueError, because a file may be missing and another may contain NaN.
+    The message shows the first few; the attribute `failures` has all of them. The error is both an OSError
+    and a ValueError, because one file may be missing and another may contain NaN.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _message(failures: list[RecordingFailure], n_recordings: int, memory: str | 
 
 
 def _causes(failures: list[RecordingFailure], n_recordings: int) -> str:
-    """Name one failure, or list several on lines of their own."""
+    """Name one failure, or list several, one per line."""
     if len(failures) == 1:
         return str(failures[0])
     more = len(failures) - _SHOWN

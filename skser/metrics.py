@@ -1,4 +1,4 @@
-"""Scores of speech emotion recognition: accuracies, and how tight the classes of an embedding are."""
+"""Scores of speech emotion recognition: accuracies, and the spread of classes in an embedding."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     Returns
     -------
     float
-        Ratio, 0 or more, whatever the scale of the embedding; inf if the means of all classes are equal.
+        Ratio, 0 or more, independent of the scale of the embedding; inf if all class means are equal.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     check_classification_targets(labels)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"intra_inter_ratio needs two classes or more, got {classes.tolist()} in y.")
+        raise ValueError(f"intra_inter_ratio needs at least two classes, got only {classes.tolist()} in y.")
     # Scaled by a power of two, which is exact, so that the squares of large values do not overflow.
     z = np.ldexp(z, -np.frexp(np.abs(z).max())[1])
     means = np.stack([z[codes == i].mean(axis=0) for i in range(len(classes))])
@@ -168,6 +168,6 @@ def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
             f"y_true has {len(y_true)} labels but y_pred has {len(y_pred)}: pass one prediction per label."
         )
     if not len(y_true):
-        raise ValueError("y_true is empty: a score needs one label or more.")
+        raise ValueError("y_true is empty: pass at least one label.")
     check_classification_targets(y_true)
     return y_true, y_pred

@@ -170,12 +170,12 @@ def test_one_sample(orig_sr, write):
     [
         (b"", OSError, "the file is empty"),
         (LFS_POINTER.encode(), OSError, "is a git-lfs pointer.*run 'git lfs pull'"),
-        (b"<html>404 Not Found</html>", OSError, "holds text and no audio, it begins with b'<html>404"),
-        ("grüße\n".encode(), OSError, "holds text and no audio"),
+        (b"<html>404 Not Found</html>", OSError, "holds text instead of audio .it begins with b'<html>404"),
+        ("grüße\n".encode(), OSError, "holds text instead of audio"),
         (
             bytes(range(256)) * 20,
             OSError,
-            r"libsndfile cannot read it \(Format not recognised\).*Fetch or convert it",
+            r"libsndfile cannot read it \(Format not recognised\).*fetch it again or convert it",
         ),
     ],
 )
@@ -292,7 +292,7 @@ def test_wrong_parameters_raise(name, value, error):
 def test_orig_sr_of_a_file_raises(y, write):
     with pytest.raises(
         ValueError,
-        match=r"orig_sr is for arrays, but .* is a file, which states its own rate: leave orig_sr out",
+        match=r"orig_sr is for arrays, but .* is a file, whose header states the rate: leave orig_sr out",
     ):
         load_audio(write(y), orig_sr=16000)
 
@@ -387,7 +387,7 @@ def test_what_can_be_no_path_raises(path, message):
 def test_a_pipe_or_device_raises_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", "/dev/zero"):
-        with pytest.raises(OSError, match="is a pipe or device and not a file"):
+        with pytest.raises(OSError, match="is a pipe or a device, not a file"):
             load_audio(path)
 
 

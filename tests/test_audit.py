@@ -284,8 +284,13 @@ def test_silent_or_broken_recordings_are_not_copies_of_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("target", "groups", "problem", "sentence"),
     [
-        (["sad", "sad", "happy", "sad"], None, "duplicate with another label", "label 'sad' and not 'happy'"),
-        ([1, 1, 1, 1], np.array([3, 4, 4, 3]), "duplicate in another group", "group 3 and not 4"),
+        (
+            ["sad", "sad", "happy", "sad"],
+            None,
+            "duplicate with another label",
+            "label 'sad' instead of 'happy'",
+        ),
+        ([1, 1, 1, 1], np.array([3, 4, 4, 3]), "duplicate in another group", "group 3 instead of 4"),
     ],
 )
 def test_every_copy_with_another_label_or_group_is_an_error(target, groups, problem, sentence):
@@ -296,7 +301,7 @@ def test_every_copy_with_another_label_or_group_is_an_error(target, groups, prob
     assert found(table) == [(i, problem) for i in (0, 2, 3)]
     assert table["same_as"].tolist() == [2, 0, 2]
     assert set(table["severity"]) == {"error"}
-    assert table["detail"][1] == f"the same waveform as item 0, of {sentence}."
+    assert table["detail"][1] == f"the same waveform as item 0, with {sentence}."
 
 
 def test_only_later_copies_of_one_label_and_group_are_errors():
@@ -394,7 +399,7 @@ def test_a_corpus_may_be_an_array_series_or_tuple(corpus):
         ({"target": [1]}, TypeError, "corpus must be the Bunch"),
         (pd.DataFrame({"path": ["a.wav"]}), TypeError, "got DataFrame: .* take one column of a DataFrame"),
         (np.ones(100), TypeError, "corpus is a single waveform: wrap it in a list"),
-        ([noise()], ValueError, "corpus holds waveforms but no sampling rate: pass sr"),
+        ([noise()], ValueError, "corpus holds waveforms without a sampling rate: pass sr"),
         (
             {"data": ["a.wav"], "target": [1, 2]},
             ValueError,
@@ -553,16 +558,18 @@ def test_a_table_of_another_corpus_is_refused(corpus):
     table = audit(corpus)
     other = Bunch(**(dict(corpus) | {"data": corpus.data[::-1]}))
     with pytest.raises(
-        ValueError, match=r"table is of another corpus: item 1 is '.*' there and '.*' here; au"
+        ValueError, match=r"table is from another corpus \(item 1 is '.*' in table and '.*' in corpus\): au"
     ):
         drop(other, table)
     cleaned = drop(corpus, table)
-    with pytest.raises(ValueError, match="table is of 12 items but corpus has 8: audit this corpus again"):
+    with pytest.raises(ValueError, match="table is for 12 items but corpus has 8: audit this corpus again"):
         drop(cleaned, table)
     table.attrs.clear()  # then positions and paths are compared
-    with pytest.raises(ValueError, match="table is of another corpus: item 1 is"):
+    with pytest.raises(ValueError, match=r"table is from another corpus \(item 1 is"):
         drop(cleaned, table)
-    with pytest.raises(ValueError, match="table has an item 1 but corpus has 1: audit this corpus again"):
+    with pytest.raises(
+        ValueError, match="table has an item 1 but corpus has only 1: audit this corpus again"
+    ):
         drop(labelled([noise(0)], ["a"]), table)
 
 
@@ -578,7 +585,7 @@ def test_an_empty_result_is_refused():
         (
             {"corpus": ["a.wav"]},
             TypeError,
-            r"corpus must be the Bunch of a loader, got list: in a list, keep",
+            r"corpus must be the Bunch of a loader, got list: for a list, keep",
         ),
         ({"corpus": Bunch(target=[1])}, TypeError, "corpus must be the Bunch of a loader"),
         ({"corpus": labelled([noise()], list("ab"))}, ValueError, r"corpus\.target has 2 entries but"),

@@ -193,7 +193,7 @@ def test_a_recording_that_never_comes_to_rest_is_named(paths, folder, monkeypatc
 
     monkeypatch.setattr(skser.features._extraction, "load_waveform", load_and_change)
     with pytest.raises(
-        OSError, match=r"item 0 \(.*\): changes while it is read: wait until it is completely written"
+        OSError, match=r"item 0 \(.*\): changes while it is read: try again after it is completely written"
     ):
         SpectrogramTransformer(memory=folder).transform(paths[:1])
     assert not list(folder.iterdir())
@@ -254,7 +254,7 @@ def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(waveforms, rea
     transformer.transform(waveforms)
     entries = {entry: entry.read_bytes() for entry in folder.iterdir()}
     assert told(lambda: transformer.transform(waveforms)) == (
-        f"PermissionError: memory='{folder}' is not writable: give a folder that you may write to."
+        f"PermissionError: memory='{folder}' is not writable: give a folder that you can write to."
     )
     assert {entry: entry.read_bytes() for entry in folder.iterdir()} == entries
 
@@ -344,7 +344,7 @@ def test_eviction_meets_entries_and_folders_that_are_gone_or_belong_to_others(fi
         (
             lambda f: reduce_cache(f, bytes_limit="5 apples"),
             ValueError,
-            "bytes_limit must be bytes, or a number",
+            "bytes_limit must be a number of bytes, or text",
         ),
         (lambda f: reduce_cache(f, bytes_limit=-1), ValueError, "bytes_limit must be an integer"),
         (lambda f: reduce_cache(f, bytes_limit=1.5), TypeError, "bytes_limit must be an integer"),

@@ -525,9 +525,9 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("callback", "message"),
         [
-            (Counter(), "'Counter', which remembers 'epochs_'"),
-            (Changed(), "'Changed', which remembers changes of its parameters"),
-            (LRScheduler(policy="StepLR", step_size=2), "'LRScheduler', which remembers 'batch_idx_'"),
+            (Counter(), "'Counter', which keeps 'epochs_'"),
+            (Changed(), "'Changed', which keeps changes of its parameters"),
+            (LRScheduler(policy="StepLR", step_size=2), "'LRScheduler', which keeps 'batch_idx_'"),
         ],
     )
     def test_a_callback_that_cannot_be_resumed_is_refused(self, X, y, tmp_path, callback, message):
@@ -571,7 +571,7 @@ class TestUnwritable:
         )
         other = error_of(lambda: make(folder, max_epochs=5).fit(X, y))
         assert other.startswith("PermissionError: checkpoint_dir: ")
-        assert "cannot be written (Permission denied): make room there, or let this user write there" in other
+        assert "cannot be written (Permission denied): free space there or grant write permission" in other
         assert files(folder) == [path]
         assert path.read_bytes() == content
 

@@ -400,7 +400,7 @@ class TestContinuation:
 
     def test_other_classes_than_at_first_are_refused(self, X, y):
         classifier = make().partial_fit(X, y)
-        with pytest.raises(ValueError, match=r"classes=\['a', 'b'\] are not those of the first call"):
+        with pytest.raises(ValueError, match=r"classes=\['a', 'b'\] differ from those of the first call"):
             classifier.partial_fit(X, y, classes=["a", "b"])
 
     def test_unknown_label_is_named(self, X, y):
@@ -442,7 +442,7 @@ class TestEarlyStopping:
         np.testing.assert_array_equal(make(max_epochs=1).fit(X, y).net_.module_.bin_mean, X.mean_and_std()[0])
 
     def test_without_groups_it_warns(self, X, y):
-        with pytest.warns(UserWarning, match="whose speakers may also be in the training part"):
+        with pytest.warns(UserWarning, match="whose speakers may also be in the training set"):
             make(max_epochs=1, early_stopping=True).fit(X, y)
 
     def test_groups_that_are_asked_for_must_be_there(self, X, y):
@@ -454,17 +454,19 @@ class TestEarlyStopping:
         assert not recwarn.list
 
     def test_one_group_is_not_enough(self, X, y):
-        with pytest.raises(ValueError, match="needs 2 groups or more, got 1"):
+        with pytest.raises(ValueError, match="needs at least 2 of them, got 1"):
             make(early_stopping=True).fit(X, y, groups=np.zeros(48))
 
     def test_classes_bound_to_speakers_are_reported(self, X, y):
-        with pytest.raises(ValueError, match="found no 1 of 3 groups for validation that leave every class"):
+        with pytest.raises(
+            ValueError, match="found no choice of 1 of 3 groups for validation that leaves every class"
+        ):
             make(early_stopping=True).fit(X, y, groups=np.arange(48) % 3)
 
     def test_too_few_items_are_reported(self, X):
         with pytest.raises(
             ValueError,
-            match="cannot take a validation part from 3 items of 2 classes, of which the rarest has 1",
+            match="cannot take a validation set from 3 items of 2 classes, of which the rarest has 1",
         ):
             make(early_stopping=True, validation="random").fit(X[:3], ["a", "a", "b"])
 
@@ -595,13 +597,13 @@ class TestErrors:
         ("y", "message"),
         [
             (None, "requires y to be passed, but the target y is None"),
-            (["a"] * 48, r"needs 2 classes or more, got one class: \['a'\]"),
+            (["a"] * 48, r"needs at least 2 classes, got one class: \['a'\]"),
             (["a", "b"], "y has 2 labels but X has 48 items"),
             (np.linspace(0, 1, 48), "Unknown label type"),
             (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
             (
                 np.array(["a", 3, "b"] * 16, dtype=object),
-                "y mixes text and numbers: item 0 is 'a', item 1",
+                r"y mixes text and numbers \(item 0 is 'a', item 1",
             ),
         ],
     )

@@ -418,7 +418,7 @@ def test_auto_warns_only_in_workers_that_share_a_gpu():
     shared, pinned = Parallel(n_jobs=2)(delayed(warnings_of_auto)(each) for each in environments)
     assert shared[0] == "cuda"
     assert re.match(
-        r'device="auto" takes the same GPU in each worker process.* set "cuda" if it', shared[1][0]
+        r'device="auto" uses the same GPU in every worker process.* set "cuda" if it', shared[1][0]
     )
     assert [pinned, warnings_of_auto({})] == [("cuda", [])] * 2
 

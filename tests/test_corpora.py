@@ -99,7 +99,7 @@ def load_with_warnings(load, root, **filters):
 def load_without_warnings(load, root, **filters):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message="Recordings known to hold no speech")
+        warnings.filterwarnings("ignore", message="Some recordings are known to contain no speech")
         return load(root, **filters)
 
 
@@ -268,7 +268,7 @@ def test_names_are_decoded(tmp_path, name, file, row):
 )
 def test_descriptions_have_licence_and_citation(tmp_path, name, words):
     text = NAMED[name](touch(tmp_path, SMALL[name])).DESCR
-    assert all(word in text for word in ["Licence: ", "Citation: ", *words])
+    assert all(word in text for word in ["License: ", "Citation: ", *words])
 
 
 def test_crema_d_has_43_women_and_48_men(complete):
@@ -279,8 +279,8 @@ def test_crema_d_has_43_women_and_48_men(complete):
 def test_missing_recordings_are_counted(tmp_path):
     touch(tmp_path, [file for file in savee_files() if "/JE/" not in file])
     message = (
-        r"SAVEE in '.*' is not as published, 360 of 480 recordings: by emotion angry 45 of 60, .*, "
-        r"surprised 45 of 60; by speaker JE 0 of 120\. Complete the copy"
+        r"SAVEE in '.*' is not as published, 360 of 480 recordings \(by emotion angry 45 of 60, .*, "
+        r"surprised 45 of 60; by speaker JE 0 of 120\): complete the copy"
     )
     with pytest.warns(UserWarning, match=message) as record:
         assert len(load_savee(tmp_path).data) == 360
@@ -289,13 +289,13 @@ def test_missing_recordings_are_counted(tmp_path):
 
 def test_surplus_recordings_are_counted(tmp_path):
     touch(tmp_path, [*emodb_files(), "wav/03a01Wz.wav"])
-    message = "536 of 535 recordings: by emotion angry 128 of 127; by speaker 03 50 of 49"
+    message = r"536 of 535 recordings \(by emotion angry 128 of 127; by speaker 03 50 of 49\)"
     with pytest.warns(UserWarning, match=message):
         load_emodb(tmp_path)
 
 
 def test_a_long_list_of_missing_recordings_is_cut(tmp_path):
-    message = r"by actor 1001 1 of 82, 1002 0 of 81, .*, 1012 0 of 82 and 79 more\. Complete"
+    message = r"by actor 1001 1 of 82, 1002 0 of 81, .*, 1012 0 of 82 and 79 more\): complete"
     with pytest.warns(UserWarning, match=message):
         load_crema_d(touch(tmp_path, SMALL["crema_d"]))
 
@@ -390,7 +390,7 @@ def test_of_nested_copies_the_nearest_is_loaded(tmp_path, name):
     touch(tmp_path / "deep" / "copy", SMALL[name])
     corpus, (message,) = load_with_warnings(NAMED[name], tmp_path)
     assert corpus.data == [str(tmp_path / file) for file in SMALL[name]]
-    assert message.startswith(f"Left out 2 duplicate recordings in '{tmp_path}' with more folders above")
+    assert message.startswith(f"Left out 2 duplicate recordings in '{tmp_path}' with more parent folders")
     assert str(Path("deep", "copy", SMALL[name][0])) in message
 
 
@@ -527,7 +527,7 @@ def test_silent_recordings_of_crema_d_are_named_and_loaded(tmp_path):
     touch(tmp_path, ["1076_MTI_SAD_XX.wav", "1076_MTI_NEU_XX.wav", "1076_MTI_ANG_XX.wav"])
     corpus, (message,) = load_with_warnings(load_crema_d, tmp_path)
     assert len(corpus.data) == 3
-    assert "no speech: 1076_MTI_NEU_XX (nearly silent), 1076_MTI_SAD_XX (silent); leave them out" in message
+    assert "no speech (1076_MTI_NEU_XX (nearly silent), 1076_MTI_SAD_XX (silent)): remove them" in message
     assert load_with_warnings(load_crema_d, tmp_path, emotions=["angry"])[1] == []
 
 
@@ -551,7 +551,7 @@ def test_a_recording_in_the_folder_of_another_speaker_is_reported(tmp_path, load
     for root in (tmp_path, "."):
         corpus, (message,) = load_with_warnings(load, root)
         assert corpus.groups.tolist() == [speaker]
-        assert message.startswith(f"1 recording in '{root}' in the folder of another ")
+        assert message.startswith(f"1 recording in '{root}' not in the folder of the ")
         assert Path(file).name in message
 
 
@@ -566,7 +566,9 @@ def test_song_and_video_are_left_out_and_counted(tmp_path):
 
 def test_incomplete_actors_of_ravdess_are_listed(tmp_path):
     touch(tmp_path, [*ravdess_files(1), *ravdess_files(2)[:58]])
-    with pytest.warns(UserWarning, match="RAVDESS .* 118 of 120 recordings: by actor 2 58 of 60") as record:
+    with pytest.warns(
+        UserWarning, match=r"RAVDESS .* 118 of 120 recordings \(by actor 2 58 of 60\)"
+    ) as record:
         text = load_ravdess(tmp_path, actors=[1]).DESCR
     assert len(record) == 1
     assert "Actors incomplete: 2 (58 of 60)" in text
@@ -673,7 +675,7 @@ def test_the_frame_has_every_field_of_a_turn(tmp_path):
         "dominance": 3.5,
     }
     assert corpus.data == corpus.frame.path.tolist()
-    for word in ("Busso", "10.1007/s10579-008-9076-6", "Licence: by form"):
+    for word in ("Busso", "10.1007/s10579-008-9076-6", "License: on request by form"):
         assert word in corpus.DESCR
 
 

@@ -43,7 +43,7 @@ def classes(tmp_path):
 
 @pytest.mark.parametrize("load", [load_ravdess, load_audio_files])
 def test_an_invalid_root_is_named(load, tmp_path):
-    missing = r"No folder '.*nowhere': give the one that holds the recordings"
+    missing = r"No folder '.*nowhere': give the folder that holds the recordings"
     with pytest.raises(FileNotFoundError, match=missing):
         load(tmp_path / "nowhere")
     touch(tmp_path, "file.wav")
@@ -163,7 +163,7 @@ NO_COLUMNS = pd.DataFrame({"name": ["a"]})
         (7, TypeError, "speaker must be a regular expression, a dict, a DataFrame, .*, got int"),
         ("nowhere.csv", FileNotFoundError, "The speaker table 'nowhere.csv' does not exist: give a CSV file"),
         (NO_COLUMNS, ValueError, "lacks the column file and the column speaker: .*got name"),
-        (TWO_SPEAKERS, ValueError, "gives 'a' two speakers, 'x' and"),
+        (TWO_SPEAKERS, ValueError, "lists two speakers for 'a', 'x' and"),
     ],
 )
 def test_sources_of_speakers_are_checked(classes, speaker, error, message):
@@ -206,7 +206,9 @@ def test_files_that_are_not_loaded_are_listed(classes):
 
 def test_categories_select_folders(classes):
     assert set(load_audio_files(classes, categories=["sad"]).target) == {"sad"}
-    with pytest.raises(FileNotFoundError, match=r"No folder 'calm' in '.*', only happy, sad"):
+    with pytest.raises(
+        FileNotFoundError, match=r"No folder 'calm' in '.*': choose categories from happy, sad"
+    ):
         load_audio_files(classes, categories=["sad", "calm"])
 
 
@@ -283,7 +285,7 @@ def test_speakers_next_to_the_class_folders_are_used(classes):
         ("", ValueError, "Unknown corpus ''"),
         (r"C:\speech", ValueError, "Unknown corpus"),
         ("ravdess", ValueError, "The corpus 'ravdess' lacks a path: write ravdess:PATH"),
-        ("synthetic:x", ValueError, "'synthetic' takes no path, got 'synthetic:x'"),
+        ("synthetic:x", ValueError, "'synthetic' does not take a path, got 'synthetic:x'"),
         (
             r"files:C:\nowhere",
             FileNotFoundError,

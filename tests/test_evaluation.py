@@ -504,7 +504,7 @@ def test_spectrograms_can_be_the_items(speech):
 
 
 FEWER_GROUPS = "there are fewer groups (6) than requested folds (10): each group is a fold."
-IN_BOTH_PARTS = "speakers are in the training and in the test part of "
+IN_BOTH_PARTS = "speakers are in the training and in the test set of "
 TEXTS = np.random.default_rng(0).integers(5, size=60)
 
 
@@ -519,8 +519,8 @@ TEXTS = np.random.default_rng(0).integers(5, size=60)
         ({"cv": [(np.arange(25), np.arange(25, 60)), (np.arange(30, 60), np.arange(25))]}, "(fold 1: Eve)"),
         ({"groups": TEXTS}, IN_BOTH_PARTS + "5 of 5 folds (fold 1: Ann, Eve, Ian, Liz, fold 2: "),
         ({"groups": TEXTS}, ", fold 3: Ann, Ben, Eve, Ian, Liz and 1 more and 2 more)"),
-        ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test part"),
-        ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are tested on more than once"),
+        ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test set"),
+        ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are in several test sets"),
     ],
 )
 def test_warns_of_doubtful_folds(features, svc, parameters, expected):
@@ -564,7 +564,7 @@ def test_warns_of_classes_that_a_part_lacks(features, svc):
     features.target[SPEAKERS == "Ben"] = "angry"
     features.target[SPEAKERS == "Tom"] = "bored"
     sentence = only_warning(svc, features)
-    assert "fold 1: test part without bored, fold 2: test part without bored, calm, sad, fold 3" in sentence
+    assert "fold 1: test set without bored, fold 2: test set without bored, calm, sad, fold 3" in sentence
     assert "and 4 more" in sentence
     evaluation = evaluate_quietly(LogisticRegression(), features)
     assert evaluation.folds["UA"].tolist()[5] == 0
@@ -613,8 +613,8 @@ TWO = ["sad", "calm"]
         (([1, 2, 3], TWO), ValueError, "y has 2 labels but X has 3 items"),
         (([1, 2, 3], ["sad", None, "calm"]), ValueError, "y has no value for item 1"),
         (([1, 2], [0.5, 0.7]), ValueError, "Unknown label type"),
-        (([1, 2], ["sad", "sad"]), ValueError, "2 classes or more"),
-        (([], []), ValueError, "2 classes or more"),
+        (([1, 2], ["sad", "sad"]), ValueError, "at least 2 classes"),
+        (([], []), ValueError, "at least 2 classes"),
         (([1, 2], TWO, ["Ann"]), ValueError, "groups has 1 values for 2 items"),
         (([1, 2], TWO, np.array(["Ann", 3], object)), ValueError, "not supported between .* 'int' and 'str'"),
         (([1, 2], TWO, [1.0, np.nan]), ValueError, "groups has no value for item 1"),
@@ -652,9 +652,9 @@ def test_refuses_a_corpus_of_a_wrong_form(corpus, kind, error):
         ({"cv": 1}, ValueError, "cv cannot split the corpus .*n_splits=2 or more, got n_splits=1"),
         ({"cv": True}, ValueError, "cv cannot split the corpus .*n_splits=2 or more"),
         ({"cv": "speaker"}, ValueError, r"cv cannot split the corpus \(Expected `?cv`? as an integer"),
-        ({"cv": []}, ValueError, "there are no folds"),
+        ({"cv": []}, ValueError, "it makes no folds"),
         ({"cv": StratifiedKFold(31)}, ValueError, "cv cannot split the corpus .n_splits=31"),
-        ({"cv": [([0, 1], [1, 2])]}, ValueError, "fold 1 tests on items it trains with: 1"),
+        ({"cv": [([0, 1], [1, 2])]}, ValueError, "fold 1 has items in both training and test set: 1"),
         ({"cv": [([0], [1]), ([0, 1], [])]}, ValueError, "fold 2 has 2 training and 0 test items"),
         ({"cv": [([0], [60])]}, ValueError, "cv cannot split the corpus .index 60 is out of bounds"),
         ({"cv": [([0.5], [3])]}, ValueError, "cv cannot split the corpus .only integers"),
@@ -674,7 +674,7 @@ def test_groups_are_needed_unless_cv_is_given(features, svc):
 
 
 class Failing(Recorder):
-    """Fail if the training part lacks a session."""
+    """Fail if the training set lacks a session."""
 
     def __init__(self, session, error=ValueError):
         self.session = session

@@ -46,7 +46,8 @@ def test_extreme_center_loss_gives_a_sound_model(center_lambda, center_alpha):
 
 
 @pytest.mark.parametrize(
-    ("lr", "message"), [(1e20, "lower lr"), (1e30, "lower lr"), (1e38, "steps beyond float32: lower it")]
+    ("lr", "message"),
+    [(1e20, "lower lr"), (1e30, "lower lr"), (1e38, "steps beyond the range of float32: lower it")],
 )
 def test_training_that_diverges_names_the_parameter_to_lower_and_keeps_the_estimator(lr, message):
     classifier = CenterLossClassifier(**TINY).fit(items(), ["calm", "angry"] * 12)

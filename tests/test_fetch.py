@@ -208,7 +208,7 @@ OTHER = zipped(NAMES[:3])
 @pytest.mark.parametrize(
     ("act", "cause"),
     [
-        (lambda handler: handler.send_error(404), "the server answered 404 Not Found"),
+        (lambda handler: handler.send_error(404), "the server returned status 404 Not Found"),
         (
             lambda handler: handler.give(OTHER),
             f"sent .* bytes with md5 {hashlib.md5(OTHER).hexdigest()} instead",
@@ -229,7 +229,7 @@ def test_an_unreachable_server_is_named(server, home, monkeypatch):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/ravdess.zip"
         monkeypatch.setattr(_fetch, "_URL", url)
-        fetch_fails(home, rf"{url} could not be fetched \(no data came from the server\)")
+        fetch_fails(home, rf"{url} could not be fetched \(the server sent no data\)")
 
 
 def test_a_silent_server_is_given_up(server, home, monkeypatch):

@@ -156,7 +156,7 @@ def test_missing_files_are_listed(folder):
     rows = "\n".join(f"gone{i}.wav,sad" for i in range(7))
     table = csv(folder, f"path,label\none.wav,sad\ndeep,sad\n{rows}\n")
     message = (
-        r"The table '.*' lists 8 of 9 files that do not exist: .*deep, .*gone3\.wav and 3 more; pass root="
+        r"The table '.*' lists 8 of 9 files that do not exist \(.*deep, .*gone3\.wav and 3 more\): pass root="
     )
     with pytest.raises(FileNotFoundError, match=message):
         load_manifest(table, speaker=None)
@@ -164,7 +164,7 @@ def test_missing_files_are_listed(folder):
 
 def test_duplicated_files_are_named(folder, frame):
     again = pd.concat([frame, frame.assign(path=["deep/../one.wav", "x.wav", "y.wav"])])
-    message = r"The table lists 1 file more than once: .*one\.wav; keep one row of each"
+    message = r"The table lists 1 file more than once \(.*one\.wav\): keep one row of each"
     with pytest.raises(ValueError, match=message):
         load_manifest(again, root=folder)
 
@@ -174,7 +174,7 @@ def test_duplicated_files_are_named(folder, frame):
 def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
     table = frame.astype(object)
     table.loc[1, column] = empty
-    message = rf"The table has nothing in the column '{column}' in 1 row of 3 \(row 2, counted from 1"
+    message = rf"The table has no value in the column '{column}' in 1 row of 3 \(row 2, counted from 1"
     with pytest.raises(ValueError, match=message):
         load_manifest(table, root=folder)
 
@@ -184,10 +184,10 @@ def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
     [
         ("", "lacks the column 'path' and the column 'label' and the column 'speaker', it has none"),
         ("path,label,speaker\n", "has no rows: list one recording per row"),
-        ("path,label,speaker\none.wav,sad\ntwo.wav,sad,x\n", r"nothing in the column 'speaker' .*\(row 1, "),
+        ("path,label,speaker\none.wav,sad\ntwo.wav,sad,x\n", r"no value in the column 'speaker' .*\(row 1, "),
         (
             "path,label,speaker\none.wav,sad,a,b\n",
-            "is not a CSV file .*line 2.*: save it as one, with quotes",
+            "is not a CSV file .*line 2.*: save it in this format, with quotes",
         ),
         ('path,label,speaker\n"one.wav,sad\n', "is not a CSV file in UTF-8"),
         ("path,label,speaker,label\none.wav,sad,a,joy\n", "has two columns 'label': rename or drop one"),
@@ -230,7 +230,7 @@ def test_parameters_are_checked(frame, table, parameters, error, message):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"path": 3, "label": "a"}, "The table has 3 of type int and not a path in row 2"),
+        ({"path": 3, "label": "a"}, "The table has 3 of type int in row 2: give a path"),
         (
             {"path": "two.wav", "label": ["sad", "calm"]},
             "has .* in the column 'label', row 2: give one value",
@@ -248,7 +248,7 @@ def test_a_row_has_one_path_and_one_label(folder, row, message):
 
 def test_git_lfs_pointers_are_named(folder, frame):
     (folder / "two.wav").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    message = r"The table lists 1 git-lfs pointer: .*two\.wav; run `git lfs pull`"
+    message = r"The table lists 1 git-lfs pointer \(.*two\.wav\): run `git lfs pull`"
     with pytest.raises(ValueError, match=message):
         load_manifest(frame, root=folder)
 

@@ -20,7 +20,12 @@ from skser.exceptions import RecordingFailure
 pytestmark = pytest.mark.reliability
 
 N = 12
-BAD = {1: "no such file", 4: "holds text and no audio", 7: "NaN or infinite", 9: "longer than max_duration"}
+BAD = {
+    1: "no such file",
+    4: "holds text instead of audio",
+    7: "NaN or infinite",
+    9: "longer than max_duration",
+}
 
 
 @pytest.fixture

@@ -333,7 +333,7 @@ def test_a_disk_without_room_is_one_clear_error(n_jobs, folder):
     )
     mib = [n * (1 + n_times // 160) * 64 * 4 / 2**20 for n, n_times in sizes]  # frames, bins, bytes
     assert done.stdout == "".join(
-        f"OSError {str(folder)!r} cannot take the spectrograms, about {size:.0f} MiB (File too large): set "
+        f"OSError {str(folder)!r} cannot hold the spectrograms, about {size:.0f} MiB (File too large): set "
         "TMPDIR to a folder with enough room, or keep them in memory with max_nbytes=None.\n"
         for size in mib
     )
@@ -344,7 +344,7 @@ def test_a_disk_without_room_is_one_clear_error(n_jobs, folder):
 def test_what_was_computed_before_the_disk_was_full_is_in_the_cache(waveforms, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     transformer = SpectrogramTransformer(max_nbytes=10_000, n_jobs=1, memory=tmp_path / "cache")
-    with pytest.raises(OSError, match=r"missing' cannot take the spectrograms, about 0 MiB \(No such file"):
+    with pytest.raises(OSError, match=r"missing' cannot hold the spectrograms, about 0 MiB \(No such file"):
         transformer.transform(waveforms)
     assert len(os.listdir(tmp_path / "cache")) == 4  # the fourth does not fit any more
     assert_equal(

@@ -146,7 +146,7 @@ def test_ratio_of_degenerate_embeddings(embedding, expected):
 @pytest.mark.parametrize(
     ("embedding", "y", "message"),
     [
-        ([[0.0], [1.0]], ["sad", "sad"], r"needs two classes or more, got \['sad'\] in y"),
+        ([[0.0], [1.0]], ["sad", "sad"], r"needs at least two classes, got only \['sad'\] in y"),
         ([[0.0], [1.0]], ["sad", "sad", "calm"], "embedding has 2 rows but y has 3 labels"),
         ([[0.0], [np.nan]], ["sad", "calm"], "embedding contains NaN"),
         ([[0.0], [np.inf]], ["sad", "calm"], "embedding contains infinity"),

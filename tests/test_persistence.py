@@ -699,7 +699,7 @@ class TestOtherFiles:
         path = tmp_path / "model"
         save_model(fitted, path)
         write_signed(path, *contents(path), format_version="2")
-        with pytest.raises(ValueError, match="has format version 2, and this skser reads version 1: update"):
+        with pytest.raises(ValueError, match="has format version 2, but this skser reads version 1: update"):
             load_model(path)
         for version in ("", "one", "²"):
             write_signed(path, *contents(path), format_version=version)
@@ -774,9 +774,9 @@ WRONG_ENTRIES = [
     ("parameters.rnn", "lstm", "its tensors are not those of a classifier"),
     ("parameters.channels", [3, 5, 5], "is missing instead of .*, and [0-9]+ more tensors"),
     ("fitted.classes_", MISSING, "its description is not valid: 'classes_'"),
-    ("fitted.classes_", labels("<U1", ["a"]), "classes_ must hold two"),
-    ("fitted.classes_", labels("<i8", [2, 1]), "classes_ must hold two"),
-    ("fitted.classes_", labels("<i8", [2, 2]), "classes_ must hold two"),
+    ("fitted.classes_", labels("<U1", ["a"]), "classes_ must hold at least two"),
+    ("fitted.classes_", labels("<i8", [2, 1]), "classes_ must hold at least two"),
+    ("fitted.classes_", labels("<i8", [2, 2]), "classes_ must hold at least two"),
     ("fitted.classes_", labels("object", [2, "a"]), "its description is not valid"),
     ("fitted.classes_", labels("<i8", [1, 2, 3]), r"classes.weight' is .*\(2, 3\) instead of .*\(3, 3\)"),
     ("fitted.n_features_in_", 7, "'network.bin_mean' is .* instead of"),
@@ -941,10 +941,10 @@ class TestModelsThatCannotBeSaved:
             (
                 "callbacks",
                 [LRScheduler()],
-                r"\[0\] is of type LRScheduler, .*cannot be saved: set None",
+                r"\[0\] is of type LRScheduler, .*cannot be saved: use None",
             ),
             ("random_state", np.random.RandomState(0), " is of type RandomState, which .* a number"),
-            ("channels", range(3, 6), " is of type range, which cannot be saved: set None"),
+            ("channels", range(3, 6), " is of type range, which cannot be saved: use None"),
             ("class_weight", pd.Series([1, 2]), " is of type Series"),
             ("class_weight", LOOP, " is nested too deeply, or contains itself"),
             ("net_params", {"criterion": Subclass}, r"\['criterion'\] is the class Subclass, which"),
@@ -1022,7 +1022,7 @@ class TestModelsThatCannotBeSaved:
     def test_too_long_a_description_is_noticed(self, fitted, path, monkeypatch):
         monkeypatch.setattr(_container, "_MAX_HEADER_BYTES", 3000)
         self.assert_refused(
-            fitted, path, r"description takes [\d,]+ bytes, and a model file has room for 3,000"
+            fitted, path, r"description takes [\d,]+ bytes, but a model file has room for 3,000"
         )
 
     def test_optimizer_must_be_a_flag(self, fitted, path):
@@ -1072,7 +1072,7 @@ class TestWriting:
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
         try:
-            with pytest.raises(OSError, match=r"model cannot be written \(.*has space") as caught:
+            with pytest.raises(OSError, match=r"model cannot be written \(.*has free space") as caught:
                 save_model(fitted, tmp_path / "model")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -1094,7 +1094,7 @@ class TestWriting:
     @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="nothing is read-only to root")
     def test_read_only_folder_is_named(self, fitted, tmp_path):
         tmp_path.chmod(0o500)
-        with pytest.raises(PermissionError, match=r"cannot be written .*lets you write to it"):
+        with pytest.raises(PermissionError, match=r"cannot be written .*is writable"):
             save_model(fitted, tmp_path / "model")
 
 

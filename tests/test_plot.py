@@ -357,7 +357,11 @@ def test_estimator_that_does_not_start_with_a_spectrogram_transformer_is_refused
         (np.zeros((8, 0)), {}, r"0 feature\(s\) \(shape=\(8, 0\)\)"),
         (np.zeros((8, 3), dtype=complex), {}, "Complex data not supported"),
         (np.full((8, 3), np.nan), {}, "Input S contains NaN"),
-        (np.zeros((8, 3)), {"kind": "stft"}, "S has 8 bins where kind='stft', sr=16000, n_fft.* make 257"),
+        (
+            np.zeros((8, 3)),
+            {"kind": "stft"},
+            "S has 8 bins, but kind='stft', sr=16000, n_fft.* result in 257",
+        ),
         (np.zeros((8, 3)), {"kind": "cqt"}, "kind must be one of 'mel', 'stft'"),
         (np.zeros((8, 3)), {"hop_length": 0}, "hop_length must be an integer in"),
         (np.zeros((8, 3)), {"dynamic_range": 0}, r"dynamic_range must be a number in \(0, inf\)"),
@@ -528,7 +532,9 @@ def test_labels_reach_only_supervised_transformers():
 
 def test_discriminants_of_few_items_warn():
     Z, y = np.random.default_rng(0).normal(size=(90, 30)), EMOTIONS[np.arange(90) % 3]
-    with pytest.warns(UserWarning, match="fits 30 dimensions to 89 items, so few that they look separated"):
+    with pytest.warns(
+        UserWarning, match="fits 30 dimensions to only 89 items, so that classes look separated"
+    ):
         EmbeddingDisplay.from_predictions(Z[:89], y[:89], method="lda")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -684,11 +690,11 @@ OTHERS = [SVC(), make_pipeline(StandardScaler(), SVC()), None]
         (Z, Y, {"method": 2}, TypeError, r'method must be "pca", "lda", None or a transformer'),
         (Z, Y, {"method": None}, ValueError, "points must have 1 or 2 dimensions, got 5: project them"),
         (Z, Y, {"method": PCA(3)}, ValueError, r"1 or 2 dimensions, got 3: .*PCA\(n_components=2\)"),
-        (Z, ["sad"] * 60, {"method": "lda"}, ValueError, "needs two classes or more, got 1"),
+        (Z, ["sad"] * 60, {"method": "lda"}, ValueError, "needs at least two classes, got 1"),
         (Z[:2], Y[:2], {"method": "lda"}, ValueError, "samples must be more than the number of classes"),
         (Z, Y, {"legend": "left"}, ValueError, "legend must be one of 'auto', 'below', 'inside', 'right'"),
         (Z, Y, {"classes": ["angry", "angry"]}, ValueError, "classes must differ from each other"),
-        (Z, Y, {"classes": [0, 1, 2]}, ValueError, "none of the labels in y, .* is one of the classes"),
+        (Z, Y, {"classes": [0, 1, 2]}, ValueError, "the labels in y, .* are not among the classes"),
         (Z, Y, {"centers": np.zeros((2, 5))}, ValueError, r"centers must have shape \(3, 5\)"),
         (Z, Y, {"centers": np.zeros((3, 2))}, ValueError, r"centers must have shape \(3, 5\)"),
     ],
@@ -853,9 +859,9 @@ def test_labels_of_a_training_neither_overlap_nor_are_cut(width):
 @pytest.mark.parametrize(
     ("history", "parameters", "message"),
     [
-        ([], {}, "history must be a list with a dictionary for each epoch, one or more.*list with 0 items"),
-        ({"train_loss": [1.0]}, {}, "history must be a list with a dictionary.*dict with 1 items"),
-        (None, {}, "history must be a list with a dictionary.*NoneType"),
+        ([], {}, "history must be a list of at least one dictionary, one per epoch.*list with 0 items"),
+        ({"train_loss": [1.0]}, {}, "history must be a list of at least one dictionary.*dict with 1 items"),
+        (None, {}, "history must be a list of at least one dictionary.*NoneType"),
         ([{"epoch": 1}], {}, "history has none of the keys train_loss, train_cross_entropy"),
         (HISTORY, {"best_epoch": 0}, r"best_epoch must be an integer in \[1, 5\], got 0"),
         (HISTORY, {"best_epoch": 6}, r"best_epoch must be an integer in \[1, 5\], got 6"),

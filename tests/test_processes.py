@@ -50,40 +50,15 @@ def test_import_leaves_the_threads_of_a_forked_child_alone():
     run("sys.exit(exit_code(lambda: torch.get_num_threads() == 4))")
 
 
-def test_work_in_a_forked_child_restores_its_threads():
+def test_work_in_a_forked_child_uses_one_thread_and_leaves_the_parent_alone():
     run("""
     def child():
         classifier.fit(X, y).predict(X)
         skser.spectrogram(rng.normal(size=160000))
-        return torch.get_num_threads() == 4
+        return torch.get_num_threads() == 1
 
-    sys.exit(exit_code(child))
-    """)
-
-
-def test_threads_of_a_forked_child_compute_at_the_same_time():
-    """Torch counts its threads separately in each thread: that of the fork must not wait for lost ones."""
-    run("""
-    from skorch.callbacks import Callback
-
-    class Started(Callback):
-        def on_epoch_end(self, net, **kwargs):
-            started.set()
-            predicted.wait(60)
-
-    def child():
-        trainer = threading.Thread(target=longer.fit, args=(X, y))
-        trainer.start()
-        started.wait()
-        classifier.predict(X)
-        predicted.set()
-        trainer.join()
-        classifier.predict(X)
-
-    started, predicted = threading.Event(), threading.Event()
-    longer = skser.CenterLossClassifier(max_epochs=1, random_state=0, callbacks=[Started()])
-    classifier.fit(X, y)  # uses the threads of the parent
-    sys.exit(exit_code(child))
+    code = exit_code(child)
+    sys.exit(code if torch.get_num_threads() == 4 else 5)
     """)
 
 

@@ -162,7 +162,7 @@ def test_both_arms_of_a_comparison_see_the_same_first_batch(data):
         ({"center_ramp": "up"}, TypeError, "center_ramp must be a pair"),
         ({"center_ramp": (0, 0.5, 1)}, TypeError, "center_ramp must be a pair"),
         ({"center_ramp": (0, 2)}, ValueError, r"center_ramp\[1\]"),
-        ({"center_ramp": (0.8, 0.4)}, ValueError, "center_ramp must rise"),
+        ({"center_ramp": (0.8, 0.4)}, ValueError, "center_ramp must have its smaller fraction first"),
         ({"augmentation": "strong"}, TypeError, 'augmentation must be "moderate", a dict or None'),
         ({"augmentation": {"speed": 0.1}}, ValueError, "augmentation has no 'speed'"),
         ({"augmentation": {"time_mask": 2}}, ValueError, "time_mask"),

@@ -65,9 +65,9 @@ def test_selections_hold_the_chosen_items_and_share_the_buffer(X, items, key, ch
         (5, "out of range"),
         (-6, "out of range"),
         ((0, 1), "only along their items"),
-        (np.array([[0, 1]]), "indexed by a number, a slice"),
-        (True, "indexed by a number, a slice"),
-        (np.array(3), "indexed by a number, a slice"),
+        (np.array([[0, 1]]), "indexed by an integer, a slice"),
+        (True, "indexed by an integer, a slice"),
+        (np.array(3), "indexed by an integer, a slice"),
     ],
 )
 def test_other_keys_raise(X, key, message):

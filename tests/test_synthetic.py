@@ -135,7 +135,7 @@ def test_entries_agree_with_each_other(corpus):
     assert corpus.sr == 16000
     counts = corpus.frame.groupby(["speaker", "label"]).size()
     assert counts.tolist() == [5] * 32
-    words = ("Scherer", "Juslin", "Banse", "Licence", "Items: 160", "Speakers: 8", "Speech Communication 40")
+    words = ("Scherer", "Juslin", "Banse", "License", "Items: 160", "Speakers: 8", "Speech Communication 40")
     assert all(word in corpus.DESCR for word in words)
 
 
@@ -324,8 +324,8 @@ def _brightness(y):
         ({"sr": 2000}, ValueError, r"sr must be an integer in \[4000, 192000\], got 2000"),
         ({"emotions": "sad"}, TypeError, r"emotions must be a list, got 'sad': write \['sad'\]"),
         ({"emotions": ["joy"]}, ValueError, "each of emotions must be one of 'angry', .*, got 'joy'"),
-        ({"emotions": ["sad", "sad"]}, ValueError, "emotions must be one or more names, each once"),
-        ({"emotions": []}, ValueError, r"emotions must be one or more names, each once, got \[\]"),
+        ({"emotions": ["sad", "sad"]}, ValueError, "emotions must be one or more different names"),
+        ({"emotions": []}, ValueError, r"emotions must be one or more different names, got \[\]"),
         ({"random_state": "x"}, ValueError, "'x' cannot be used to seed"),
     ],
 )

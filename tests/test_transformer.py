@@ -236,7 +236,7 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
     np.testing.assert_array_equal(shared.transform(dense), SpectrogramTransformer().transform(dense))
     assert_equal(shared.transform(paths * 3), list(expected) * 3)
     Path(paths[2]).write_text("no audio")
-    with pytest.raises(OSError, match=r"item 2 \(.*2\.wav\): holds text and no audio"):
+    with pytest.raises(OSError, match=r"item 2 \(.*2\.wav\): holds text instead of audio"):
         shared.transform(paths)
 
 
@@ -304,7 +304,7 @@ def test_what_is_no_collection_of_recordings_raises(X, error, message, method):
         (None, OSError, "no such file"),
         (b"", OSError, "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\n", OSError, "git lfs pull"),
-        (b"hello", OSError, "holds text and no audio"),
+        (b"hello", OSError, "holds text instead of audio"),
     ],
 )
 @pytest.mark.parametrize("cached", [False, True])
@@ -329,7 +329,11 @@ PARAMETERS = [
     ({"backend": "numpy"}, ValueError, "backend must be one of"),
     ({"memory": 3}, TypeError, "memory must be None or the path of a folder, got int"),
     ({"memory": ""}, ValueError, "memory is an empty path"),
-    ({"max_nbytes": "1 GB"}, ValueError, "max_nbytes must be bytes, or a number with K, M, G or T"),
+    (
+        {"max_nbytes": "1 GB"},
+        ValueError,
+        "max_nbytes must be a number of bytes, or text with the unit K, M, G or T",
+    ),
     ({"max_nbytes": -1}, ValueError, r"max_nbytes must be an integer in \[0"),
     ({"max_nbytes": 1.5}, TypeError, "max_nbytes must be an integer"),
     ({"n_jobs": 0}, ValueError, "n_jobs must not be 0"),
@@ -447,11 +451,11 @@ def test_a_memory_that_is_a_file_or_not_writable_raises(paths, computed, tmp_pat
     for memory in (paths[0], Path(paths[0]) / "below"):
         with pytest.raises(
             NotADirectoryError,
-            match=r"^memory='.*0\.wav.*' cannot be a folder, '.*0\.wav' is a file: name another folder",
+            match=r"^memory='.*0\.wav.*' cannot be a folder, because '.*0\.wav' is a file: name another",
         ):
             SpectrogramTransformer(memory=memory).transform(paths)
     monkeypatch.setattr(os, "access", lambda *args: False)
-    with pytest.raises(PermissionError, match=r"^memory='.*' is not writable: give a folder that you may"):
+    with pytest.raises(PermissionError, match=r"^memory='.*' is not writable: give a folder that you can"):
         SpectrogramTransformer(memory=tmp_path).transform(paths)
     assert not computed
 

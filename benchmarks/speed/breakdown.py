@@ -26,12 +26,12 @@ from skser import SpectrogramTransformer
 # Forward and backward of each part of a step, as the profiler names them.
 PARTS = {
     "convolutions": ("aten::mkldnn_convolution", "aten::convolution_backward"),
-    "batch normalisation and padding": ("_MaskedNormalisation", "_MaskedNormalisationBackward"),
+    "batch normalization and padding": ("_MaskedNormalisation", "_MaskedNormalisationBackward"),
     "pooling": ("aten::max_pool2d_with_indices", "aten::max_pool2d_with_indices_backward"),
     "activation": ("aten::relu", "aten::threshold_backward"),
     "optimizer": ("Optimizer.step#AdamW.step",),
 }
-REST = "all else: recurrent layer, embedding, loss, Python"
+REST = "everything else: recurrent layer, embedding, loss, Python"
 ARITHMETIC = ("aten::_fft_r2c", "aten::mm")
 LENGTHS = (1, 4, 32)  # seconds of a recording
 
@@ -78,12 +78,12 @@ def main() -> None:
         rate = rate_of_convolutions(shares["convolutions"], arguments.rounds)
         arithmetic = {seconds: arithmetic_of_transform(seconds, arguments.rounds) for seconds in LENGTHS}
     rows = [(f"{part}, share of a training step", share) for part, share in shares.items()]
-    rows.append(("FLOP/s of the convolutions over those of a matrix product", rate))
+    rows.append(("FLOP/s of the convolutions relative to those of a matrix product", rate))
     rows += [
         (f"Fourier transforms and products, share of the transform of {seconds} s", share)
         for seconds, share in arithmetic.items()
     ]
-    lines = [("what", "value"), *((what, f"{value:.2f}") for what, value in rows)]
+    lines = [("quantity", "value"), *((what, f"{value:.2f}") for what, value in rows)]
     for what, value in lines:
         print(f"{what:76} {value}")
     if arguments.output is not None:

@@ -4,9 +4,9 @@ A model file is a safetensors file whose metadata come first and are, in this or
 
     format          "skser model"
     format_version  "1"
-    ..._version     versions of the packages that wrote it, for people to read
+    ..._version     versions of the packages that wrote it, for information only
     model           the description, as JSON
-    sha256          SHA-256 of the whole file in which these 64 digits are zeros
+    sha256          SHA-256 of the whole file, computed with these 64 digits set to zero
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .._version import __version__
 
-# Raise it when files are written that earlier versions would read wrongly or not at all.
+# Increase it when earlier versions would read new files wrongly or not at all.
 _FORMAT_VERSION = 1
 # Parsed JSON takes up to twenty times the memory of its text.
 _MAX_HEADER_BYTES = 2**23
@@ -31,7 +31,7 @@ _NO_DIGEST = "0" * 64
 
 
 def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
-    """Lay out a model file."""
+    """Convert a description and tensors to the bytes of a model file."""
     import safetensors.torch
 
     metadata = {
@@ -52,7 +52,7 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
     header += " " * (-len(header) % 8)  # tensors begin at a multiple of eight
     if len(header) > _MAX_HEADER_BYTES:
         raise ValueError(
-            f"its description takes {len(header):,} bytes, and a model file has room for "
+            f"its description takes {len(header):,} bytes, but a model file has room for "
             f"{_MAX_HEADER_BYTES:,}: fit with fewer epochs or labels."
         )
     content = b"".join([len(header).to_bytes(8, "little"), header.encode("ascii"), plain[n_bytes:]])
@@ -61,7 +61,7 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def unpack(file: BinaryIO) -> tuple[Any, dict[str, Tensor]]:
-    """Read what `pack` laid out."""
+    """Read the description and the tensors that `pack` converted."""
     import safetensors.torch
 
     start = file.read(8 + len(_START))
@@ -80,7 +80,7 @@ def unpack(file: BinaryIO) -> tuple[Any, dict[str, Tensor]]:
     except (LookupError, RecursionError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise ValueError("is damaged or incomplete: copy it again.") from error
     raise ValueError(
-        f"has format version {version}, and this skser reads version {_FORMAT_VERSION}: update skser."
+        f"has format version {version}, but this skser reads version {_FORMAT_VERSION}: update skser."
     )
 
 
@@ -88,14 +88,14 @@ def _check_digest(content: bytes, digest: str) -> None:
     """Raise unless the digest in a file is that of its content."""
     blank = content.replace(_digest_field(digest), _digest_field(_NO_DIGEST), 1)
     if hashlib.sha256(blank).hexdigest() != digest:
-        raise ValueError("its content does not have the SHA-256 digest in it")
+        raise ValueError("its content does not match its SHA-256 digest")
 
 
 def _digest_field(digest: str) -> bytes:
-    """Write the field of the digest; elsewhere in the header its quotes would be escaped."""
+    """Format the field of the digest; elsewhere in the header its quotes would be escaped."""
     return f'"sha256":"{digest}"'.encode(errors="replace")
 
 
 def _header_bytes(content: bytes) -> int:
-    """Length of the header with the eight bytes that hold it."""
+    """Length of the header, including the eight bytes that state it."""
     return 8 + int.from_bytes(content[:8], "little")

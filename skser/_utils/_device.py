@@ -1,12 +1,11 @@
-"""Devices that parameters name, and torch's settings while the package computes."""
+"""Choice of the device, and torch's settings during computation."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +28,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
             f'device must be "auto" or a device that torch knows, such as "cpu" or "cuda:0", got {device!r}.'
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device={device!r} needs a GPU, and torch finds none: set device="auto" or "cpu".')
+        raise ValueError(f'device={device!r} needs a GPU, but torch finds none: set device="auto" or "cpu".')
     try:
         torch.empty(1, device=found).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -45,55 +44,50 @@ def _find_device() -> torch.device:
         return torch.device("cpu")
     if multiprocessing.parent_process() is not None and "CUDA_VISIBLE_DEVICES" not in os.environ:
         warn_caller(
-            'device="auto" takes the same GPU in each worker process, and memory for each: set "cuda" if it '
-            'has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
+            'device="auto" uses the same GPU in every worker process, and each takes memory there: set '
+            '"cuda" if it has room for all of them, "cpu" if not, or CUDA_VISIBLE_DEVICES for each worker.'
         )
     return torch.device("cuda")
 
 
 def check_acceleration(device: torch.device, precision: str) -> None:
-    """Raise unless a device computes in this data type, and faster than in float32."""
-    # bfloat16 makes training on a CPU slower (measured). Requesting it there is an error, since most often
-    # torch does not find the GPU that the user expects.
+    """Raise unless a device supports this data type and is faster with it than with float32."""
+    # bfloat16 makes training on a CPU slower (measured). Requesting it there is an error, because it usually
+    # means that torch does not find the GPU that the user expects.
     if precision == "float32":
         return
     if device.type != "cuda":
         raise ValueError(
-            f'precision="{precision}" needs a GPU, and on the device {str(device)!r} it would make '
-            'training slower: set precision="float32", or run where torch finds a GPU.'
+            f'precision="{precision}" needs a GPU and makes training slower on the device '
+            f'{str(device)!r}: set precision="float32", or run on a machine where torch finds a GPU.'
         )
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         name = torch.cuda.get_device_name(device)
         raise ValueError(f'precision="{precision}" is not supported by {name}: set precision="float32".')
 
 
-class _SharedSettings:
-    """Settings of the process, set by the first thread that computes and restored by the last."""
+class _GpuFlags:
+    """cuDNN's flags, set by the first thread that computes on a GPU and restored by the last."""
 
-    def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
-        self._read = read
-        self._write = write
-        # By process: in a forked one, a lock may be held by a thread that does not exist there.
-        self._locks: dict[int, threading.Lock] = {}
-        self._counts: Counter[int] = Counter()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
         self._before: tuple[Any, ...] = ()
 
     @contextmanager
     def held(self, *values: Any) -> Iterator[None]:
-        process = os.getpid()
-        lock = self._locks.setdefault(process, threading.Lock())
-        with lock:
-            self._counts[process] += 1
-            if self._counts[process] == 1:
-                self._before = self._read()
-            self._write(*values)  # each time, since torch counts its threads separately in each thread
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._before = _read_flags()
+                _write_flags(*values)
         try:
             yield
         finally:
-            with lock:
-                self._counts[process] -= 1
-                if not self._counts[process]:
-                    self._write(*self._before)
+            with self._lock:
+                self._count -= 1
+                if not self._count:
+                    _write_flags(*self._before)
 
 
 def _read_flags() -> tuple[Any, ...]:
@@ -115,29 +109,29 @@ def _write_flags(deterministic: bool, benchmark: bool, conv: str, rnn: str, prod
     matmul.fp32_precision = product
 
 
-_GPU_FLAGS = _SharedSettings(_read_flags, _write_flags)
-_N_THREADS = _SharedSettings(lambda: (torch.get_num_threads(),), torch.set_num_threads)
+_GPU_FLAGS = _GpuFlags()
 _IMPORTED_IN = os.getpid()
 
 
 def to_device(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
     """Copy numbers from the CPU to the device of a batch, without waiting for the device."""
     if batch.is_cuda and not values.is_cuda:
-        values = values.pin_memory()  # for a copy from any other memory the host may have to wait
+        values = values.pin_memory()  # the CPU may have to wait for a copy from other memory
     return values.to(batch.device, non_blocking=True)
 
 
 @contextmanager
 def torch_settings(device: torch.device) -> Iterator[None]:
-    """Set torch up for repeatable arithmetic that does not hang, and restore its settings afterwards."""
+    """Make torch's arithmetic repeatable on a GPU, and keep it from hanging in a forked process."""
     if device.type == "cuda":
-        # torch otherwise rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
-        # mantissa), and may choose algorithms whose sums depend on which thread comes first.
+        # By default torch rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
+        # mantissa), and may choose algorithms whose sums depend on the order of the threads.
         with _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee"):
             yield
-    elif os.getpid() != _IMPORTED_IN:
+        return
+    if os.getpid() != _IMPORTED_IN and torch.get_num_threads() > 1:
         # The OpenMP threads of torch do not survive a fork, and a parallel loop would wait for them forever.
-        with _N_THREADS.held(1):
-            yield
-    else:
-        yield
+        # The number is not restored: nothing in this process can use more threads, and MKL was seen to hang
+        # in children that changed it again and again.
+        torch.set_num_threads(1)
+    yield

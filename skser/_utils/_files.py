@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and opened with errors that say what to do."""
+"""Write files completely or not at all, and open them with errors that name the cure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, BinaryIO, TypeGuard
 from uuid import uuid4
 
-# No write takes a day, even if clocks differ.
+# Longer than any write takes, even if clocks differ.
 _ABANDONED_AFTER = 24 * 3600  # s
 
 
@@ -49,10 +49,12 @@ def open_existing(path: str) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Write a file so that readers always find the old one or the new one, and never a part of it."""
+    """Write a file so that readers find either the old content or the new one, never an incomplete file."""
     try:
         target = os.path.realpath(path)
-        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")  # short for any name
+        unfinished = os.path.join(
+            os.path.dirname(target), f".{uuid4().hex}.tmp"
+        )  # short even if the name of the target is long
         if os.path.isdir(target) or path.endswith(os.sep):
             raise IsADirectoryError(None, "it is a folder")
         if os.path.exists(target) and not os.path.isfile(target):  # such as /dev/null
@@ -72,13 +74,13 @@ def write_whole(path: str, content: bytes) -> None:
     except OSError as error:
         raise with_message(
             error,
-            f"{path} cannot be written ({_reason(error)}): give a file in a folder that exists, has space "
-            "and lets you write to it.",
+            f"{path} cannot be written ({_reason(error)}): give a file in a folder that exists, has free "
+            "space and is writable.",
         ) from error
 
 
 def _reason(error: OSError) -> str:
-    """Reason of an error in the words of the system."""
+    """Return the system's description of an error."""
     return error.strerror or str(error)
 
 
@@ -94,9 +96,9 @@ def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(audio, (str, os.PathLike))
 
 
-@cache  # once per process: to list a large folder over a network takes time, and each transform calls it
+@cache  # once per process: each transform calls it, and listing a large folder over a network takes time
 def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
-    """Delete the unfinished files that killed writers left, as far as that is allowed."""
+    """Delete the unfinished files that killed processes left, as far as permissions allow."""
     with suppress(OSError), os.scandir(folder) as files:
         for file in files:
             if unfinished.fullmatch(file.name):

@@ -1,4 +1,4 @@
-"""Plain values as JSON and back, with their types."""
+"""Conversion of plain values to JSON and back that keeps their types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# The optimizers that a file may name: each has a weight decay, and its state is only numbers and tensors.
+# The optimizers that a file may name. Each has a weight decay, and a state of numbers and tensors only.
 OPTIMIZERS = {
     optimizer.__name__: optimizer
     for optimizer in (
@@ -34,8 +34,8 @@ _MAX_ARRAY_BYTES = 2**26
 
 
 def encode(value: Any, name: str) -> Any:
-    """Write a value as JSON has it."""
-    # A value of a type that JSON lacks becomes an object whose only key starts with "$" and names the type.
+    """Convert a value to the types of JSON; the name of the value is for error messages."""
+    # A value of another type becomes an object whose only key starts with "$" and names the type.
     try:
         return _encode(value, name)
     except RecursionError as error:
@@ -43,8 +43,8 @@ def encode(value: Any, name: str) -> Any:
 
 
 def _encode(value: Any, name: str) -> Any:
-    """Write a value that may be part of another."""
-    kind = type(value)  # not isinstance: a subclass would come back as something else
+    """Convert a value that may be nested in another."""
+    kind = type(value)  # not isinstance: a subclass would be read back as its base class
     if value is None or kind in (bool, int, str):
         return value
     if kind is float:
@@ -65,26 +65,26 @@ def _encode(value: Any, name: str) -> Any:
         if value is named:
             return {"$optimizer": optimizer}
     raise ValueError(
-        f"{name} is {_type_of(value)}, which cannot be saved: set None, a number, text, or a list, tuple, "
+        f"{name} is {_type_of(value)}, which cannot be saved: use None, a number, text, or a list, tuple, "
         "dict or one-dimensional array of these instead."
     )
 
 
 def decode(written: Any) -> Any:
-    """Read what `encode` wrote."""
+    """Convert a value from the form that `encode` returned."""
     try:
         with np.errstate(all="ignore"):
             value = _decode(written)
-        # One comparison catches whatever numpy would truncate, wrap or parse.
+        # This comparison detects all values that numpy would truncate, wrap or parse.
         if encode(value, "a value") == written:
             return value
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"it describes a value that is not valid: {error}") from error
-    raise ValueError("it describes a value in a way that save_model does not.")
+    raise ValueError("it describes a value in a form that save_model does not write.")
 
 
 def _encode_dict(value: dict[Any, Any], name: str) -> dict[str, Any]:
-    """Write a dict as an object if all its keys are text, and otherwise as pairs."""
+    """Convert a dict to an object if all its keys are text, otherwise to pairs."""
     if all(type(key) is str and not key.startswith("$") for key in value):
         return {key: _encode(item, f"{name}[{key!r}]") for key, item in value.items()}
     pairs = [
@@ -94,7 +94,7 @@ def _encode_dict(value: dict[Any, Any], name: str) -> dict[str, Any]:
 
 
 def _encode_array(array: np.ndarray, name: str) -> dict[str, Any]:
-    """Write a one-dimensional array with its dtype."""
+    """Convert a one-dimensional array, together with its data type."""
     dtype = "object" if array.dtype == object else array.dtype.str
     if array.ndim != 1 or not _DTYPE.fullmatch(dtype) or array.nbytes > _MAX_ARRAY_BYTES:
         raise ValueError(
@@ -104,13 +104,14 @@ def _encode_array(array: np.ndarray, name: str) -> dict[str, Any]:
     for index, item in enumerate(array if dtype == "object" else ()):
         if isinstance(item, (list, tuple, dict, np.ndarray)):
             raise ValueError(
-                f"{name}[{index}] is {_type_of(item)}, but only arrays of numbers or text can be saved."
+                f"{name}[{index}] is {_type_of(item)}, but only arrays of numbers or text can be saved: "
+                "use a list."
             )
     return {"$array": [dtype, _encode(array.tolist(), name)]}
 
 
 def _type_of(value: Any) -> str:
-    """Name the type of an object without calling its own code."""
+    """Name the type of an object without running its code."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, FunctionType):
@@ -119,7 +120,7 @@ def _type_of(value: Any) -> str:
 
 
 def _decode(written: Any) -> Any:
-    """Read a value; the caller checks that it is written as `encode` writes it."""
+    """Convert a value back; the caller checks that `encode` would write it in the same form."""
     if isinstance(written, list):
         return [_decode(item) for item in written]
     if not isinstance(written, dict):
@@ -131,7 +132,7 @@ def _decode(written: Any) -> Any:
 
 
 def _decode_tagged(tag: str, content: Any) -> Any:
-    """Read a value of a type that JSON lacks."""
+    """Convert a value of a type that JSON does not have."""
     if tag == "float":
         return float(content)
     if tag == "str":
@@ -148,7 +149,7 @@ def _decode_tagged(tag: str, content: Any) -> Any:
 
 
 def _decode_array(dtype: str, content: list[Any]) -> np.ndarray:
-    """Read an array; its size is checked before memory is taken for it."""
+    """Convert an array; its size is checked before memory is allocated."""
     if not _DTYPE.fullmatch(dtype) or len(content) * np.dtype(dtype).itemsize > _MAX_ARRAY_BYTES:
         raise ValueError(f"an array of dtype {dtype} and length {len(content)}.")
     values = _decode(content)

@@ -32,7 +32,7 @@ def check_number(
         raise TypeError(f"{name} must be {word}, got {value!r} of type {type(value).__name__}.")
     try:
         number = float(value)
-    except OverflowError:  # an integer beyond all floats
+    except OverflowError:  # an integer too large for a float
         number = -np.inf if value < 0 else np.inf
     closed_low, closed_high = closed in ("both", "left"), closed in ("both", "right")
     above = low is None or (number >= low if closed_low else number > low)
@@ -60,7 +60,8 @@ def to_bytes(name: str, value: int | str | None) -> float:
     size = _SIZE.fullmatch(value.strip())
     if size is None:
         raise ValueError(
-            f"{name} must be bytes, or a number with K, M, G or T such as '500M', got {value!r}."
+            f"{name} must be a number of bytes, or text with the unit K, M, G or T such as '500M', "
+            f"got {value!r}."
         )
     return float(size[1]) * _UNITS[size[2]]
 
@@ -80,13 +81,13 @@ def check_flag(name: str, value: Any) -> None:
 
 def all_finite(values: np.ndarray) -> bool:
     """Whether an array of floating-point numbers holds neither NaN nor infinity."""
-    # A sum is finite where all numbers are, unless it overflows, and faster than a look at each.
+    # The sum is finite if all numbers are, unless it overflows. It is faster than testing each number.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
 def warn_caller(message: str) -> None:
-    """Warn at the line outside this package that called into it, however deep the call lies."""
+    """Warn at the line outside this package that called it, at any depth of the call stack."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("skser."):
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""Audio files as samples: opened, decoded up to a longest duration, and checked for missing parts."""
+"""Audio files as samples: opened, decoded up to a maximum duration, and checked for missing parts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Above any rate in use. A damaged header may state a higher one, and resampling from it would leave nothing.
+# Above any rate in use. A damaged header may state a higher one, from which resampling would leave no sample.
 HIGHEST_RATE = 2**20  # Hz
-_UNKNOWN_FRAMES = 2**62  # libsndfile returns 2**63 - 1 frames for a header that leaves the length open
-_BLOCK_FRAMES = 2**20  # read together if the length is not known
+_UNKNOWN_FRAMES = 2**62  # libsndfile returns 2**63 - 1 frames for a header without a length
+_BLOCK_FRAMES = 2**20  # per read, if the length is not known
 
 _TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
 
-_COMPLETE_SHARE = 0.99  # headers may count padding
-# libsndfile's log has such a line if a header of WAV, AIFF, CAF, AU or W64 states more bytes than there are.
-# Programs that write to a pipe leave the length open by a size near the ends of the range.
+_COMPLETE_SHARE = 0.99  # less than 1, because headers may count padding
+# libsndfile logs such a line if a header of WAV, AIFF, CAF, AU or W64 states more bytes than the file has.
+# Programs that write to a pipe do not know the length and state a size near the limits of the range.
 _STATED = re.compile(r"(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)")
 _OPEN_SIZE = 0x7FFF0000
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page: header, segment table, segments
@@ -45,7 +45,7 @@ def read_mono(path: str, max_duration: float | None) -> tuple[np.ndarray, int]:
 
 
 def decode(path: str, max_duration: float | None) -> Decoded:
-    """Decode a file; raise if its header states, or it lasts, more than `max_duration` seconds."""
+    """Decode a file; raise if it lasts more than `max_duration` seconds, by its header or its samples."""
     import soundfile
 
     path = os.path.expanduser(path)
@@ -68,7 +68,7 @@ def decode(path: str, max_duration: float | None) -> Decoded:
 
 
 def _check_duration(duration: float, max_duration: float | None) -> None:
-    """Raise if a file lasts longer than is allowed."""
+    """Raise if a file is longer than the limit."""
     if max_duration is not None and duration > max_duration:
         raise ValueError(
             f"lasts {duration:.4g} s, longer than max_duration={max_duration:g} s: cut it into utterances, "
@@ -88,7 +88,7 @@ def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
     if os.path.isdir(path):
         raise IsADirectoryError("is a folder: give the path of an audio file in it.")
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait, a device might never end
-        raise OSError("is a pipe or device and not a file: write the recording to a file first.")
+        raise OSError("is a pipe or a device, not a file: write the recording to a file first.")
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
@@ -98,7 +98,7 @@ def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
     except OSError as error:
         raise type(error)(f"cannot be opened ({error.strerror}): check its permissions.") from error
     except ValueError as error:  # null characters, or characters that the file system cannot encode
-        raise ValueError(f"is not a valid path ({error}): check the text.") from error
+        raise ValueError(f"is not a valid path ({error}): correct it.") from error
 
 
 @contextmanager
@@ -108,17 +108,17 @@ def _explained(head: bytes) -> Iterator[None]:
 
     try:
         yield
-    # Besides its own errors, soundfile raises TypeError for files named .raw, and the others if a header
-    # states an impossible length.
+    # Besides its own errors, soundfile raises TypeError for files named .raw, and the other types if a
+    # header states an impossible length.
     except (SoundFileError, TypeError, ValueError, MemoryError, OverflowError) as error:
         if _TEXT.issuperset(head):
             raise OSError(
-                f"holds text and no audio, it begins with {head[:24]!r}: replace it with the recording."
+                f"holds text instead of audio (it begins with {head[:24]!r}): replace it with the recording."
             ) from error
         reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
         raise OSError(
-            f"libsndfile cannot read it ({reason}): it is damaged or has an unknown format. "
-            "Fetch or convert it."
+            f"libsndfile cannot read it ({reason}), it is damaged or has an unknown format: fetch it again "
+            "or convert it."
         ) from error
 
 
@@ -134,7 +134,7 @@ def _read_head(path: str) -> bytes:
 
 
 def _in_blocks(file: Any, max_duration: float | None) -> np.ndarray:
-    """Samples (n_times, n_channels) of an open file of unknown length, up to one block over the limit."""
+    """Samples (n_times, n_channels) of an open file of unknown length, up to one block beyond the limit."""
     most = np.inf if max_duration is None else max_duration * file.samplerate
     blocks, n_read = [np.empty((0, file.channels), np.float32)], 0
     while n_read <= most:
@@ -161,7 +161,7 @@ def _missing(path: str, file: Any, n_read: int) -> str | None:
 
 
 def _share_held(file: Any, n_read: int) -> float:
-    """Share of the length stated by its header that an open SoundFile really holds."""
+    """Share of the length stated in the header that an open SoundFile actually contains."""
     stated = _STATED.search(file.extra_info)
     if stated and 0 < int(stated[1]) < _OPEN_SIZE:
         return int(stated[2]) / int(stated[1])
@@ -170,7 +170,7 @@ def _share_held(file: Any, n_read: int) -> float:
 
 def _ogg_ends(tail: bytes) -> bool:
     """Whether the last page in the last bytes of an Ogg file is complete and ends its stream."""
-    # Without a page in them, something else follows the stream, which says nothing about its end.
+    # If these bytes contain no page, other data follow the stream, and its end cannot be checked.
     start = tail.rfind(b"OggS")
     if start < 0:
         return True

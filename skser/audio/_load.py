@@ -41,12 +41,12 @@ def load_audio(
     sr : int, default=16000
         Sampling rate of the result in Hz, 1 to 1,048,576.
     orig_sr : int or None, default=None
-        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. A file states its own rate.
+        Sampling rate of an array in Hz, 1 to 1,048,576. None means `sr`. Leave it out for files.
     trim_db : float or None, default=None
-        Cut both ends where they are this many dB or more below the loudest part, above 0. None cuts
+        Cut both ends where they are at least this many dB below the loudest part, above 0. None cuts
         nothing. A recording that is completely silent is not cut.
     max_duration : float or None, default=600.0
-        Longest file that is loaded, in seconds, above 0. Longer files raise an error: before decoding if
+        Maximum length of a file in seconds, above 0. Longer files raise an error: before decoding if
         their header states the length, otherwise while decoding. None loads files of any length. Arrays
         have no limit.
 
@@ -71,8 +71,8 @@ def load_audio(
 
     Notes
     -----
-    A file counts as cut off if 1 % or more of the length stated by its header is missing, or if an Ogg stream
-    has no end. In an MP3 without a count of its frames, a missing part cannot be noticed.
+    A file counts as cut off if 1 % or more of the length stated in its header is missing, or if an Ogg stream
+    has no end. In an MP3 without a frame count, a missing part cannot be detected.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def load_audio(
         return load_waveform(audio, sr, orig_sr, trim_db, max_duration)
     if orig_sr is not None:
         raise ValueError(
-            f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, which states its own rate: leave "
+            f"orig_sr is for arrays, but {os.fspath(audio)!r} is a file, whose header states the rate: leave "
             "orig_sr out."
         )
     with prefix_errors(repr(os.fspath(audio))):
@@ -98,7 +98,7 @@ def load_audio(
 
 
 def check_waveform(y: ArrayLike) -> np.ndarray:
-    """Convert the samples of one waveform to float32, or say what is wrong with them."""
+    """Convert the samples of one waveform to float32, or raise an error with the reason."""
     array = _to_array(y)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: a waveform must be real, got {array.dtype}.")
@@ -137,7 +137,7 @@ def check_audio_parameters(
 def load_waveform(
     audio: Any, sr: int, orig_sr: int | None, trim_db: float | None, max_duration: float | None
 ) -> np.ndarray:
-    """Waveform of a path or of samples, by valid parameters; error messages do not name the item."""
+    """Waveform of a path or of samples, with checked parameters; error messages do not name the item."""
     if is_path(audio):
         samples, rate = read_mono(os.fspath(audio), max_duration)
         y = check_waveform(samples)
@@ -147,12 +147,13 @@ def load_waveform(
 
 
 def _to_array(y: Any) -> np.ndarray:
-    """Convert samples to an array of any dtype, or raise if that is not possible."""
+    """Convert samples to an array of any data type, or raise if that is not possible."""
     try:
         array = np.asarray(y)
     except ValueError as error:
         raise ValueError(
-            "a waveform must be one-dimensional, of shape (n_times,), but its parts differ in length."
+            "a waveform must be one-dimensional, of shape (n_times,), but its parts differ in length: "
+            "pass a single channel."
         ) from error
     if not array.ndim:
         raise TypeError(f"expected a path or a waveform of shape (n_times,), got {type(y).__name__}.")
@@ -188,12 +189,12 @@ def _trim(y: np.ndarray, trim_db: float | None) -> np.ndarray:
     """Waveform without the silence at its ends, equal to librosa's `effects.trim`."""
     if trim_db is None:
         return y
-    # A frame is four hops long; half of the first and of the last frame is outside of the waveform.
+    # A frame is four hops long. Half of the first and half of the last frame are outside the waveform.
     hops = np.pad(y, 2 * _TRIM_HOP)[: (len(y) // _TRIM_HOP + 4) * _TRIM_HOP].reshape(-1, _TRIM_HOP)
     sums = np.square(hops, dtype=np.float64).sum(axis=1)
     power = np.lib.stride_tricks.sliding_window_view(sums, 4).mean(axis=1) / _TRIM_HOP
     level = 10 * np.log10(np.maximum(power, _TRIM_AMIN))
-    # The threshold is relative to the loudest frame, which therefore stays, apart from rounding.
+    # The threshold is relative to the loudest frame, which is therefore kept, apart from rounding.
     loud = np.flatnonzero(level - level.max() > -min(trim_db, _WIDEST_DB))
     trimmed = y[loud[0] * _TRIM_HOP : (loud[-1] + 1) * _TRIM_HOP]
     return trimmed if len(trimmed) else y

@@ -1,4 +1,4 @@
-"""The estimator: a network trained with cross-entropy and center loss, by scikit-learn's conventions."""
+"""The estimator: a network trained with cross-entropy and center loss, with the interface of scikit-learn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ._inputs import check_groups, check_labels, check_sample_weight, check_spec
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters, class_weights, make_schedules
 
-# Most padded frames per batch of inference, which bounds the memory of the activations.
+# Maximum number of padded frames per batch of inference, which bounds the memory of the activations.
 _MAX_FRAMES = 20_000
 
 
@@ -48,7 +48,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     center_lambda : float, default=0.3
         Weight of the center loss, at least 0. At 0 the network is trained with softmax only.
     center_alpha : float, default=0.5
-        Rate, in [0, 1], at which the centers follow the embeddings.
+        Learning rate, in [0, 1], at which the centers follow the embeddings.
     center_ramp : (float, float) or None, default=None
         Fractions of `max_epochs` between which the weight of the center loss rises linearly from zero to
         `center_lambda`. None uses the full weight from the start.
@@ -65,32 +65,32 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     embedding_dim : int, default=64
         Size of the embedding.
     augmentation : "moderate", dict or None, default="moderate"
-        Random changes of the training spectrograms, by `SpectrogramAugmentation`: "moderate" is
+        Random changes to the training spectrograms, by `SpectrogramAugmentation`: "moderate" is
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
         a dictionary sets other parameters, None changes nothing. Single frames (two-dimensional `X`) are
         never augmented.
     class_weight : dict or "balanced", default=None
         Weight of each class, by label; "balanced" weights a class by the inverse of its frequency in
-        the training part. Both losses are weighted.
+        the training set. Both losses are weighted.
     max_epochs : int, default=60
-        Largest number of epochs, 1 or more.
+        Maximum number of epochs, 1 or more.
     batch_size : int, default=32
-        Items per batch, 1 or more; one more if a single item would remain.
+        Items per batch, 1 or more. A batch has one more if a single item would be left over.
     lr : float, default=2e-3
         Learning rate of AdamW, above 0; with a schedule, the highest one.
     schedule : {"constant", "one-cycle"}, default="one-cycle"
-        How the learning rate changes with the epochs: not at all, or up over the first 30 % of
-        `max_epochs` and down to zero over the rest. `partial_fit` takes one step of the schedule per call,
-        and continues at a tenth of `lr` after the last step.
+        "constant" keeps the learning rate. "one-cycle" raises it over the first 30 % of `max_epochs` and
+        lowers it to zero over the rest. `partial_fit` takes one step of the schedule per call, and continues
+        at a tenth of `lr` after the last step.
     weight_decay : float, default=1e-2
         Weight decay of AdamW, at least 0.
     early_stopping : bool, default=False
-        Whether to hold out a validation part, to stop when its unweighted accuracy no longer rises,
+        Whether to hold out a validation set, to stop when the unweighted accuracy on it no longer rises,
         and to keep the network and the centers of the best epoch.
     validation : {"auto", "groups", "random"}, default="auto"
-        The part that early stopping holds out: whole groups (speakers, sessions), with an error if `fit`
-        gets no groups; a stratified random part; or, with "auto", groups if `fit` gets them and otherwise a
-        random part, with a warning.
+        The validation set of early stopping. "groups" takes whole groups (speakers, sessions) and raises an
+        error if `fit` gets no groups. "random" takes a stratified random set. "auto" takes groups if `fit`
+        gets them; otherwise it takes a random set and warns.
     validation_fraction : float, default=0.2
         Fraction of the groups or items that early stopping holds out, in (0, 1).
     patience : int, default=20
@@ -98,18 +98,18 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     warm_start : bool, default=False
         Whether `fit` continues from the network of the previous call.
     device : str or torch.device, default="auto"
-        Where to compute; "auto" takes a CUDA device if there is one, and otherwise the CPU.
-        It warns in worker processes without CUDA_VISIBLE_DEVICES, which would share one GPU.
+        Device that computes. "auto" uses a CUDA device if there is one, otherwise the CPU. It warns in
+        worker processes without CUDA_VISIBLE_DEVICES, because they would share one GPU.
     precision : {"float32", "bfloat16"}, default="float32"
         Data type of the convolutions. "bfloat16" needs a GPU, where it takes less time and memory for
-        large networks and batches; weights, centers, losses, statistics of the normalisation, the
+        large networks and batches; weights, centers, losses, statistics of the normalization, the
         recurrent layer and the outputs remain float32. A model that is loaded on a CPU computes in
         float32.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights, dropout, batches and validation part. With an integer, two fits on the same
-        device and number of threads agree bit for bit. torch's global generators do not change.
+        Seed of the weights, dropout, batches and validation set. With an integer, two fits on the same
+        device with the same number of threads agree bit for bit. torch's global generators do not change.
     verbose : int, default=0
-        Whether to print a line per epoch.
+        Whether to print one line per epoch.
     callbacks : list of skorch callbacks, default=None
         Additional callbacks, as (name, callback) or callback. They are copied.
     net_params : dict, default=None
@@ -117,8 +117,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ``{"optimizer__betas": (0.9, 0.99)}``. Settings that have their own parameter must be set through it.
     checkpoint_dir : str or path-like, default=None
         Folder in which `fit` saves its state after each epoch, so that a killed fit continues when it is
-        called again. Each combination of parameters and data has its own subfolder. Needs an integer
-        `random_state`, and no `warm_start`. `partial_fit` saves nothing. See
+        called again. Each combination of parameters and data has its own subfolder. Requires an integer
+        `random_state` and ``warm_start=False``. `partial_fit` saves nothing. See
         :doc:`/user_guide/training`.
 
     Attributes
@@ -152,12 +152,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     -----
     `X` can be `Spectrograms`; a list or object array of arrays (n_bins, n_frames); a dense array
     (n_samples, n_bins, n_frames) whose trailing frames of NaN are padding; or a two-dimensional array
-    (n_samples, n_bins) of single frames. Each bin is standardised by the mean and standard deviation of
+    (n_samples, n_bins) of single frames. Each bin is standardized by the mean and standard deviation of
     the training frames. Predictions depend neither on the padding nor on the other items.
 
     Class and sample weights apply to both losses but not to the update of the centers. An item of
-    weight 0 is left out. Since batches are random, an item of weight 2 is not equivalent to the item
-    given twice.
+    weight 0 is left out. Because batches are random, an item of weight 2 is not equivalent to passing the
+    item twice.
 
     References
     ----------
@@ -186,7 +186,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     net_: CenterLossNet
     n_iter_: int
 
-    # With metadata routing, groups reach fit without a request by the user.
+    # With metadata routing, groups are passed to fit without a request by the user.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
 
     def __init__(
@@ -275,7 +275,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ------
         ValueError, TypeError
             If the input or a parameter is invalid, the loss becomes NaN, or the checkpoint is damaged or
-            belongs to another training. The estimator does not change then.
+            belongs to another training. The estimator is not changed in these cases.
         OSError
             If a checkpoint cannot be written or read.
         """
@@ -302,7 +302,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will occur, needed in the first call only; None means the labels in `y`.
+            All labels that will occur, needed only in the first call; None means the labels in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items, at least 0.
 
@@ -315,7 +315,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ------
         ValueError, TypeError
             If the input or a parameter is invalid, `y` holds an unknown label, or the loss becomes NaN. The
-            estimator does not change then.
+            estimator is not changed in these cases.
         """
         work = copy.copy(self)
         previous = getattr(self, "net_", None)
@@ -334,15 +334,15 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         classes: ArrayLike | None = None,
         reset: bool,
     ) -> tuple[TrainingData, NDArray[Any] | None]:
-        """Check parameters and input; where `reset`, set the attributes of a new training."""
+        """Check parameters and input; if `reset`, set the attributes of a new training."""
         check_classifier_parameters(self.get_params(deep=False))
         spectrograms = check_spectrograms(self, X, reset=reset)
         known = None if classes is None else np.unique(np.asarray(classes))
         if not reset:
             if known is not None and not np.array_equal(known, self.classes_):
                 raise ValueError(
-                    f"classes={known.tolist()} are not those of the first call, {self.classes_.tolist()}: "
-                    "leave classes out, or start again with fit."
+                    f"classes={known.tolist()} differ from those of the first call, "
+                    f"{self.classes_.tolist()}: leave classes out, or start again with fit."
                 )
             known = self.classes_
         self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
@@ -355,7 +355,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     def _split(
         self, data: TrainingData, speakers: NDArray[Any] | None
     ) -> tuple[SpectrogramDataset, SpectrogramDataset | None]:
-        """Split into a training part and, with early stopping, a validation part."""
+        """Split into a training set and, with early stopping, a validation set."""
         if not self.early_stopping:
             return data.dataset(slice(None)), None
         train, valid = train_validation_split(
@@ -368,7 +368,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         return data.dataset(train), data.dataset(valid)
 
     def _checkpoint(self, data: TrainingData, speakers: NDArray[Any] | None) -> Checkpoint | None:
-        """Make the callback that keeps checkpoints, if there is one."""
+        """Make the callback that writes checkpoints; None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
         return make_checkpoint(self.get_params(deep=False), self.classes_, data, speakers)
@@ -404,8 +404,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             self.best_epoch_ = stopping.best_epoch_
         if self.n_iter_ < len(net.history):
             warn_caller(
-                f"training was interrupted in epoch {self.n_iter_ + 1}: the estimator keeps what it learned "
-                "before that."
+                f"training was interrupted in epoch {self.n_iter_ + 1}: the estimator keeps the result of "
+                "the training so far."
             )
 
     def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Input of the classifier in one form: spectrograms, labels, weights and groups."""
+"""Checks and conversion of the classifier's input: spectrograms, labels, weights and groups."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..sequences import Spectrograms
 
 
 def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
-    """Bring an estimator's input into one container."""
+    """Convert an estimator's input to one container."""
     container = _as_spectrograms(X)
     try:
         if container is not None:
             validate_data(estimator, container, reset=reset, skip_check_array=True)
             return _not_empty(container)
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
-    except OverflowError as error:  # an integer beyond all floats
-        raise ValueError(f"X holds a number beyond float32 ({error}): scale it.") from error
+    except OverflowError as error:  # an integer too large for a float
+        raise ValueError(f"X holds a number beyond the range of float32 ({error}): scale it.") from error
     except ValueError as error:
         if "features, but" not in str(error):
             raise
         raise ValueError(
-            f"{error} Features are frequency bins: compute the spectrograms with the parameters "
-            "that were used for fit."
+            f"{error} Features are frequency bins: compute the spectrograms with the same parameters as "
+            "for fit."
         ) from error
     return Spectrograms.from_frames(table, np.ones(len(table), dtype=np.int64))
 
@@ -67,7 +67,7 @@ def _not_empty(X: Spectrograms) -> Spectrograms:
 def check_labels(
     estimator: BaseEstimator, y: Any, n_samples: int, classes: NDArray[Any] | None
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Encode labels."""
+    """Check labels and encode them as class numbers."""
     name = type(estimator).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
@@ -86,19 +86,19 @@ def check_labels(
             "in the first partial_fit(..., classes=...), or start again with fit and warm_start=False."
         )
     if len(classes) < 2:
-        raise ValueError(f"{name} needs 2 classes or more, got one class: {classes.tolist()}.")
+        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.tolist()}.")
     return classes, np.searchsorted(classes, labels).astype(np.int64)
 
 
 def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the entries of a list before NumPy converted them to text, so that NaN is not "nan"."""
+    """Return the original entries if NumPy has converted a list to text, in which NaN would be "nan"."""
     if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
         return np.asarray(values, dtype=object).ravel()
     return array
 
 
 def _check_present(name: str, values: NDArray[Any]) -> None:
-    """Raise if an entry of an object array is missing, or not of the same kind as the first."""
+    """Raise if an entry of an object array is missing, or if text and numbers are mixed."""
     if values.dtype != object:
         return
     for index, value in enumerate(values):
@@ -108,8 +108,8 @@ def _check_present(name: str, values: NDArray[Any]) -> None:
             )
         if isinstance(value, str) != isinstance(values[0], str):
             raise ValueError(
-                f"{name} mixes text and numbers: item 0 is {values[0]!r}, item {index} is {value!r}: "
-                "use one kind."
+                f"{name} mixes text and numbers (item 0 is {values[0]!r}, item {index} is {value!r}): "
+                "use either only text or only numbers."
             )
 
 
@@ -122,7 +122,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
-    """Check weights of items."""
+    """Check the weights of items."""
     if sample_weight is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""From the parameters of a classifier to its net, and from a trained net to the fitted attributes."""
+"""Conversion of a classifier's parameters to its net, and of a trained net to the fitted attributes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_net(
     class_weight: torch.Tensor | None,
     callbacks: Sequence[tuple[str, Callback]] = (),
 ) -> CenterLossNet:
-    """Make a net with the parameters of a classifier, not yet initialised."""
+    """Make a net with the parameters of a classifier, without initializing it."""
     all_callbacks = [
         ("epoch_seed", EpochSeed(seed)),
         ("finite_loss", FiniteLoss()),
@@ -38,7 +38,7 @@ def make_net(
 
 
 def fitted_attributes(net: CenterLossNet) -> dict[str, Any]:
-    """Read the fitted attributes of a classifier off its trained net."""
+    """Compute the fitted attributes of a classifier from its trained net."""
     history = losses_by_epoch(net.history)
     centers = net.criterion_.center_loss.centers.cpu().numpy().copy()
     return {"net_": net, "history_": history, "n_iter_": len(history), "centers_": centers}

@@ -1,4 +1,4 @@
-"""Parameters of the classifier: what they may be, and the settings of the skorch net that they make."""
+"""Checks of the classifier's parameters, and their conversion to settings of the skorch net."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..nn import CenterLossCriterion, check_network_parameters, make_augmentatio
 from ..sequences import BatchIterator
 from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, OneCycle
 
-# Parameters of the classifier that are the network's own, under the same names.
+# Parameters of the classifier that are passed to the network under the same names.
 _OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
 
 
-# Parameters of the net that the classifier sets, and what sets them.
+# Parameters of the net that the classifier sets, and the parameters or input that determine them.
 _SET_BY = {
     "batch_size": "batch_size",
     "callbacks": "callbacks",
@@ -38,8 +38,8 @@ _SET_BY = {
 
 def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise unless the parameters of a classifier can be used."""
-    # What depends on the data or on the machine (`class_weight`, `random_state`, `device`) is checked where
-    # it is used.
+    # Parameters that depend on the data or the machine (`class_weight`, `random_state`, `device`) are checked
+    # where they are used.
     check_number("center_lambda", parameters["center_lambda"], low=0)
     check_number("center_alpha", parameters["center_alpha"], low=0, high=1)
     _check_center_ramp(parameters["center_ramp"])
@@ -104,7 +104,7 @@ def _fused(net_params: Mapping[str, Any], device: torch.device) -> dict[str, boo
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]) -> torch.Tensor | None:
-    """Compute the weight of each class, 0 for classes that do not occur."""
+    """Compute the weight of each class; it is 0 for classes that do not occur."""
     if class_weight is None:
         return None
     present = np.unique(y)
@@ -128,7 +128,7 @@ def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tupl
 
 
 def _check_center_ramp(center_ramp: Any) -> None:
-    """Raise unless the ramp of lambda is None or two fractions in order."""
+    """Raise unless the ramp of lambda is None or two fractions in ascending order."""
     if center_ramp is None:
         return
     if isinstance(center_ramp, str) or not isinstance(center_ramp, Sequence) or len(center_ramp) != 2:
@@ -137,7 +137,7 @@ def _check_center_ramp(center_ramp: Any) -> None:
     check_number("center_ramp[0]", first, low=0, high=1)
     check_number("center_ramp[1]", last, low=0, high=1)
     if first > last:
-        raise ValueError(f"center_ramp must rise: its first fraction is above its last in {center_ramp!r}.")
+        raise ValueError(f"center_ramp must have its smaller fraction first, got {center_ramp!r}.")
 
 
 def _check_net_params(net_params: Any) -> None:

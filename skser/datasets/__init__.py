@@ -1,4 +1,4 @@
-"""Corpora of emotional speech: loaders, and a synthetic one."""
+"""Corpora of emotional speech: loaders, and a generator of synthetic speech."""
 
 from ._audit import audit
 from ._corpus import load_corpus

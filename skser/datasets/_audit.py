@@ -1,4 +1,4 @@
-"""Problems of the recordings of a corpus, as a table."""
+"""Table of the problems in the recordings of a corpus."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def audit(
 ) -> pd.DataFrame:
     """Read every recording of a corpus once and list the problems.
 
-    A bad recording is a row of the table and never an error. Only one recording per thread is in memory at a
-    time, so that the corpus may be larger than memory.
+    A bad recording becomes a row of the table and never raises an error. Only one recording per thread is in
+    memory at a time, so that the corpus may be larger than memory.
 
     Parameters
     ----------
@@ -50,19 +50,19 @@ def audit(
         The Bunch of a loader, whose `target` and `groups` are compared between duplicates, or only paths or
         waveforms.
     sr : int or None, default=None
-        Sampling rate of waveforms in Hz, at least 1. None means `corpus.sr`. Files have their own.
+        Sampling rate of waveforms in Hz, at least 1. None means `corpus.sr`. Not used for files.
     min_duration : float, default=0.032
-        Shortest usable duration in seconds, 0 or more. The default is the window of
+        Minimum duration of a usable recording in seconds, 0 or more. The default is the window length of
         :class:`skser.SpectrogramTransformer`.
     max_duration : float or None, default=600.0
-        Longest usable duration of a file in seconds, above 0; longer files are not decoded. The default is
+        Maximum duration of a usable file in seconds, above 0; longer files are not decoded. The default is
         that of :class:`skser.SpectrogramTransformer`. None means no limit.
     silence_db : float, default=-60.0
         Level in dB re full scale below which a recording is nearly silent, at most 0. The level is that of
-        the loudest 25 ms; the quietest speech of RAVDESS has -55 there.
+        the loudest 25 ms, which is -55 for the quietest speech in RAVDESS.
     n_jobs : int or None, default=-1
-        Threads that read the files; -1 means one per processor, None 1 or the value of a
-        ``joblib.parallel_config`` context.
+        Number of threads that read the files; -1 means one per processor. None means 1, or the number set
+        by a ``joblib.parallel_config`` context.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -71,9 +71,9 @@ def audit(
     pandas.DataFrame
         One row per problem, sorted by item, then by problem. The columns are item (int, position in `data`),
         path (str, None for a waveform), problem (str, see Notes), severity (str), detail (str, a sentence
-        with numbers) and same_as (Int64, position of the other copy of a duplicate, else missing). The
+        with numbers) and same_as (Int64, position of the other copy of a duplicate, otherwise missing). The
         severity is "error" if the recording is unusable, incomplete or duplicated, or its label cannot be
-        trusted, else "warning".
+        trusted; otherwise it is "warning".
 
     Raises
     ------
@@ -82,33 +82,33 @@ def audit(
 
     See Also
     --------
-    drop : The corpus without these recordings.
+    drop : Remove these recordings from a corpus.
 
     Notes
     -----
     These are errors:
 
-    - missing, unreadable, git-lfs pointer, empty: there is no audio;
+    - missing, unreadable, git-lfs pointer, empty: a file without audio that can be read;
     - non-finite: NaN or infinite samples;
     - too short: shorter than `min_duration`;
     - too long: a file longer than `max_duration`;
-    - silent: all samples equal, or the loudest 25 ms below -90 dB re full scale, one step of 16 bits;
+    - silent: all samples are equal, or the loudest 25 ms are below -90 dB re full scale, one step of 16 bits;
     - truncated: at least 1 % of the length in the header is missing, or an Ogg stream has no end;
-    - duplicate with another label, duplicate in another group: the same waveform as another item with another
-      value in `target`, or in `groups`; every copy is listed because any of them may be the correct one;
+    - duplicate with another label, duplicate in another group: the same waveform as another item that has a
+      different value in `target` or `groups`; all copies are listed, because any of them may be correct;
     - duplicate: the same waveform as another item of the same label and group; the first copy is not listed.
 
     These are warnings:
 
-    - nearly silent: the loudest 25 ms below `silence_db`;
+    - nearly silent: the loudest 25 ms are below `silence_db`;
     - mostly zeros: more than half of the samples are exactly zero;
-    - out of range: samples beyond 2, so not scaled to [-1, 1];
-    - clipped: 0.1 % of the samples or more at full scale;
+    - out of range: samples beyond 2, which are not scaled to [-1, 1];
+    - clipped: at least 0.1 % of the samples are at full scale;
     - channels differ: their difference from their mean, which is used, is above 1 % of their level;
-    - odd sampling rate: another rate than most recordings of the corpus.
+    - odd sampling rate: a rate that differs from that of most recordings in the corpus.
 
-    Waveforms are compared after mixing down to one channel and before resampling. Copies after lossy coding,
-    scaling or cutting are not found.
+    Waveforms are compared after mixing down to one channel and before resampling. Copies that were changed by
+    lossy coding, scaling or cutting are not found.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def audit(
 
 
 def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int | None]:
-    """Recordings, labels, groups and the sampling rate of waveforms."""
+    """Return the recordings, labels, groups and the sampling rate of waveforms."""
     entries = corpus if isinstance(corpus, Mapping) else {"data": corpus}
     items = _check_recordings(entries.get("data"))
     check_lengths(entries, len(items), ("target", "groups"))
@@ -148,20 +148,20 @@ def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int |
     target, groups = (None if values is None else np.asarray(values).tolist() for values in columns)
     rate = entries.get("sr") if sr is None else sr
     if rate is None and any(_is_waveform(item) for item in items):
-        raise ValueError("corpus holds waveforms but no sampling rate: pass sr.")
+        raise ValueError("corpus holds waveforms without a sampling rate: pass sr.")
     return items, target, groups, rate
 
 
 def check_lengths(corpus: Mapping[str, Any], n: int, names: Iterable[str]) -> None:
-    """Raise unless the entries of a corpus that are there have one value per item."""
+    """Raise unless the existing entries of a corpus have one value per item."""
     for name in names:
         if corpus.get(name) is not None and len(corpus[name]) != n:
             lengths = f"corpus.{name} has {len(corpus[name])} entries but corpus.data has {n}"
-            raise ValueError(f"{lengths}: give one per item.")
+            raise ValueError(f"{lengths}: give one entry per item.")
 
 
 def _check_recordings(data: Any) -> list[Any]:
-    """Recordings as a list; an error for a single recording and for other objects."""
+    """Convert recordings to a list; raise for a single recording and for other objects."""
     if is_path(data) or isinstance(data, bytes) or not isinstance(data, Iterable) or hasattr(data, "columns"):
         raise TypeError(
             f"corpus must be the Bunch of a loader or a list of recordings, got {type(data).__name__}: load "
@@ -173,7 +173,7 @@ def _check_recordings(data: Any) -> list[Any]:
 
 
 def _is_waveform(item: Any) -> bool:
-    """Whether an item is samples, which need a sampling rate."""
+    """Whether an item consists of samples, which need a sampling rate."""
     return isinstance(item, (list, tuple)) or (hasattr(item, "__array__") and not is_path(item))
 
 
@@ -182,13 +182,13 @@ def _examine_all(data: list[Any], settings: Any, n_jobs: int | None, verbose: bo
     from tqdm import tqdm
 
     tasks = (delayed(examine_recording)(audio, *settings) for audio in data)
-    # Not every back end of joblib can return results one by one, which only the progress bar needs.
+    # Only the progress bar needs results one by one, which not every back end of joblib supports.
     results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator" if verbose else "list")(tasks)
     return list(tqdm(results, total=len(data), desc="audit", unit="recording", disable=not verbose))
 
 
 def _find_odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding]]:
-    """Find recordings with another sampling rate than most; of two equally frequent rates, with the lower."""
+    """Find recordings with an unusual sampling rate; of two equally frequent rates, the lower is unusual."""
     counts = Counter(one.sr for one in examined if one.sr is not None)
     usual = max(counts, key=lambda sr: (counts[sr], sr), default=0)
     for i, one in enumerate(examined):
@@ -200,7 +200,7 @@ def _find_odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding]]:
 def _find_duplicates(
     examined: list[Examined], data: list[Any], target: list[Any] | None, groups: list[Any] | None
 ) -> Iterator[tuple[int, Finding]]:
-    """Find items of the same waveform."""
+    """Find items with the same waveform."""
     copies = defaultdict(list)
     for i, one in enumerate(examined):
         if one.digest is not None:
@@ -219,10 +219,10 @@ def _find_duplicates(
 def _contradictions(
     items: list[int], data: list[Any], values: list[Any], noun: str, problem: str
 ) -> Iterator[tuple[int, Finding]]:
-    """Findings for all copies of a waveform that have different labels or groups."""
+    """Make findings for all copies of a waveform that have different labels or groups."""
     for i in items:
         j = next(j for j in items if values[j] != values[i])
-        detail = f"the same waveform as {_name(j, data)}, of {noun} {values[j]!r} and not {values[i]!r}."
+        detail = f"the same waveform as {_name(j, data)}, with {noun} {values[j]!r} instead of {values[i]!r}."
         yield i, Finding(problem, detail, j)
 
 
@@ -238,7 +238,7 @@ def path_or_none(audio: Any) -> str | None:
 
 
 def _make_table(findings: list[tuple[int, Finding]], data: list[Any]) -> pd.DataFrame:
-    """Table of the findings, with the number of items, by which `drop` recognises the corpus."""
+    """Make the table of the findings, with the number of items, by which `drop` recognizes the corpus."""
     import pandas as pd
 
     order = list(SEVERITIES)

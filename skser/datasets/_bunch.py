@@ -11,8 +11,8 @@ from sklearn.utils import Bunch
 if TYPE_CHECKING:
     import pandas as pd
 
-# Last lines of the description of a corpus of the user's own.
-LICENCE = "Licence and citation: those of the people who recorded them."
+# Last lines of the description of a corpus recorded by the user.
+LICENCE = "License and citation: those of the people who recorded them."
 _UNKNOWN = "groups is None because the speakers are not known: pass speaker= for cross-validation by speaker."
 UNKNOWN_SPEAKERS = f"{LICENCE}\n{_UNKNOWN}"
 
@@ -27,7 +27,7 @@ def make_bunch(
     group_name: str = "Speakers",
     **entries: Any,
 ) -> Bunch:
-    """Make a corpus of recordings and the columns of their frame, two of which are labels and groups."""
+    """Make a corpus from recordings and the columns of their frame, which include labels and groups."""
     import pandas as pd
 
     target = _to_array(columns[label])
@@ -44,13 +44,13 @@ def make_bunch(
 
 
 def _to_array(values: Iterable[Any]) -> np.ndarray:
-    """Array of numbers or booleans, or of str for anything else."""
+    """Convert values to an array of numbers or booleans, or of str for anything else."""
     array = np.array(list(values))
     return array if array.dtype.kind in "biuf" else array.astype(str)
 
 
 def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: str) -> str:
-    """Number of items per class, and of groups, as lines of text."""
+    """Describe the number of items per class, and the number of groups, in lines of text."""
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]
     n_groups = "not known" if groups is None else len(np.unique(groups))

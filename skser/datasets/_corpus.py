@@ -1,4 +1,4 @@
-"""A corpus by its name on the command line."""
+"""Loader of a corpus by a short name, as in the options of the examples."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def load_corpus(spec: str) -> Bunch:
     spec : str
         "synthetic" is ``make_emotional_speech(random_state=0)``; "crema_d:PATH", "emodb:PATH",
         "iemocap:PATH", "ravdess:PATH", "savee:PATH" and "tess:PATH" are ``load_crema_d(PATH)`` and so
-        on; "files:PATH" is ``load_audio_files(PATH)``, with the speakers of ``PATH/speakers.csv``
-        (columns file and speaker) if that exists; "manifest:PATH" is ``load_manifest(PATH)`` of a CSV
-        file with the columns path and label, and speaker if the speakers are known. The path is everything
-        after the first colon.
+        on. "files:PATH" is ``load_audio_files(PATH)``, with the speakers in ``PATH/speakers.csv`` (columns
+        file and speaker) if this file exists. "manifest:PATH" is ``load_manifest(PATH)`` for a CSV file with
+        the columns path and label, and speaker if the speakers are known. The path is everything after the
+        first colon.
 
     Returns
     -------
     Bunch
-        With data, target, groups, frame, target_names and DESCR; see the loaders.
+        Corpus with data, target, groups, frame, target_names and DESCR; see the loaders.
 
     Raises
     ------
     TypeError, ValueError
-        If `spec` names no loader, or lacks a path.
+        If `spec` does not name a loader, or lacks a path.
     OSError
         If the folder or file does not exist.
 
     See Also
     --------
     load_audio_files, load_crema_d, load_emodb, load_iemocap, load_manifest : Loaders.
-    load_ravdess, load_savee, load_tess, make_emotional_speech : Further loaders.
+    load_ravdess, load_savee, load_tess, make_emotional_speech : Other loaders.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def load_corpus(spec: str) -> Bunch:
     name, colon, path = spec.partition(":")
     if name == "synthetic":
         if colon:
-            raise ValueError(f"The corpus 'synthetic' takes no path, got {spec!r}: write synthetic.")
+            raise ValueError(f"The corpus 'synthetic' does not take a path, got {spec!r}: write synthetic.")
         return make_emotional_speech(random_state=0)
     if name not in _LOADERS:
         raise ValueError(f"Unknown corpus {spec!r}: write {spellings}.")
@@ -72,13 +72,13 @@ def load_corpus(spec: str) -> Bunch:
 
 
 def _load_files_with_speakers(path: str) -> Bunch:
-    """Load audio files, with the speakers of the table in the same folder if there is one."""
+    """Load audio files, with the speakers from speakers.csv in the same folder if it exists."""
     table = check_folder(path) / "speakers.csv"
     return load_audio_files(path, speaker=table if table.is_file() else None)
 
 
 def _load_manifest_with_speakers(path: str) -> Bunch:
-    """Load the recordings in a CSV file, with their speakers if it has that column."""
+    """Load the recordings in a CSV file, with their speakers if it has such a column."""
     return load_manifest(path, speaker="speaker" if "speaker" in read_header(path) else None)
 
 

@@ -25,13 +25,13 @@ EMOTIONS = {
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified", "X": "unspecified"}
 SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 _ACTORS = range(1001, 1092)
-# VideoDemographics.csv of the corpus.
+# From VideoDemographics.csv in the corpus.
 _WOMEN = (
     *(1002, 1003, 1004, 1006, 1007, 1008, 1009, 1010, 1012, 1013, 1018, 1020, 1021, 1024, 1025),
     *(1028, 1029, 1030, 1037, 1043, 1046, 1047, 1049, 1052, 1053, 1054, 1055, 1056, 1058, 1060),
     *(1061, 1063, 1072, 1073, 1074, 1075, 1076, 1078, 1079, 1082, 1084, 1089, 1091),
 )
-# List of files in the repository of the corpus.
+# From the list of files in the repository of the corpus.
 _PER_ACTOR = {**dict.fromkeys(_ACTORS, 82), 1002: 81, 1008: 76, 1009: 76, 1019: 76, 1076: 81}
 _PER_EMOTION = {**dict.fromkeys(EMOTIONS.values(), 1271), "neutral": 1087}
 _SILENT = {"1076_MTI_SAD_XX": "silent", "1076_MTI_NEU_XX": "nearly silent"}
@@ -39,14 +39,14 @@ _NAME = re.compile(rf"(10\d\d)_({'|'.join(SENTENCES)})_({'|'.join(EMOTIONS)})_({
 _TEXT = """\
 CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset: 91 actors, 43 of them women, say twelve
 sentences with six emotions, one of the sentences at three levels. 7,442 recordings, 16 kHz. The labels are
-the emotions that the actors were asked to show.
+the emotions that the actors were instructed to show.
 
 data: paths; target: emotions; groups: numbers of the actors; frame: path, emotion, original (code of the
 emotion), level (low, medium, high or unspecified), sentence, actor, sex.
 
-1076_MTI_SAD_XX is silent and 1076_MTI_NEU_XX nearly so; both are kept.
+1076_MTI_SAD_XX is silent and 1076_MTI_NEU_XX is nearly silent; both are kept.
 
-Licence: Open Database License (ODbL) 1.0, its contents under the Database Contents License (DbCL) 1.0.
+License: Open Database License (ODbL) 1.0, its contents under the Database Contents License (DbCL) 1.0.
 Citation: H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma, "CREMA-D: Crowd-sourced
 Emotional Multimodal Actors Dataset", IEEE Transactions on Affective Computing 5(4), 2014, 377-390,
 doi:10.1109/TAFFC.2014.2336244."""
@@ -73,7 +73,7 @@ def load_crema_d(
         Emotions to load: angry, disgust, fearful, happy, neutral, sad; None loads all.
     levels : iterable of str, default=None
         Levels of the emotion to load: low, medium, high, unspecified; None loads all. Only the sentence IEO
-        was said at levels.
+        was recorded at different levels.
     sentences : iterable of str, default=None
         Codes of the sentences to load: DFA, IEO, IOM, ITH, ITS, IWL, IWW, MTI, TAI, TIE, TSI, WSI; None
         loads all.
@@ -86,13 +86,13 @@ def load_crema_d(
         Sorted by actor, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
         emotions, `groups` (ndarray of int) the numbers of the actors. `frame` (pandas.DataFrame) has the
         columns path, emotion, original (code of the emotion in the name), level, sentence, actor and sex.
-        `target_names` are the emotions that occur, sorted; `DESCR` has licence, citation and counts.
+        `target_names` are the emotions that occur, sorted; `DESCR` has the license, citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a filter has an unknown value, or there are no recordings but only
-        git-lfs pointers, as in an archive of the repository of the corpus.
+        If `root` is not a folder, a filter has an unknown value, or recordings are missing or only git-lfs
+        pointers, as in an archive of the repository of the corpus.
 
     Warns
     -----
@@ -127,13 +127,14 @@ def load_crema_d(
     if silent:
         names = ", ".join(silent)
         warn_caller(
-            f"Recordings known to hold no speech: {names}; leave them out by their names in frame.path."
+            f"Some recordings are known to contain no speech ({names}): remove them by their names in "
+            "frame.path."
         )
     return corpus
 
 
 def _decode(path: Path) -> dict[str, Any] | None:
-    """Columns of a recording, by a name such as 1001_IEO_ANG_HI."""
+    """Read the columns of a recording from a name such as 1001_IEO_ANG_HI."""
     match = _NAME.fullmatch(path.stem)
     if match is None or int(match[1]) not in _ACTORS:
         return None

@@ -1,4 +1,4 @@
-"""A corpus without the recordings in the table of an audit."""
+"""Removal of the recordings in the table of an audit from a corpus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTS = "\n\nItems: "  # start of the counts at the end of a description
 def drop(
     corpus: Bunch, table: pd.DataFrame, *, severity: str = "error", problems: Iterable[str] | None = None
 ) -> Bunch:
-    """Drop the recordings with problems from a corpus.
+    """Remove the recordings with problems from a corpus.
 
     Parameters
     ----------
@@ -35,21 +35,21 @@ def drop(
     severity : {"error", "warning"}, default="error"
         "error" drops only recordings with errors, "warning" every recording in the table.
     problems : iterable of str, default=None
-        Problems, in the words of :func:`audit`, that a recording is dropped for, instead of by severity.
+        Names of the problems, as in :func:`audit`, whose recordings are dropped. None chooses by `severity`.
 
     Returns
     -------
     Bunch
         A copy in which `data`, `target`, `groups` and `frame` have only the remaining items, `target_names`
-        the labels that still occur, and `DESCR` a line about the dropped items. One copy of each duplicate
-        remains, unless the labels or groups contradict each other. Other entries are the same.
+        has the labels that still occur, and `DESCR` has a line about the dropped items. One copy of each
+        duplicate is kept, unless the labels or groups contradict each other. Other entries are unchanged.
 
     Raises
     ------
     TypeError
-        If `corpus` is not a Bunch with `data`, or `table` not a DataFrame.
+        If `corpus` is not a Bunch with `data`, or `table` is not a DataFrame.
     ValueError
-        If `table` is not a table of `audit`, or of another corpus; if no item would remain; if a parameter is
+        If `table` is not from `audit`, or is from another corpus; if no item would remain; if a parameter is
         invalid.
 
     Warns
@@ -59,7 +59,7 @@ def drop(
 
     See Also
     --------
-    audit : The table.
+    audit : Makes the table.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def drop(
     (8, 7, 7)
     """
     if not isinstance(corpus, Bunch) or not hasattr(corpus.get("data"), "__len__"):
-        cure = "in a list, keep the items whose position is not in table['item']"
+        cure = "for a list, keep the items whose position is not in table['item']"
         raise TypeError(f"corpus must be the Bunch of a loader, got {type(corpus).__name__}: {cure}.")
     n_items = len(corpus.data)
     check_lengths(corpus, n_items, _PER_ITEM)
@@ -97,7 +97,7 @@ def drop(
 
 
 def _check_table(table: Any, corpus: Bunch) -> None:
-    """Raise unless a table is that of an audit of a corpus."""
+    """Raise unless a table is from an audit of this corpus."""
     if not hasattr(table, "columns"):
         raise TypeError(f"table must be the DataFrame that audit returns, got {type(table).__name__}.")
     missing = [name for name in COLUMNS if name not in table.columns]
@@ -106,18 +106,18 @@ def _check_table(table: Any, corpus: Bunch) -> None:
     n = len(corpus.data)
     n_items = table.attrs.get("n_items", n)
     if n_items != n:
-        raise ValueError(f"table is of {n_items} items but corpus has {n}: audit this corpus again.")
+        raise ValueError(f"table is for {n_items} items but corpus has {n}: audit this corpus again.")
     for i, path in zip(table["item"], table["path"], strict=True):
         if not 0 <= i < n:
-            raise ValueError(f"table has an item {i} but corpus has {n}: audit this corpus again.")
+            raise ValueError(f"table has an item {i} but corpus has only {n}: audit this corpus again.")
         here = path_or_none(corpus.data[i])
         if here != (path if isinstance(path, str) else None):
-            paths = f"item {i} is {path!r} there and {here!r} here"
-            raise ValueError(f"table is of another corpus: {paths}; audit this corpus again.")
+            paths = f"item {i} is {path!r} in table and {here!r} in corpus"
+            raise ValueError(f"table is from another corpus ({paths}): audit this corpus again.")
 
 
 def _find_reasons(rows: pd.DataFrame) -> dict[int, str]:
-    """Problem that each item is dropped for; the first usable copy of duplicates is kept."""
+    """Find the problem for which each item is dropped; the first usable copy of duplicates is kept."""
     is_duplicate = rows["problem"] == "duplicate"
     others = rows[~is_duplicate].drop_duplicates("item")
     reasons: dict[int, str] = dict(zip(others["item"].tolist(), others["problem"], strict=True))
@@ -131,7 +131,7 @@ def _find_reasons(rows: pd.DataFrame) -> dict[int, str]:
 
 
 def _take(values: Any, kept: list[int]) -> Any:
-    """Some items of a list, array, series or frame; None stays None."""
+    """Select items of a list, array, series or frame; None stays None."""
     if values is None or isinstance(values, np.ndarray):
         return None if values is None else values[kept]
     if hasattr(values, "iloc"):
@@ -140,7 +140,7 @@ def _take(values: Any, kept: list[int]) -> Any:
 
 
 def _describe(entries: dict[str, Any], n_items: int, reasons: dict[int, str]) -> str:
-    """Description with a line about the dropped items, and new counts."""
+    """Make a description with a line about the dropped items, and new counts."""
     text, has_counts, _ = entries["DESCR"].partition(_COUNTS)
     dropped = f"none of {n_items} items"
     if reasons:

@@ -29,12 +29,13 @@ _PER_SPEAKER = dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), stri
 _NAME = re.compile(rf"({'|'.join(SPEAKERS)})({'|'.join(TEXTS)})([{''.join(EMOTIONS)}])([a-z])", re.ASCII)
 _TEXT = """\
 EmoDB, the Berlin Database of Emotional Speech: ten actors, five of them women, say ten German sentences with
-seven emotions. Listeners recognised and found natural the 535 recordings. 16 kHz, 1.2 to 9.0 s.
+seven emotions. Listeners recognized the emotions of the 535 recordings and found them natural. 16 kHz, 1.2 to
+9.0 s.
 
 data: paths; target: emotions; groups: codes of the speakers; frame: path, emotion, original (letter of the
 emotion), text, version, speaker, sex.
 
-Licence: free of charge, without a formal licence; its authors ask to be cited.
+License: free of charge, without a formal license; the authors ask users to cite them.
 Citation: F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss, "A database of German emotional
 speech", Interspeech 2005, 1517-1520, doi:10.21437/Interspeech.2005-446."""
 
@@ -68,12 +69,12 @@ def load_emodb(
         Sorted by speaker, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
         emotions, `groups` (ndarray of str) the codes of the speakers. `frame` (pandas.DataFrame) has the
         columns path, emotion, original (letter of the emotion in the name), text, version, speaker and sex.
-        `target_names` are the emotions that occur, sorted; `DESCR` has licence, citation and counts.
+        `target_names` are the emotions that occur, sorted; `DESCR` has the license, citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
+        If `root` is not a folder, a filter has an unknown value, or no recordings are found.
 
     Warns
     -----
@@ -104,7 +105,7 @@ def load_emodb(
 
 
 def _decode(path: Path) -> dict[str, Any] | None:
-    """Columns of a recording, by a name such as 03a01Fa."""
+    """Read the columns of a recording from a name such as 03a01Fa."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None

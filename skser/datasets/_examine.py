@@ -1,4 +1,4 @@
-"""Problems of one recording, without a look at the others."""
+"""Problems of one recording, independent of the others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..audio import check_waveform, decode, mix
 _BLOCK = 0.025  # s, for the level of the loudest part
 _SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
-_HIGHEST_PEAK = 2.0  # well above the overshoot of decoded MP3 and the like
-_EQUAL_CHANNELS = 0.01  # -40 dB, above the difference that lossy coding makes between equal channels
-# Phrases in the messages of skser.audio, and the problems that they stand for.
+_HIGHEST_PEAK = 2.0  # well above the overshoot of MP3 and other lossy formats
+_EQUAL_CHANNELS = 0.01  # -40 dB, above the differences between equal channels that lossy coding causes
+# Phrases in the error messages of skser.audio, and the corresponding problems.
 _PHRASES = {
     "git-lfs pointer": "git-lfs pointer",
     "is empty": "empty",
@@ -27,7 +27,7 @@ _PHRASES = {
 
 
 class Finding(NamedTuple):
-    """A problem of an item, and a sentence about it."""
+    """A problem of an item, and a sentence that describes it."""
 
     problem: str
     detail: str
@@ -63,16 +63,16 @@ def examine_recording(
 
 
 def _read(audio: Any, sr: int | None, max_duration: float | None) -> tuple[np.ndarray, int, str | None]:
-    """Samples (n_times, n_channels), sampling rate, and a sentence about the missing part of a file."""
+    """Return samples (n_times, n_channels), the sampling rate, and a sentence about a missing part."""
     if is_path(audio):
         return decode(os.fspath(audio), max_duration)
     if sr is None:
-        raise TypeError("a waveform without a sampling rate: pass sr.")
+        raise TypeError("it is a waveform without a sampling rate: pass sr.")
     return check_waveform(audio)[:, np.newaxis], sr, None
 
 
 def _name_problem(error: Exception) -> str:
-    """Problem that an error of reading stands for."""
+    """Name the problem for which reading raised an error."""
     if isinstance(error, FileNotFoundError):
         return "missing"
     return next((problem for phrase, problem in _PHRASES.items() if phrase in str(error)), "unreadable")
@@ -110,7 +110,7 @@ def _loudest_db(y: np.ndarray, sr: int) -> float:
 
 
 def _check_scale(samples: np.ndarray) -> Iterator[Finding]:
-    """Find large samples (n_times, n_channels)."""
+    """Find samples (n_times, n_channels) that are too large or clipped."""
     sizes = np.abs(samples)
     clipped = np.count_nonzero(sizes >= _FULL_SCALE) / sizes.size
     if sizes.max() > _HIGHEST_PEAK:

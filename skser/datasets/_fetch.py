@@ -1,4 +1,4 @@
-"""RAVDESS from the archive where its authors published it."""
+"""Download of RAVDESS from the archive in which its authors published it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _UNFINISHED = ".skser-"  # start of the names of temporary folders
 _ABANDONED_AFTER = 24 * 3600  # s
 _LICENCE = (
     "RAVDESS is published under CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
-    "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), make no "
-    "commercial use, share adaptations under the same licence."
+    "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), do not use it "
+    "commercially, and share adaptations under the same license."
 )
 
 
@@ -41,24 +41,24 @@ def fetch_ravdess(
     download_if_missing: bool = True,
     progress: bool = True,
 ) -> Bunch:
-    """Load the audio-only speech recordings of RAVDESS, and download them in the first call.
+    """Load the audio-only speech recordings of RAVDESS, and download them if they are missing.
 
-    The archive of 208 MB comes from Zenodo, is compared with its published checksum, and is unpacked into
-    the folder "ravdess" of `data_home`, about 560 MB. The folder appears only when it is complete; if it is
-    there, nothing is downloaded. The licence is written to standard error before a download.
+    The archive of 208 MB is downloaded from Zenodo, compared with its published checksum, and unpacked into
+    the folder "ravdess" in `data_home`, which takes about 560 MB. The folder appears only when it is
+    complete; if it exists, nothing is downloaded. The license is written to standard error before a download.
 
     Parameters
     ----------
     data_home : str or PathLike, default=None
         Parent of the folder "ravdess", created if it is missing; a leading "~" is the home folder. None means
-        the folder in the environment variable SKSER_DATA, else the cache folder of the user, such as
+        the folder in the environment variable SKSER_DATA, or otherwise the cache folder of the user, such as
         ~/.cache/skser on Linux.
     emotions, intensities, statements : iterable of str, default=None
         Values to load, as in :func:`load_ravdess`; None loads all.
     actors : iterable of int, default=None
         Numbers of the actors to load, 1 to 24; None loads all.
     download_if_missing : bool, default=True
-        Whether to download missing recordings, or raise an error.
+        Whether to download missing recordings. False raises an error if they are missing.
     progress : bool, default=True
         Whether to show a progress bar while downloading.
 
@@ -70,15 +70,15 @@ def fetch_ravdess(
     Raises
     ------
     OSError
-        If the recordings are missing and `download_if_missing` is False; if the server cannot be reached,
-        breaks off, or sends another file than the published one; if there is no space or no permission to
-        write. No part of a failed download remains.
+        If the recordings are missing and `download_if_missing` is False; if the server cannot be reached, or
+        the connection breaks off; if the file differs from the published one; if space or the permission to
+        write is missing. No part of a failed download is kept.
     TypeError, ValueError
         If a parameter is invalid.
 
     See Also
     --------
-    load_ravdess : Load a copy that is already on disk.
+    load_ravdess : Load an existing copy.
 
     References
     ----------
@@ -97,7 +97,7 @@ def fetch_ravdess(
     folder = _find_data_home(data_home) / "ravdess"
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         if not download_if_missing:
-            cure = f"pass download_if_missing=True, or unpack {_URL} there"
+            cure = f"pass download_if_missing=True, or unpack {_URL} into this folder"
             raise OSError(f"RAVDESS is not in {str(folder)!r}: {cure}.")
         with _make_workplace(folder.parent) as workplace:
             _check_space(workplace, _N_BYTES + _N_BYTES_UNPACKED)
@@ -126,7 +126,7 @@ def _find_data_home(data_home: str | os.PathLike[str] | None) -> Path:
 
 @contextmanager
 def _make_workplace(home: Path) -> Iterator[Path]:
-    """Yield a temporary folder in a folder; afterwards, remove it and the empty folders made for it."""
+    """Yield a temporary folder in `home`; afterwards, remove it and the empty folders made for it."""
     made = [path for path in (home, *home.parents) if not path.exists()]
     try:
         try:
@@ -152,7 +152,7 @@ def _remove_abandoned(home: Path) -> None:
 
 
 def _check_space(workplace: Path, n_bytes: int) -> None:
-    """Raise unless there is space for so many bytes."""
+    """Raise unless there is space for a number of bytes."""
     free = shutil.disk_usage(workplace).free
     if free < n_bytes:
         space = f"{n_bytes / 1e9:.2f} GB in {str(workplace.parent)!r}, where {free / 1e9:.2f} GB are free"
@@ -173,7 +173,7 @@ def _download(workplace: Path, folder: Path, progress: bool) -> Path:
         try:
             get(_URL, str(archive), None)
         except OSError as error:
-            if error.errno is not None:  # an error of the local file; those of requests have no number
+            if error.errno is not None:  # an error of the local file; errors of requests have no number
                 raise _folder_error(workplace.parent, error) from error
             raise _archive_error(folder, _explain(error, archive.stat().st_size)) from error
     md5 = pooch.file_hash(str(archive), alg="md5")
@@ -185,13 +185,13 @@ def _download(workplace: Path, folder: Path, progress: bool) -> Path:
 
 
 def _explain(error: OSError, n_bytes: int) -> str:
-    """Cause of a failed download after so many bytes."""
+    """Explain why a download failed after a number of bytes."""
     response = getattr(error, "response", None)
     if response is not None:
-        return f"the server answered {response.status_code} {response.reason}"
+        return f"the server returned status {response.status_code} {response.reason}"
     if n_bytes:
         return f"the connection broke off after {n_bytes:,} of {_N_BYTES:,} bytes"
-    return "no data came from the server"
+    return "the server sent no data"
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
@@ -200,7 +200,7 @@ def _unpack(archive: Path, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as zipped:
             for name in zipped.namelist():
-                path = PureWindowsPath(name)  # splits at either slash, and knows drives
+                path = PureWindowsPath(name)  # splits at both kinds of slashes, and recognizes drives
                 if path.drive or path.root or ".." in path.parts:
                     raise zipfile.BadZipFile(f"its member {name!r} would be outside the folder")
             _check_space(archive.parent, sum(member.file_size for member in zipped.infolist()))
@@ -208,18 +208,18 @@ def _unpack(archive: Path, folder: Path) -> Path:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise _archive_error(folder, f"the archive cannot be unpacked: {error}") from error
     except OSError as error:
-        if error.errno is None:  # of _check_space
+        if error.errno is None:  # raised by _check_space
             raise
         raise _folder_error(folder.parent, error) from error
     return unpacked
 
 
 def _publish(unpacked: Path, folder: Path) -> None:
-    """Move the unpacked folder to its place in one step."""
+    """Move the unpacked folder to its final place in one step."""
     try:
         os.rename(unpacked, folder)
     except OSError as error:
-        if not (folder.is_dir() and any(folder.iterdir())):  # else another process was faster
+        if not (folder.is_dir() and any(folder.iterdir())):  # otherwise another process was faster
             raise _folder_error(folder.parent, error) from error
 
 

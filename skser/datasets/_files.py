@@ -27,23 +27,24 @@ def load_audio_files(
 ) -> Bunch:
     r"""Find audio files in one folder per class, at any depth below it.
 
-    Like :func:`sklearn.datasets.load_files`, with paths instead of contents, names instead of numbers of
+    Like :func:`sklearn.datasets.load_files`, but with paths instead of contents, names instead of numbers of
     classes, and speakers.
 
     Parameters
     ----------
     root : str or PathLike
-        Folder whose folders are the classes; these may hold further folders. Hidden files and folders are
+        Folder whose subfolders are the classes. These may contain other folders. Hidden files and folders are
         skipped; linked folders are followed.
     speaker : str, re.Pattern, dict, pandas.DataFrame or PathLike, default=None
-        Source of the speakers. A regular expression is searched in the path below `root`, with "/" between
-        its parts; its only group, or the group named speaker, is the speaker. A table is a dict from file to
+        Source of the speakers. A regular expression is searched in the path relative to `root`, with "/" as
+        separator; its only group, or the group named speaker, is the speaker. A table is a dict from file to
         speaker, a DataFrame with the columns file and speaker, or the path of such a CSV file (a string that
-        ends in ".csv"); its files are paths below `root`, or only file names. None means unknown speakers.
+        ends in ".csv"); its files are paths relative to `root`, or only file names. None means unknown
+        speakers.
     categories : iterable of str, default=None
         Classes to load; None loads all.
     extensions : iterable of str, default=None
-        Endings of the files to load, such as [".wav"], in lower or upper case; None loads the formats that
+        Extensions of the files to load, such as [".wav"], in lower or upper case; None loads the formats that
         libsndfile reads.
 
     Returns
@@ -59,14 +60,14 @@ def load_audio_files(
     FileNotFoundError
         If `root`, a category or the table of speakers does not exist.
     TypeError, ValueError
-        If a parameter is invalid, if there are no audio files, or only git-lfs pointers, or if a file has no
+        If a parameter is invalid, if audio files are missing or only git-lfs pointers, or if a file has no
         speaker.
 
     Warns
     -----
     UserWarning
         If files are left out because they are not audio files, are next to the class folders, or are git-lfs
-        pointers; if a class folder holds no audio file.
+        pointers; if a class folder does not contain audio files.
 
     Examples
     --------
@@ -107,7 +108,7 @@ def load_audio_files(
 
 
 def _check_names(parameter: str, values: Iterable[str]) -> list[str]:
-    """Values of a parameter that must be one or more str."""
+    """Check a parameter that must be a list of one or more str."""
     names = check_list(parameter, values)
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"{parameter} must be a list of one or more names, got {names!r}.")
@@ -115,7 +116,7 @@ def _check_names(parameter: str, values: Iterable[str]) -> list[str]:
 
 
 def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
-    """Names of the class folders, sorted."""
+    """List the names of the class folders, sorted."""
     found = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     if categories is None:
         if not found:
@@ -124,7 +125,9 @@ def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
     wanted = sorted(set(_check_names("categories", categories)))
     missing = [name for name in wanted if name not in found]
     if missing:
-        raise FileNotFoundError(f"No folder {missing[0]!r} in {str(folder)!r}, only {listed(found, 20)}.")
+        raise FileNotFoundError(
+            f"No folder {missing[0]!r} in {str(folder)!r}: choose categories from {listed(found, 20)}."
+        )
     return wanted
 
 
@@ -142,7 +145,7 @@ def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path,
 
 
 def _speakers(folder: Path, paths: list[Path], find_speaker: Callable[[str], str | None]) -> list[Any]:
-    """Speaker of each file; an error names the files without one."""
+    """Find the speaker of each file; raise an error that names the files without a speaker."""
     files = [path.relative_to(folder).as_posix() for path in paths]
     speakers = [find_speaker(file) for file in files]
     unknown = [repr(file) for file, speaker in zip(files, speakers, strict=True) if speaker is None]

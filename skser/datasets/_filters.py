@@ -1,4 +1,4 @@
-"""Parameters that are lists of values to choose."""
+"""Checks of parameters that are lists of values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .._utils import check_choice, check_number
 
 
 def check_filter(parameter: str, values: Iterable[Any] | None, choices: Collection[Any]) -> set[Any]:
-    """Values that pass a filter, each of them one of `choices`; None means all of these."""
+    """Return the values that pass a filter, each of which must be in `choices`; None means all choices."""
     if values is None:
         return set(choices)
     found = check_list(parameter, values)
@@ -22,7 +22,7 @@ def check_filter(parameter: str, values: Iterable[Any] | None, choices: Collecti
 
 
 def check_list(parameter: str, values: Any) -> list[Any]:
-    """Values of a parameter as a list; a single value is an error."""
+    """Convert the values of a parameter to a list; raise for a single value."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise TypeError(f"{parameter} must be a list, got {values!r}: write [{values!r}].")
     return list(values)

@@ -1,4 +1,4 @@
-"""Audio files below a folder."""
+"""Search for audio files in a folder."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
     *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
 )
-"""File name endings of the formats that libsndfile reads, except for those without a header."""
+"""File extensions of the formats that libsndfile reads, except for formats without a header."""
 
-POINTER_CURE = "run `git lfs pull` in the clone that the files come from; an archive holds only pointers"
+POINTER_CURE = "run `git lfs pull` in the clone of their repository; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024  # bytes; every pointer is shorter
 
 
 def check_folder(root: str | os.PathLike[str]) -> Path:
-    """Path of an existing folder."""
+    """Convert `root` to the path of an existing folder."""
     if not is_path(root):
         raise TypeError(f"root must be the path of a folder, got {root!r} of type {type(root).__name__}.")
     folder = Path(root).expanduser()
     if not folder.exists():
-        raise FileNotFoundError(f"No folder {str(folder)!r}: give the one that holds the recordings.")
+        raise FileNotFoundError(f"No folder {str(folder)!r}: give the folder that holds the recordings.")
     if not folder.is_dir():
         raise NotADirectoryError(f"{str(folder)!r} is a file: give the folder that holds the recordings.")
     return folder
 
 
 def find_files(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, also in linked folders, unless its name or folder is hidden."""
-    # The `._*` companion files of macOS are hidden, too.
+    """Yield every file in a folder, at any depth and in linked folders, except for hidden ones."""
+    # This also excludes the `._*` companion files of macOS.
     for where, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(where)
         folders[:] = [name for name in folders if name[0] != "." and not _is_loop(here / name)]
@@ -42,12 +42,12 @@ def find_files(folder: Path) -> Iterator[Path]:
 
 
 def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
-    """Whether a file has the ending of an audio file, in lower or upper case."""
+    """Whether a file has the extension of an audio file, in lower or upper case."""
     return path.suffix.lower() in extensions
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether a file is a git-lfs pointer, a text of some 130 bytes in place of the content."""
+    """Whether a file is a git-lfs pointer, a text of about 130 bytes in place of the content."""
     try:
         if not len(_POINTER) < path.stat().st_size < _POINTER_SIZE:
             return False
@@ -58,7 +58,7 @@ def is_pointer(path: Path) -> bool:
 
 
 def drop_pointers(folder: Path, paths: list[Path]) -> list[Path]:
-    """Files without the git-lfs pointers, which a warning names; an error if there are only pointers."""
+    """Remove git-lfs pointers and warn about them; raise if all files are pointers."""
     pointers = [path for path in paths if is_pointer(path)]
     if not pointers:
         return paths
@@ -72,7 +72,7 @@ def drop_pointers(folder: Path, paths: list[Path]) -> list[Path]:
 
 
 def _raise(error: OSError) -> None:
-    """Raise the error of a folder that cannot be read, which `os.walk` would ignore."""
+    """Raise the error of an unreadable folder, which `os.walk` would ignore."""
     raise error
 
 

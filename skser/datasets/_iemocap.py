@@ -40,7 +40,7 @@ TURNS = {"impro": "improvised", "script": "scripted"}
 _SESSIONS = range(1, 6)
 _TEXTS, _WAVS = "Session1/dialog/EmoEvaluation/*.txt", "Session1/sentences/wav"
 _NUMBERS = ("start", "end", "valence", "activation", "dominance")
-# The letter after the session belongs to the name of the dialogue; that of the last field is the talker.
+# The letter after the session belongs to the name of the dialogue; the last field begins with the talker's.
 _NAME = r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<turn>impro|script)\w*)_(?P<talker>[FM])\d{3}"
 _UTTERANCE = re.compile(_NAME, re.ASCII)
 # Such as "[6.29 - 8.23] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]", with tabs between the fields.
@@ -61,16 +61,17 @@ _PUBLISHED = (
 _PER_LABEL = {"ang": 1103, "exc": 1041, "hap": 595, "neu": 1708, "sad": 1084}
 _TEXT = """\
 IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: five sessions, in each of which a woman and
-a man improvise dialogues and act scripted ones. The dialogues are cut into turns, each labelled by several
+a man improvise dialogues and act scripted ones. The dialogues are cut into turns, each labeled by several
 raters. 16 kHz. The four-class protocol (angry, happy with excited, neutral, sad) uses 5,531 turns.
 
 data: paths; target: emotions; frame: path, emotion, original (label of the raters), utterance, dialogue,
 session, speaker (such as Ses01F), sex, turn (improvised or scripted), start and end (in seconds of the
 dialogue), valence, activation, dominance (means of the raters, 1 to 5).
 
-The scripted sentences occur in every session, so that held-out sessions share their words with the others.
+The scripted sentences occur in every session, so held-out sessions contain the same words as the others.
 
-Licence: by form from the Signal Analysis and Interpretation Laboratory, University of Southern California.
+License: on request by form, from the Signal Analysis and Interpretation Laboratory, University of Southern
+California.
 Citation: C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S.
 Narayanan, "IEMOCAP: interactive emotional dyadic motion capture database", Language Resources and Evaluation
 42(4), 2008, 335-359, doi:10.1007/s10579-008-9076-6."""
@@ -91,9 +92,9 @@ def load_iemocap(
     Parameters
     ----------
     root : str or PathLike
-        Folder that holds Session1, Session2, ..., one of these, or any folder above. The evaluations are the
-        files ``Session*/dialog/EmoEvaluation/*.txt``; recordings are WAV or FLAC files with the names of
-        their utterances. Hidden files are skipped.
+        Folder that holds Session1, Session2, ..., or one of these, or any folder above. The evaluations are
+        the files ``Session*/dialog/EmoEvaluation/*.txt``; recordings are WAV or FLAC files named after their
+        utterances. Hidden files are skipped.
     labels : mapping of str to str or None, default={"ang": "angry", "hap": "happy", ...}
         Emotion for each label of the raters. Turns with other labels are left out; `DESCR` counts them. The
         default is the usual four-class protocol: ang is angry, hap and exc are happy, neu is neutral, sad is
@@ -104,7 +105,7 @@ def load_iemocap(
     sessions : iterable of int, default=None
         Sessions to load, 1 to 5; None loads all.
     groups : {"session", "speaker"}, default="session"
-        Groups for cross-validation. Each session has two speakers of its own, who talk to each other.
+        Groups for cross-validation. Each session has two speakers, who do not occur in other sessions.
 
     Returns
     -------
@@ -112,23 +113,23 @@ def load_iemocap(
         Sorted by utterance. `data` (list of str) are the paths, `target` (ndarray of str) the emotions,
         `groups` the sessions (ndarray of int), 1 to 5, or the speakers (ndarray of str), such as Ses01F.
         `frame` (pandas.DataFrame) has the columns path, emotion, original (label of the raters), utterance,
-        dialogue, session, speaker (by the last letter in the name of the turn), sex, turn, start and end (in
-        seconds of the dialogue), valence, activation and dominance (1 to 5). `target_names` are the emotions
-        that occur, sorted; `DESCR` has licence, citation and counts.
+        dialogue, session, speaker (from the last letter in the name of the turn), sex, turn, start and end
+        (in seconds of the dialogue), valence, activation and dominance (1 to 5). `target_names` are the
+        emotions that occur, sorted; `DESCR` has the license, citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a parameter has an unknown value, or there are no evaluations or
-        no recordings.
+        If `root` is not a folder, a parameter has an unknown value, or no evaluations or no recordings are
+        found.
 
     Warns
     -----
     UserWarning
         If the turns of the four-class protocol, before the filters, are not as published by session,
-        emotion, speaker or kind of turn; if evaluated turns lack their recording, recordings their
-        evaluation, or lines of evaluations cannot be read (they are left out); if files are duplicated (the
-        copy nearest to `root` is loaded) or are git-lfs pointers.
+        emotion, speaker or kind of turn; if turns without a recording, recordings without an evaluation, or
+        unreadable lines of evaluations are left out; if files are duplicated (the copy nearest to `root` is
+        loaded) or are git-lfs pointers.
 
     References
     ----------
@@ -181,7 +182,7 @@ def load_iemocap(
 
 
 def _check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Emotion for each label of the raters."""
+    """Check the emotion for each label of the raters."""
     if labels is None:
         return ALL_LABELS
     if not isinstance(labels, Mapping):
@@ -194,7 +195,7 @@ def _check_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def _read_evaluations(folder: Path, files: list[Path]) -> pd.DataFrame:
-    """Turns in the evaluations, sorted by utterance."""
+    """Read the turns in the evaluations, sorted by utterance."""
     import pandas as pd
 
     texts = drop_copies(folder, sorted(filter(_is_evaluation, files)), lambda path: path.name, "evaluation")
@@ -202,7 +203,7 @@ def _read_evaluations(folder: Path, files: list[Path]) -> pd.DataFrame:
     odd = []
     for path in texts.values():
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        for line in (line for line in lines if line.startswith("[")):  # others are of single raters
+        for line in (line for line in lines if line.startswith("[")):  # other lines are from single raters
             match = _EVALUATION.fullmatch(line)
             if match is None or match["utterance"] in rows:
                 odd.append(f"{path.name}: {line[:60]!r}")
@@ -215,13 +216,13 @@ def _read_evaluations(folder: Path, files: list[Path]) -> pd.DataFrame:
 
 
 def _is_evaluation(path: Path) -> bool:
-    """Whether a file is Session*/dialog/EmoEvaluation/*.txt; folders below hold files of single raters."""
+    """Whether a file is Session*/dialog/EmoEvaluation/*.txt; subfolders hold files of single raters."""
     folders = "/".join(path.absolute().parts[-4:-1])
     return path.suffix == ".txt" and re.fullmatch("Session[1-5]/dialog/EmoEvaluation", folders) is not None
 
 
 def _decode(evaluation: re.Match[str]) -> dict[str, Any]:
-    """Columns of a turn."""
+    """Read the columns of a turn."""
     fields = evaluation.groupdict()
     return {
         "original": fields["original"],
@@ -236,14 +237,14 @@ def _decode(evaluation: re.Match[str]) -> dict[str, Any]:
 
 
 def _find_recordings(folder: Path, files: list[Path]) -> dict[str, str]:
-    """Paths of the recordings of turns, by utterance; recordings of whole dialogues have shorter names."""
+    """Find the recordings of turns, by utterance; recordings of whole dialogues have shorter names."""
     paths = sorted(path for path in files if is_audio(path, EXTENSIONS) and _UTTERANCE.fullmatch(path.stem))
     kept = drop_copies(folder, drop_pointers(folder, paths), lambda path: path.stem)
     return {utterance: str(path) for utterance, path in kept.items()}
 
 
 def _warn_of_unpaired(folder: Path, evaluated: pd.DataFrame, recorded: Any, filters: Filters) -> None:
-    """Warn about turns in the filters without a recording, and about recordings without an evaluation."""
+    """Warn about selected turns without a recording, and about recordings without an evaluation."""
     is_missing = evaluated["path"].isna() & evaluated[list(filters)].isin(filters).all(axis=1)
     missing = evaluated["utterance"][is_missing].tolist()
     warn_left_out(folder, missing, "turn", "without a recording")
@@ -252,7 +253,7 @@ def _warn_of_unpaired(folder: Path, evaluated: pd.DataFrame, recorded: Any, filt
 
 
 def _published() -> dict[str, dict[Any, int]]:
-    """Turns of the four-class protocol, by label, session and emotion, speaker, and kind of turn."""
+    """Published counts of the four-class protocol by label, session and emotion, speaker, kind of turn."""
     rows = list(zip(_SESSIONS, _PUBLISHED, strict=True))
     emotions, turns = ("angry", "happy", "neutral", "sad"), TURNS.values()
     return {
@@ -266,7 +267,7 @@ def _published() -> dict[str, dict[Any, int]]:
 
 
 def _describe_left_out(found: pd.DataFrame, kept: pd.DataFrame, emotions: Mapping[str, str]) -> str:
-    """Lines about the turns that are not in the corpus, and the reason."""
+    """Describe the turns that are not in the corpus, and the reason."""
     others = Counter(label for label in found["original"] if label not in emotions)
     lines = [f"Turns with other labels left out: {others.total()}"]
     lines += [f"  {label}: {n}" for label, n in sorted(others.items())]

@@ -1,4 +1,4 @@
-"""Loader of the user's own recordings from a table."""
+"""Loader of recordings listed in a table."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ def load_manifest(
     Parameters
     ----------
     table : str, PathLike or pandas.DataFrame
-        The table, or the path of a CSV file with a header, in UTF-8, with commas.
+        The table, or the path of a CSV file with a header, in UTF-8, separated by commas.
     path : str, default="path"
-        Column of the files. Relative paths start at `root`.
+        Name of the column with the files. Relative paths start at `root`.
     label : str, default="label"
-        Column of the labels. Labels of a DataFrame keep their type, labels of a CSV file are text.
+        Name of the column with the labels. Labels in a DataFrame keep their type; labels in a CSV file are
+        text.
     speaker : str or None, default="speaker"
-        Column of the speakers, or of any other groups for cross-validation. None means unknown speakers.
+        Name of the column with the speakers, or with other groups for cross-validation. None means unknown
+        speakers.
     root : str or PathLike, default=None
-        Folder where relative paths start. None is the folder of the CSV file, or the current folder for a
-        DataFrame.
+        Folder at which relative paths start. None means the folder of the CSV file, or the current folder for
+        a DataFrame.
 
     Returns
     -------
     Bunch
         In the order of the table. `data` (list of str) are the paths, `target` (ndarray) the labels,
         `groups` (ndarray) the speakers, or None without `speaker`. `frame` (pandas.DataFrame) has all
-        columns of the table, with the paths as in `data`; further columns of a CSV file become numbers if
+        columns of the table, with the paths as in `data`; other columns of a CSV file become numbers if
         every field is a number or empty. `target_names` are the labels that occur, sorted; `DESCR` has the
         counts.
 
@@ -99,12 +101,12 @@ def load_manifest(
 
 
 def read_header(path: str | os.PathLike[str]) -> list[str]:
-    """Names of the columns of a CSV file."""
+    """Read the names of the columns of a CSV file."""
     return _read_csv(path)[1].columns.tolist()
 
 
 def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
-    """Name for messages and content of a CSV file."""
+    """Return the name of a CSV file for messages, and its content."""
     name = f"The table {os.fspath(path)!r}"
     return name, read_table(path, name, "give a CSV file with one row per recording, or a pandas.DataFrame")
 
@@ -112,7 +114,7 @@ def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
 def _read(
     table: Any, columns: dict[str, str], root: str | os.PathLike[str] | None
 ) -> tuple[str, pd.DataFrame, Path]:
-    """Name of the table for messages, its content, and the folder where its paths start."""
+    """Return the name of the table for messages, its content, and the folder at which its paths start."""
     import pandas as pd
 
     if isinstance(table, pd.DataFrame):
@@ -129,7 +131,7 @@ def _read(
 
 
 def _numbers_or_text(texts: pd.Series) -> pd.Series:
-    """Column of a CSV file as numbers if every field is a number or empty."""
+    """Convert a column of a CSV file to numbers if every field is a number or empty."""
     import pandas as pd
 
     filled = texts.mask(texts.map(is_missing))
@@ -159,38 +161,40 @@ def _check_values(name: str, column: pd.Series) -> None:
     if empty:
         rows = f"{counted(len(empty), 'row')} of {len(column)}"
         where = f"in {rows} (row {listed(empty)}, counted from 1 below the header)"
-        raise ValueError(f"{name} has nothing in the column {column.name!r} {where}: fill or drop them.")
+        raise ValueError(f"{name} has no value in the column {column.name!r} {where}: fill or drop them.")
     for i, value in enumerate(column, 1):
         if np.ndim(value):
             raise TypeError(f"{name} has {value!r} in the column {column.name!r}, row {i}: give one value.")
 
 
 def _find_files(name: str, column: pd.Series, folder: Path) -> list[Path]:
-    """Files of the table; an error names those that are duplicated, missing, or git-lfs pointers."""
+    """List the files of the table; raise for files that are duplicated, missing, or git-lfs pointers."""
     for i, value in enumerate(column, 1):
         if not is_path(value):
-            raise TypeError(f"{name} has {value!r} of type {type(value).__name__} and not a path in row {i}.")
+            raise TypeError(
+                f"{name} has {value!r} of type {type(value).__name__} in row {i}: give a path instead."
+            )
     paths = [_resolve(folder, os.fspath(value)) for value in column]
     counts = Counter(map(os.path.normpath, paths))
     repeated = [path for path, n in counts.items() if n > 1]
     if repeated:
-        files = f"{counted(len(repeated), 'file')} more than once: {listed(repeated)}"
+        files = f"{counted(len(repeated), 'file')} more than once ({listed(repeated)})"
         raise ValueError(
-            f"{name} lists {files}; keep one row of each, so that it is not in training and test."
+            f"{name} lists {files}: keep one row of each, so that it is not in both training and test set."
         )
     missing = [path for path in paths if not path.is_file()]
     if missing:
-        files = f"{len(missing)} of {counted(len(paths), 'file')} that do not exist: {listed(missing)}"
-        raise FileNotFoundError(f"{name} lists {files}; pass root= if paths start at another folder.")
+        files = f"{len(missing)} of {counted(len(paths), 'file')} that do not exist ({listed(missing)})"
+        raise FileNotFoundError(f"{name} lists {files}: pass root= if paths start at another folder.")
     pointers = [path for path in paths if is_pointer(path)]
     if pointers:
         n_pointers = counted(len(pointers), "git-lfs pointer")
-        raise ValueError(f"{name} lists {n_pointers}: {listed(pointers)}; {POINTER_CURE}.")
+        raise ValueError(f"{name} lists {n_pointers} ({listed(pointers)}): {POINTER_CURE}.")
     return paths
 
 
 def _resolve(folder: Path, text: str) -> Path:
-    r"""Path of a file, also if the table is from Windows, with \ instead of /."""
+    r"""Make the path of a file, also if the table was written on Windows, with \ instead of /."""
     path = folder / (Path(text).expanduser() if text.startswith("~/") else text)
     if "\\" in text and not path.is_file():
         return folder / text.replace("\\", "/")

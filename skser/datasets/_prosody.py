@@ -1,13 +1,14 @@
 """Prosody of each emotion, and its differences between speakers.
 
-The sound of an utterance is a vector of cues: the neutral value, plus the habit of the speaker, plus the
-deviation of the emotion times the strength with which this speaker expresses it, plus a random part.
+The sound of an utterance is described by a vector of cues. Each cue is the sum of the neutral value, the
+habit of the speaker, the deviation of the emotion times the strength with which the speaker expresses it,
+and a random part.
 
-The directions are those of the reviews: anger and joy are loud, fast and wide in pitch, joy rising
-and anger falling and sharp; sadness is low, soft, slow, narrow, breathy and full of pauses; fear is
-high, fast, narrow in pitch and trembling. The sizes are chosen here so that the mean pitch and the
-mean level, which differ widely between speakers, separate the emotions less well than the course of pitch,
-level, rate and spectrum. The reviews are cited in `make_emotional_speech`.
+The directions of the deviations are from the reviews that `make_emotional_speech` cites. Anger and joy are
+loud, fast and wide in pitch; joy is rising, anger is falling and sharp. Sadness is low, soft, slow, narrow in
+pitch, breathy and full of pauses. Fear is high, fast, narrow in pitch and trembling. The sizes are chosen so
+that mean pitch and mean level, which differ widely between speakers, separate the emotions less well than
+the contours of pitch and level, the rate and the spectrum.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ class Cue(NamedTuple):
     high: float
     between_speakers: float  # standard deviations
     between_utterances: float
-    between_strengths: float  # of the factor of mean one for the emotions of a speaker
+    between_strengths: float  # standard deviation of the factor, with mean one, for a speaker's deviations
     happy: float
     sad: float
     angry: float
     fearful: float
 
 
-# One row per cue, its unit after it: st semitones, syll syllable. Lateness is the position of the peak of the
-# accent in its vowel, opening the size of the vowel space, smile a shift of all formants.
+# One row per cue, with its unit in the comment (st semitones, syll syllable). Lateness is the position of the
+# accent's peak in its vowel, opening is the size of the vowel space, smile is a shift of all formants.
 # fmt: off
 CUES: dict[str, Cue] = {
     #              neutral   low   high  speakers utterances strengths happy   sad  angry  fearful
@@ -65,17 +66,17 @@ class Speaker(NamedTuple):
     name: str
     sex: str
     f0: float  # Hz, mean
-    tract: float  # factor of all formants: mean length of men's vocal tracts over this one
+    tract: float  # factor of all formants: mean length of men's vocal tracts divided by that of the speaker
     open_quotient: float
     noise: float  # dB re full scale, level of the room
     habits: np.ndarray  # (n_cues,), added to the neutral values
-    strengths: np.ndarray  # (n_cues,), times the deviations of the emotions
+    strengths: np.ndarray  # (n_cues,), factors of the deviations of the emotions
 
 
 def draw_speaker(index: int, seed: int) -> Speaker:
     """Draw speaker number `index` (from 0) of the corpus with this seed."""
     # Speakers 1 and 2, 3 and 4, and so on are a man and a woman in random order. With a fixed order,
-    # GroupKFold, which deals out equal groups in turn, would make folds of only men or only women.
+    # GroupKFold, which assigns equal groups to folds in turn, would make folds of only men or only women.
     man_first = np.random.default_rng((seed, 0, index // 2, 1)).random() < 0.5
     woman = bool(index % 2) == bool(man_first)
     rng = np.random.default_rng((seed, 0, index, 0))
@@ -103,5 +104,5 @@ def draw_cues(speaker: Speaker, emotion: str, rng: np.random.Generator) -> dict[
 
 
 def _column(field: str) -> np.ndarray:
-    """One field of every cue, (n_cues,)."""
+    """Return one field of every cue, (n_cues,)."""
     return np.array([getattr(cue, field) for cue in CUES.values()])

@@ -24,16 +24,16 @@ _PER_ACTOR = 60  # recordings of speech
 _NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)", re.ASCII)
 _SPEECH = "03-01-"  # modality audio only, channel speech
 _TEXT = """\
-RAVDESS, audio-only speech: actors (odd numbers are men, even ones women) say two statements, "Kids are
+RAVDESS, audio-only speech: actors (odd numbers are men, even numbers women) say two statements, "Kids are
 talking by the door" and "Dogs are sitting by the door", twice each, with eight emotions, all except neutral
 at two intensities. A complete copy holds 24 actors with 60 recordings each.
 
 data: paths; target: emotions; groups: numbers of the actors; frame: path, emotion, intensity (normal
 or strong), statement (kids or dogs), repetition, actor, sex.
 
-The recordings 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are byte for byte the same; both are kept.
+The recordings 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are identical byte for byte; both are kept.
 
-Licence: CC BY-NC-SA 4.0.
+License: CC BY-NC-SA 4.0.
 Citation: S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of Emotional Speech and
 Song (RAVDESS)", PLoS ONE 13(5), 2018, e0196391, doi:10.1371/journal.pone.0196391;
 data: doi:10.5281/zenodo.1188976."""
@@ -72,21 +72,21 @@ def load_ravdess(
         Sorted by actor, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
         emotions, `groups` (ndarray of int) the numbers of the actors. `frame` (pandas.DataFrame) has the
         columns path, emotion, intensity, statement, repetition, actor and sex. `target_names` are the
-        emotions that occur, sorted; `DESCR` has licence, citation and counts.
+        emotions that occur, sorted; `DESCR` has the license, citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
+        If `root` is not a folder, a filter has an unknown value, or no recordings are found.
 
     Warns
     -----
     UserWarning
         If recordings are duplicated, as in copies that hold the whole set twice (the copy nearest to `root`
         is loaded); if audio files have other names or are git-lfs pointers (they are left out); if a
-        recording is in the folder of another actor; if actors have fewer than 60 recordings while some have
-        at least 30. Below that, the folder counts as a selection and not as an incomplete copy. `DESCR`
-        lists the incomplete and the absent actors in both cases.
+        recording is in the folder of another actor; if actors have fewer than 60 recordings and some actor
+        has at least 30. If all have fewer than 30, the folder counts as a selection instead of an incomplete
+        copy. `DESCR` lists the incomplete and the missing actors in both cases.
 
     References
     ----------
@@ -138,20 +138,20 @@ def load_ravdess(
 
 
 def _match(stem: str) -> re.Match[str] | None:
-    """Fields of a file name of RAVDESS; neutral speech has no strong version."""
+    """Match the fields of a file name of RAVDESS; neutral speech has no strong version."""
     match = _NAME.fullmatch(stem)
     is_known = match is not None and int(match[7]) in _ACTORS and match.group(3, 4) != ("01", "02")
     return match if is_known else None
 
 
 def _actor_of_folder(folder: str) -> int | None:
-    """Actor whose folder has this name."""
+    """Return the actor whose folder has this name."""
     match = re.fullmatch(r"actor_(\d+)", folder, re.IGNORECASE)
     return None if match is None else int(match[1])
 
 
 def _decode(path: Path) -> dict[str, Any] | None:
-    """Columns of a speech recording, by a name such as 03-01-05-01-02-01-12."""
+    """Read the columns of a speech recording from a name such as 03-01-05-01-02-01-12."""
     match = _match(path.stem)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""Corpora whose file names hold the labels."""
+"""Loading of corpora whose file names contain the labels."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".wav", ".flac")
 Filters = Mapping[str, set[Any]]  # column to the values that pass
-# Column, or several columns with a space between them, to the number of recordings of each value.
+# Name of a column, or names of several columns separated by spaces, to the number of recordings per value.
 Counts = Mapping[str, Mapping[Any, int]]
 _MOST_DEVIATIONS = 12  # per table, in a warning
 
 
 class Corpus(NamedTuple):
-    """How the recordings of a corpus are named, and how many of them were published."""
+    """The naming scheme of a corpus, and the number of published recordings."""
 
     name: str
     hint: str  # content of the root folder, for the error if nothing is found
     text: str  # for DESCR
     decode: Callable[[Path], dict[str, Any] | None]  # columns of a file; None if its name is unknown
-    choices: Mapping[str, Collection[Any]]  # values of each column with a filter, its name with an s
+    choices: Mapping[
+        str, Collection[Any]
+    ]  # values of each column with a filter; the parameter of the filter is the plural of the column
     speaker: str = "speaker"  # column of the groups
     published: Counts = MappingProxyType({})
     speaker_of_folder: Callable[[str], Any] = lambda folder: None
@@ -42,7 +44,7 @@ class Corpus(NamedTuple):
 def load_named_recordings(
     corpus: Corpus, root: str | os.PathLike[str], **wanted: Iterable[Any] | None
 ) -> Bunch:
-    """Load a corpus whose file names hold the labels, with the wanted values of its columns."""
+    """Load the recordings of a corpus whose columns have the wanted values."""
     filters = {name: check_filter(f"{name}s", wanted[name], corpus.choices[name]) for name in wanted}
     folder = check_folder(root)
     frame = find_recordings(folder, find_audio(folder), corpus)
@@ -56,12 +58,12 @@ def load_named_recordings(
 
 
 def find_audio(folder: Path) -> list[Path]:
-    """Audio files below a folder, sorted, without git-lfs pointers."""
+    """Find the audio files in a folder, sorted, without git-lfs pointers."""
     return drop_pointers(folder, sorted(path for path in find_files(folder) if is_audio(path, EXTENSIONS)))
 
 
 def find_recordings(folder: Path, paths: list[Path], corpus: Corpus) -> pd.DataFrame:
-    """Frame of the recordings by speaker and name, without copies and unknown names."""
+    """Make a frame of the recordings, sorted by speaker and name, without copies and unknown names."""
     import pandas as pd
 
     rows = {path: corpus.decode(path) for path in paths}
@@ -77,14 +79,14 @@ def find_recordings(folder: Path, paths: list[Path], corpus: Corpus) -> pd.DataF
 def drop_copies(
     folder: Path, paths: Iterable[Path], key: Callable[[Path], Any], noun: str = "recording"
 ) -> dict[Any, Path]:
-    """One path per key, the one with the fewest folders above it; a warning names the others."""
+    """Keep one path per key, the one with the fewest parent folders; warn about the others."""
     kept: dict[Any, Path] = {}
     duplicates = []
     for path in sorted(paths, key=lambda path: len(path.parts)):
         if kept.setdefault(key(path), path) != path:
             duplicates.append(path.relative_to(folder))
     warn_left_out(
-        folder, duplicates, f"duplicate {noun}", "with more folders above than the one that is used"
+        folder, duplicates, f"duplicate {noun}", "with more parent folders than the copy that is used"
     )
     return kept
 
@@ -95,7 +97,7 @@ def _warn_of_folders(folder: Path, speakers: Mapping[Path, Any], corpus: Corpus)
     misplaced = [path.relative_to(folder) for path in owners if owners[path] not in (None, speakers[path])]
     if misplaced:
         where = f"{counted(len(misplaced), 'recording')} in {str(folder)!r}"
-        reason = f"in the folder of another {corpus.speaker} than in the name, which is used"
+        reason = f"not in the folder of the {corpus.speaker} in the file name, which is used"
         warn_caller(f"{where} {reason}: {listed(misplaced)}.")
 
 
@@ -106,13 +108,13 @@ def warn_of_counts(folder: Path, name: str, frame: pd.DataFrame, published: Coun
     if deviations:
         expected = sum(next(iter(published.values())).values())
         warn_caller(
-            f"{name} in {str(folder)!r} is not as published, {len(frame):,} of {expected:,} recordings: "
-            f"{'; '.join(deviations)}. Complete the copy before comparing with published figures."
+            f"{name} in {str(folder)!r} is not as published, {len(frame):,} of {expected:,} recordings "
+            f"({'; '.join(deviations)}): complete the copy before comparing with published figures."
         )
 
 
 def _describe_deviations(columns: str, published: Mapping[Any, int], frame: pd.DataFrame) -> str:
-    """Values of one or several columns that occur more or less often than published."""
+    """Describe the values of columns that occur more or less often than published."""
     names = columns.split()
     found = Counter(frame[columns] if len(names) == 1 else zip(*(frame[name] for name in names), strict=True))
     wrong = [
@@ -124,7 +126,7 @@ def _describe_deviations(columns: str, published: Mapping[Any, int], frame: pd.D
 
 
 def filter_rows(folder: Path, name: str, frame: pd.DataFrame, filters: Filters) -> pd.DataFrame:
-    """Rows that pass every filter; an error if there are none."""
+    """Select the rows that pass every filter; raise if all are filtered out."""
     kept = frame[frame[list(filters)].isin(filters).all(axis=1)]
     if kept.empty:
         recordings = f"{counted(len(frame), f'{name} recording')} in {str(folder)!r}"
@@ -133,5 +135,5 @@ def filter_rows(folder: Path, name: str, frame: pd.DataFrame, filters: Filters) 
 
 
 def bunch_of_paths(frame: pd.DataFrame, **entries: Any) -> Bunch:
-    """Corpus of a frame with the columns path and emotion."""
+    """Make a corpus from a frame with the columns path and emotion."""
     return make_bunch(frame["path"].tolist(), frame, label="emotion", **entries)

@@ -23,7 +23,7 @@ EMOTIONS = {
 }
 SPEAKERS = ("DC", "JE", "JK", "KL")
 _PER_EMOTION = {**dict.fromkeys(EMOTIONS.values(), 60), "neutral": 120}
-# A code is followed by two digits, so that "sa" and "su" are never read as "s" or "a".
+# A code is followed by two digits, so that "sa" and "su" are not read as "a" or as another code.
 _NAME = re.compile(rf"(?:({'|'.join(SPEAKERS)})_)?({'|'.join(EMOTIONS)})(\d\d)", re.ASCII)
 _TEXT = """\
 SAVEE, the audio of the Surrey Audio-Visual Expressed Emotion database: four Englishmen say sentences of the
@@ -32,7 +32,7 @@ TIMIT corpus with seven emotions, 30 neutral ones and 15 of each other emotion. 
 data: paths; target: emotions; groups: codes of the speakers; frame: path, emotion, original (code of the
 emotion), sentence (its number within the emotion), speaker, sex.
 
-Licence: for research, after registration with its authors at the University of Surrey.
+License: for research, after registration with its authors at the University of Surrey.
 Citation: S. Haq, P. J. B. Jackson, "Multimodal emotion recognition", in W. Wang (ed.), Machine Audition:
 Principles, Algorithms and Systems, IGI Global, 2010, 398-423."""
 
@@ -64,20 +64,20 @@ def load_savee(
         Sorted by speaker, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
         emotions, `groups` (ndarray of str) the codes of the speakers. `frame` (pandas.DataFrame) has the
         columns path, emotion, original (code of the emotion in the name), sentence (its number within the
-        emotion), speaker and sex. `target_names` are the emotions that occur, sorted; `DESCR` has licence,
+        emotion), speaker and sex. `target_names` are the emotions that occur, sorted; `DESCR` has license,
         citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
+        If `root` is not a folder, a filter has an unknown value, or no recordings are found.
 
     Warns
     -----
     UserWarning
         If the counts by emotion or speaker, before the filters, are not as published; if recordings are
-        duplicated, in either layout (the copy nearest to `root` is loaded); if audio files have other names,
-        no known speaker, or are git-lfs pointers (they are left out); if a recording is in the folder of
+        duplicated, in either layout (the copy nearest to `root` is loaded); if audio files have other names
+        or unknown speakers, or are git-lfs pointers (they are left out); if a recording is in the folder of
         another speaker.
 
     References
@@ -102,12 +102,12 @@ def load_savee(
 
 
 def _speaker_of_folder(folder: str) -> str | None:
-    """Speaker whose folder has this name."""
+    """Return the speaker whose folder has this name."""
     return folder.upper() if folder.upper() in SPEAKERS else None
 
 
 def _decode(path: Path) -> dict[str, Any] | None:
-    """Columns of a recording, by a name such as DC_sa01, or sa01 in the folder DC."""
+    """Read the columns of a recording from a name such as DC_sa01, or sa01 in the folder DC."""
     match = _NAME.fullmatch(path.stem)
     speaker = match and (match[1] or _speaker_of_folder(path.absolute().parent.name))
     if match is None or speaker is None:

@@ -13,7 +13,7 @@ from ._tables import is_missing, read_table
 
 
 def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
-    """Make a function from the path of a file to its speaker."""
+    """Make a function that finds the speaker of a file by its path."""
     if isinstance(speaker, re.Pattern) or (isinstance(speaker, str) and not speaker.lower().endswith(".csv")):
         return _search_pattern(speaker)
     name = "The speaker table"
@@ -34,13 +34,13 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
 
 
 def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | None]:
-    """Make a function that searches a regular expression in the path."""
+    """Make a function that searches the path with a regular expression."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise ValueError(f"speaker={pattern!r} is not a regular expression: {error}.") from error
     if not isinstance(compiled.pattern, str):
-        raise TypeError(f"speaker={pattern!r} must be an expression of str, not bytes: drop the b before it.")
+        raise TypeError(f"speaker={pattern!r} must be an expression of str, not bytes: remove the prefix b.")
     group = "speaker" if "speaker" in compiled.groupindex else 1
     if group == 1 and compiled.groups != 1:
         cure = "put parentheses only around the speaker, or name its group, (?P<speaker>...)"
@@ -54,11 +54,11 @@ def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | Non
 
 
 def _look_up(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], str | None]:
-    """Make a function that looks up the path, or else the file name, in a table."""
+    """Make a function that looks up the path, or otherwise the file name, in a table."""
     table: dict[str, str] = {}
     for file, speaker in rows:
         key = str(PurePosixPath(os.fspath(file).replace("\\", "/")))
         if not is_missing(speaker) and table.setdefault(key, str(speaker)) != str(speaker):
             speakers = f"{table[key]!r} and {speaker!r}"
-            raise ValueError(f"{name} gives {key!r} two speakers, {speakers}: keep one of the rows.")
+            raise ValueError(f"{name} lists two speakers for {key!r}, {speakers}: keep one of the rows.")
     return lambda file: table.get(file, table.get(PurePosixPath(file).name))

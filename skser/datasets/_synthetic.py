@@ -18,13 +18,13 @@ from ._utterance import make_utterance
 _TEXT = """\
 Synthetic emotional speech: meaningless syllables from a source-filter model of the voice. Glottal pulses and
 noise pass through moving formants. Pitch contour, loudness, rate, pauses and voice quality follow the reviews
-below, and speakers differ in voice, in habits and in how they express each emotion. It replaces a corpus in
-examples and tests; results on it say nothing about people.
+below, and speakers differ in their voice, their habits and their expression of each emotion. It replaces a
+corpus in examples and tests; results on it say nothing about people.
 
 data: waveforms; target: emotions; groups: speakers; frame: label, speaker, sex, repetition, seconds,
 f0 (mean fundamental frequency in Hz), level (dB re full scale); sr: sampling rate in Hz.
 
-Licence: that of skser; no human voice was recorded for it.
+License: that of skser; no human voice was recorded for it.
 Citation: for the prosody, K. R. Scherer, "Vocal communication of emotion: A review of research paradigms",
 Speech Communication 40, 2003, 227-256, doi:10.1016/S0167-6393(02)00084-5;
 P. N. Juslin, P. Laukka, "Communication of emotions in vocal expression and music performance: Different
@@ -42,11 +42,11 @@ def make_emotional_speech(
     sr: int = 16000,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Make utterances of several speakers in several emotions.
+    """Make synthetic utterances of several speakers with several emotions.
 
-    A source-filter model of the voice [4]_ with the prosody that reviews report for each emotion [1]_ [2]_
-    [3]_. Mean pitch and level, which differ between speakers, separate the emotions less well than pitch
-    contour, rate, pauses and voice quality.
+    A source-filter model of the voice [4]_ is controlled by the prosody that reviews report for each emotion
+    [1]_ [2]_ [3]_. Mean pitch and level, which differ between speakers, separate the emotions less well than
+    pitch contour, rate, pauses and voice quality.
 
     Parameters
     ----------
@@ -55,16 +55,16 @@ def make_emotional_speech(
     n_per_class : int, default=5
         Utterances per speaker and emotion, 1 or more.
     emotions : iterable of str, default=("neutral", "happy", "sad", "angry")
-        Emotions, each once: neutral, happy, sad, angry, fearful.
+        Different emotions from neutral, happy, sad, angry and fearful.
     duration : float, default=1.5
-        Mean length of a neutral utterance in seconds, in [0.5, 30]; happy and angry ones are shorter, sad
-        ones longer.
+        Mean length of a neutral utterance in seconds, in [0.5, 30]; happy and angry utterances are shorter,
+        sad utterances are longer.
     sr : int, default=16000
         Sampling rate in Hz, in [4000, 192000].
     random_state : int, RandomState instance or None, default=None
-        An int gives the same corpus in every call, and an utterance does not depend on the number of others
-        or on the other emotions. None draws from the operating system; numpy's global generator is never
-        used.
+        Seed. An int makes the same corpus in every call; an utterance does not depend on the number of other
+        utterances or on the other emotions. None draws a seed from the operating system; numpy's global
+        generator is never used.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def make_emotional_speech(
         (n_times,)) are waveforms, float32, between -1 and 1, of unequal length; `sr` (int) is their sampling
         rate in Hz. `target` (ndarray of str) are the emotions, `groups` (ndarray of str) the speakers,
         speaker_01 and so on. `frame` (pandas.DataFrame) has the columns label, speaker, sex, repetition,
-        seconds, f0 and level. `target_names` are the emotions, sorted; `DESCR` has licence, citation and
+        seconds, f0 and level. `target_names` are the emotions, sorted; `DESCR` has license, citation and
         counts.
 
     Raises
@@ -129,17 +129,17 @@ def make_emotional_speech(
 
 
 def _check_emotions(emotions: Iterable[str]) -> list[str]:
-    """Emotions as a list of different known names."""
+    """Check that emotions are different known names, and list them."""
     names = check_list("emotions", emotions)
     for name in names:
         check_choice("each of emotions", name, EMOTIONS)
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"emotions must be one or more names, each once, got {names!r}.")
+        raise ValueError(f"emotions must be one or more different names, got {names!r}.")
     return names
 
 
 def _draw_seed(random_state: int | np.random.RandomState | None) -> int:
-    """One number that seeds all generators of a corpus."""
+    """Draw one number that seeds all generators of a corpus."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -18,12 +18,12 @@ def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFra
     if not file.is_file():
         raise FileNotFoundError(f"{name} does not exist: {cure}.")
     try:
-        # With header=0, pandas would rename equal columns, and take surplus fields for an index.
+        # With header=0, pandas would rename equal columns, and treat additional fields as an index.
         rows = pd.read_csv(file, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        cure = "save it as one, with quotes around fields that contain commas"
+        cure = "save it in this format, with quotes around fields that contain commas"
         raise ValueError(f"{name} is not a CSV file in UTF-8 ({str(error).strip()}): {cure}.") from error
     return rows[1:].reset_index(drop=True).set_axis(rows.iloc[0].tolist(), axis=1)
 

@@ -34,7 +34,7 @@ emotion, ps for the surprise), word, speaker, sex.
 With only two speakers, results on TESS say nothing about speakers outside the training set.
 OA_bite_neutral, the name of one file, is a recording of OAF.
 
-Licence: Creative Commons, non-commercial; see the page of the archive for its terms.
+License: Creative Commons, non-commercial; see the page of the archive for its terms.
 Citation: M. K. Pichora-Fuller, K. Dupuis, "Toronto emotional speech set (TESS)", Scholars Portal Dataverse,
 2020, doi:10.5683/SP2/E8H2MF."""
 
@@ -67,12 +67,12 @@ def load_tess(
         Sorted by speaker, then by name. `data` (list of str) are the paths, `target` (ndarray of str) the
         emotions, `groups` (ndarray of str) the codes of the speakers. `frame` (pandas.DataFrame) has the
         columns path, emotion, original (code of the emotion in the name), word, speaker and sex.
-        `target_names` are the emotions that occur, sorted; `DESCR` has licence, citation and counts.
+        `target_names` are the emotions that occur, sorted; `DESCR` has the license, citation and counts.
 
     Raises
     ------
     OSError, TypeError, ValueError
-        If `root` is not a folder, a filter has an unknown value, or there are no recordings.
+        If `root` is not a folder, a filter has an unknown value, or no recordings are found.
 
     Warns
     -----
@@ -104,13 +104,13 @@ def load_tess(
 
 
 def _speaker_of_folder(folder: str) -> str | None:
-    """Speaker whose folder has this name, such as OAF_Pleasant_surprise."""
+    """Return the speaker whose folder has this name, such as OAF_Pleasant_surprise."""
     speaker = folder.upper().partition("_")[0]
     return speaker if speaker in SPEAKERS else None
 
 
 def _decode(path: Path) -> dict[str, Any] | None:
-    """Columns of a recording, by a name such as OAF_back_ps."""
+    """Read the columns of a recording from a name such as OAF_back_ps."""
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""One utterance: its syllables, the tracks of pitch, level and formants over them, and their sound."""
+"""Synthesis of one utterance: syllables, tracks of pitch, level and formants, and sound."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ._voice import (
 )
 
 _SYLLABLE_RATE = 4.6  # syllables per second at which the lengths below apply
-_SYLLABLE = 0.235  # s, mean length of a syllable at that rate, stress and final lengthening included
+_SYLLABLE = 0.235  # s, mean length of a syllable at that rate, including stress and final lengthening
 _EDGES = (0.06, 0.1)  # s of silence before and after the speech
 _BANDWIDTHS = (90.0, 110.0, 170.0)  # Hz, of the first three formants
 _TREMOR_RATE = 6.0  # Hz
-_LEVEL_FALL = 3.0  # dB per second in the course of an utterance
+_LEVEL_FALL = 3.0  # dB per second during an utterance
 _FRICTION_ATTACK = 0.01  # s
 _COARTICULATION = 0.06  # s over which the formants move from one target to the next
-_APART = 250.0  # Hz, least distance of the first two formants; closer ones would ring as one
-_OFF = -80.0  # dB; no sound
+_APART = 250.0  # Hz, minimum distance of the first two formants; closer ones would merge into one resonance
+_OFF = -80.0  # dB, silence
 
 
 class Segment(NamedTuple):
@@ -69,7 +69,7 @@ _SILENCE = Segment(0.0, (500, 1500, 2500))  # formants of a neutral tube
 
 
 class Tracks(NamedTuple):
-    """Course of the controls, one value per frame of 5 ms."""
+    """Controls over time, one value per frame of 5 ms."""
 
     f0: np.ndarray  # Hz
     voice: np.ndarray  # amplitude
@@ -94,7 +94,7 @@ def make_utterance(
 
 
 def _words(cues: dict[str, float], duration: float, rng: Generator) -> list[Segment]:
-    """Meaningless words: silence, the syllables with pauses between some of them, silence."""
+    """Make meaningless words: silence, the syllables with pauses between some of them, silence."""
     n_syllables = max(2, round((duration - sum(_EDGES)) / _SYLLABLE * rng.uniform(0.75, 1.25)))
     accented = rng.random(n_syllables) < 0.4
     accented[rng.integers(n_syllables)] = True
@@ -108,7 +108,7 @@ def _words(cues: dict[str, float], duration: float, rng: Generator) -> list[Segm
 
 
 def _syllable(accent: bool, last: bool, cues: dict[str, float], rng: Generator) -> list[Segment]:
-    """Draw onset and vowel, longer under an accent and at the end."""
+    """Draw onset and vowel, which are longer under an accent and at the end."""
     onset, vowel = _ONSETS[rng.integers(len(_ONSETS))], _VOWELS[rng.integers(len(_VOWELS))]
     stretch = _SYLLABLE_RATE / cues["rate"]
     parts = [part._replace(seconds=part.seconds * stretch) for part in onset]
@@ -118,7 +118,7 @@ def _syllable(accent: bool, last: bool, cues: dict[str, float], rng: Generator) 
 
 
 def _tracks(segments: list[Segment], speaker: Speaker, cues: dict[str, float], rng: Generator) -> Tracks:
-    """Targets of the segments as smooth courses."""
+    """Convert the targets of the segments to smooth tracks."""
     ends = np.cumsum([segment.seconds for segment in segments])
     time = np.arange(int(np.ceil(ends[-1] * TRACK_RATE))) / TRACK_RATE
     index = np.minimum(np.searchsorted(ends, time, side="right"), len(segments) - 1)
@@ -140,7 +140,7 @@ def _tracks(segments: list[Segment], speaker: Speaker, cues: dict[str, float], r
 
 
 def _contour(segments: list[Segment], time: np.ndarray, cues: dict[str, float], rng: Generator) -> np.ndarray:
-    """Course of pitch in semitones: declination, accents, final movement, tremor and drift."""
+    """Pitch contour in semitones: declination, accents, final movement, tremor and drift."""
     ends = np.cumsum([segment.seconds for segment in segments])
     contour = cues["slope"] * time
     spread = 0.07 * _SYLLABLE_RATE / cues["rate"]
@@ -155,7 +155,7 @@ def _contour(segments: list[Segment], time: np.ndarray, cues: dict[str, float], 
 
 
 def _formants(targets: np.ndarray, cues: dict[str, float]) -> np.ndarray:
-    """Courses of the formants in Hz: undershoot towards the neutral tube, smile and coarticulation."""
+    """Tracks of the formants in Hz: undershoot towards the neutral tube, smile and coarticulation."""
     neutral = np.array(_SILENCE.formants)
     targets = (neutral + cues["opening"] * (targets - neutral)) * (1 + cues["smile"] / 100)
     targets[:, 1] = np.maximum(targets[:, 1], targets[:, 0] + _APART)
@@ -172,7 +172,7 @@ def _smooth(values: np.ndarray, seconds: float) -> np.ndarray:
 
 
 def _render(tracks: Tracks, speaker: Speaker, cues: dict[str, float], sr: int, rng: Generator) -> np.ndarray:
-    """Sound of the tracks: pulses through tilt and formants, noise through formants and friction band."""
+    """Filter pulses by tilt and formants, and noise by formants and friction band."""
     hop_length, n_fft = round(sr / TRACK_RATE), transform_length(sr)
     n_frames = len(tracks.f0)
     frequencies = np.arange(n_fft // 2 + 1) * sr / n_fft
@@ -188,7 +188,7 @@ def _render(tracks: Tracks, speaker: Speaker, cues: dict[str, float], sr: int, r
 
 
 def _tract(formants: np.ndarray, tract: float, sr: int, n_fft: int) -> np.ndarray:
-    """Response (n_frames, n_fft // 2 + 1) of the moving formants and of fixed ones above, up to sr/2."""
+    """Response (n_frames, n_fft // 2 + 1) of the moving formants and of fixed higher ones, up to sr/2."""
     fixed = np.arange(3500.0, sr / 2 / tract, 1000.0) * tract
     formants = np.hstack([formants, np.broadcast_to(fixed, (len(formants), len(fixed)))])
     bandwidths = np.hstack([_BANDWIDTHS, 0.06 * fixed])

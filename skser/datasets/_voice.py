@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 TRACK_RATE = 200  # control values per second: one every 5 ms
-_TAIL = 0.02  # s after a frame for the decay of the resonators, by 44 dB at 80 Hz of bandwidth
-_TILT_CORNER = 300.0  # Hz; below it there is no spectral tilt
+_TAIL = 0.02  # s after a frame for the decay of the resonators, 44 dB at a bandwidth of 80 Hz
+_TILT_CORNER = 300.0  # Hz; the spectrum is tilted only above it
 
 
 def glottal_pulses(
@@ -69,6 +69,6 @@ def overlap_add(frames: np.ndarray, hop_length: int) -> np.ndarray:
 
 
 def transform_length(sr: int) -> int:
-    """Length in samples of a Fourier transform for a frame and the ringing after it."""
+    """Length in samples of a Fourier transform for a frame and the decay after it."""
     needed = 2 * sr / TRACK_RATE + _TAIL * sr
     return 2 ** int(np.ceil(np.log2(needed)))

@@ -1,4 +1,4 @@
-"""The corpus of an evaluation: items, labels, groups and speakers, brought into one form."""
+"""The corpus of an evaluation: items, labels, groups and speakers in a common form."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FILE_COLUMNS = ("path", "file")
 
 
 class EvaluationCorpus(NamedTuple):
-    """Items to train and to test on; groups stand in for unknown speakers, and speakers for groups."""
+    """Items for training and testing; unknown speakers are replaced by groups, unknown groups by speakers."""
 
     X: Any
     y: NDArray[Any]
     groups: Any  # array, or None if neither groups nor speakers are known
     speakers: Any
-    noun: str  # "speaker", or "group" if groups stand in for speakers
+    noun: str  # "speaker", or "group" if groups replace unknown speakers
     items: pd.DataFrame  # the columns of the predictions that are known before the training
 
 
@@ -42,7 +42,7 @@ def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Eval
     if speakers is None:
         speakers = _first_column(columns, _SPEAKER_COLUMNS)
     if speakers is None and groups is not None:
-        speakers = corpus_groups  # closer to the speakers than the groups passed in
+        speakers = corpus_groups  # better than the groups passed in, such as sessions
     speakers = _values("speakers", speakers, columns, n_samples)
     if speakers is not None:
         columns.setdefault("speaker", speakers)
@@ -78,7 +78,7 @@ def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> NDArray[Any] | None:
-    """Check groups or speakers, given by the name of their column or as one value per item."""
+    """Check groups or speakers, given as the name of a column or as one value per item."""
     import pandas as pd
 
     if isinstance(values, str):
@@ -104,7 +104,7 @@ def _first_column(columns: dict[Any, Any], names: tuple[str, ...]) -> Any:
 
 
 def _items(data: Any, columns: dict[Any, Any], y: Any, groups: Any, speakers: Any) -> pd.DataFrame:
-    """Table of the items, one row per item; without the columns of unknown values."""
+    """Table with one row per item, without columns whose values are unknown."""
     import pandas as pd
 
     are_files = getattr(data, "ndim", 1) == 1 and all(map(is_path, data))

@@ -1,4 +1,4 @@
-"""Evaluation with speakers kept apart: leave-one-session-out or leave-one-speaker-out in one call."""
+"""Evaluation with separate speakers: leave-one-session-out or leave-one-speaker-out in one call."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def evaluate(
 ) -> Evaluation:
     """Cross-validate a classifier on a corpus, with speakers kept apart.
 
-    For each fold, a copy of the estimator is fitted on the training part and predicts the test part: the
-    recordings of one speaker or session, then those of the next.
+    For each fold, a copy of the estimator is fitted on the training set and predicts the test set. Each
+    test set holds the recordings of one speaker or session.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def evaluate(
         and optionally `groups` and `frame` (a DataFrame with one row per item); or a tuple (X, y) or
         (X, y, groups).
     cv : int, splitter or iterable of (train, test), default=None
-        None leaves out one group per fold (LeaveOneGroupOut), which is as many trainings as there are
+        None leaves out one group per fold (LeaveOneGroupOut), so that there are as many fits as
         groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n of at least 2
-        makes n folds of whole groups (GroupKFold), or as many as there are groups if these are fewer; the
+        makes n folds of whole groups (GroupKFold), or one fold per group if there are fewer groups; the
         same holds for GroupKFold and StratifiedGroupKFold. Any other scikit-learn splitter is used
         unchanged, and so are pairs of indices or masks.
     groups : str or array-like of shape (n_samples,), default=None
@@ -63,7 +63,7 @@ def evaluate(
         the corpus, or else the speakers.
     speakers : str or array-like of shape (n_samples,), default=None
         The speaker of each item, in the same form as `groups`. None uses the column "speaker" of the frame,
-        or else "actor". If it has neither, the groups of the corpus, or else `groups`, are used.
+        or else "actor". If the frame has neither, the groups of the corpus, or else `groups`, are used.
     n_jobs : int or None, default=None
         Number of processes that share the folds; -1 means one per processor. None means 1, unless in a
         ``joblib.parallel_config`` context.
@@ -80,19 +80,19 @@ def evaluate(
     Raises
     ------
     TypeError
-        If `estimator` is not a classifier, `corpus` has none of the above forms, or a parameter has a wrong
-        type.
+        If `estimator` is not a classifier, `corpus` does not have one of the above forms, or a parameter has
+        a wrong type.
     ValueError
         If labels, groups or speakers are missing or do not match the items, `cv` cannot split them, or `cv`
-        is None and there are no groups.
+        is None without groups.
 
     Warns
     -----
     UserWarning
-        If the speakers are not known, or are in the training and in the test part of one fold; if there are
+        If the speakers are not known, or are in the training and in the test set of one fold; if there are
         fewer groups than folds; if there are fewer than four speakers, which is not enough for a claim of
-        speaker independence; if items are tested on in no fold or in several; if a part lacks a class. The
-        result keeps these sentences.
+        speaker independence; if items are in no test set or in several; if a training or test set lacks a
+        class. The result keeps these warnings.
 
     See Also
     --------
@@ -101,21 +101,22 @@ def evaluate(
 
     Notes
     -----
-    The groups of the training part are passed to `fit` of each part of the estimator that can use them, so
-    early stopping and searches within a fold keep speakers apart as well. With metadata routing, these are
-    the parts that request groups. Without it, these are estimators with a parameter `groups` of `fit`, such
-    steps of a Pipeline, and the group splitter of a search with the steps of the Pipeline it searches.
+    The groups of the training set are passed to `fit` of each part of the estimator that can use them, so
+    that early stopping and searches within a fold keep speakers apart as well. With metadata routing, these
+    are the parts that request groups. Without it, these are estimators and steps of a Pipeline whose `fit`
+    has a parameter `groups`, and the group splitter of a search with the steps of the Pipeline it searches.
 
-    If the first step of a Pipeline is a `SpectrogramTransformer`, each spectrogram is computed once and not
-    once per fold. The predictions are the same bit for bit, because the transformer learns nothing and no
-    recording influences the spectrogram of another. Within a search, its parameter `memory` has this effect.
+    If the first step of a Pipeline is a `SpectrogramTransformer`, each spectrogram is computed only once
+    instead of once per fold. The predictions are the same bit for bit, because the transformer learns
+    nothing and no recording influences the spectrogram of another. Within a search, set its parameter
+    `memory` for the same effect.
 
     An error in a fold keeps its type and message. A note, which Python shows below the message, names the
     fold and its test groups.
 
-    UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled values are over the
+    UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled values are computed over the
     predictions of all folds together. If folds are small or lack classes, the mean over folds differs from
-    them: say which one you report.
+    the pooled value: state which one you report.
 
     Examples
     --------
@@ -145,8 +146,8 @@ def evaluate(
 
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise TypeError(
-            f"estimator must be a classifier with fit and predict, got {estimator!r}: pass an instance, and "
-            "end a Pipeline with a classifier."
+            f"estimator must be a classifier with fit and predict, got {estimator!r}: pass an instance, or a "
+            "Pipeline that ends with a classifier."
         )
     check_flag("return_estimator", return_estimator)
     items = read_corpus(estimator, corpus, groups, speakers)
@@ -160,7 +161,7 @@ def evaluate(
         delayed(_evaluate_fold)(clone(remaining), prepared, split, fold, return_estimator)
         for fold, split in enumerate(splits, start=1)
     )
-    # Not every backend can return a generator: Dask's cannot.
+    # Not every back end can return a generator; Dask's cannot.
     results = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")(tasks)
     bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
     folds, tables, fitted = zip(*bar, strict=True)
@@ -171,8 +172,8 @@ def evaluate(
 
 
 def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[Any, Any]:
-    """Compute spectrograms that are the first step of a Pipeline, which becomes "passthrough"."""
-    # Only the class itself: a subclass, like any other step, may depend on the training part.
+    """Compute the spectrograms of a Pipeline's first step, and replace that step by "passthrough"."""
+    # Only this exact class: a subclass, like any other step, may depend on the training set.
     if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) is SpectrogramTransformer):
         return estimator, X
     name, transformer = estimator.steps[0]
@@ -191,7 +192,7 @@ def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:
 def _evaluate_fold(
     estimator: Any, corpus: EvaluationCorpus, split: Split, fold: int, keep: bool
 ) -> tuple[dict[str, Any], pd.DataFrame, Any]:
-    """Row of the table of folds, rows of the predictions, and the fitted estimator if it is kept."""
+    """Return the row of the table of folds, the predictions, and the fitted estimator if it is kept."""
     train, test = split
     groups = None if corpus.groups is None else corpus.groups[train]
     test_groups = () if corpus.groups is None else tuple(np.unique(corpus.groups[test]).tolist())
@@ -218,13 +219,13 @@ def _predict(estimator: Any, X: Any, items: pd.DataFrame, labels: NDArray[Any]) 
     if not (hasattr(estimator, "predict_proba") and hasattr(estimator, "classes_")):
         return predictions
     probabilities = pd.DataFrame(estimator.predict_proba(X), columns=estimator.classes_, dtype=float)
-    # A class that was not trained with has probability 0.
+    # A class that was missing in training has probability 0.
     probabilities = probabilities.reindex(columns=np.union1d(labels, estimator.classes_), fill_value=0.0)
     return predictions.join(probabilities.add_prefix("probability_"))
 
 
 def _groups_for_fit(estimator: Any, groups: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
-    """Parameters of `fit` that pass groups to each part of an estimator that can use them."""
+    """Make the parameters of `fit` that pass groups to each part of an estimator that can use them."""
     if groups is None:
         return {}
     if get_config()["enable_metadata_routing"]:
@@ -245,7 +246,7 @@ def _group_parameters(estimator: Any) -> list[str]:
     if isinstance(estimator, Pipeline):
         return [f"{name}__{inner}" for name, step in estimator.steps for inner in _group_parameters(step)]
     if all(hasattr(estimator, name) for name in ("estimator", "cv", "refit")):  # a search
-        # The parameter groups of a search only reaches its splitter.
+        # The parameter `groups` of a search is passed only to its splitter.
         splitter = ["groups"] if _requests_groups(check_cv(estimator.cv), "split") else []
         return splitter + [name for name in _group_parameters(estimator.estimator) if name != "groups"]
     return ["groups"] if has_fit_parameter(estimator, "groups") else []

@@ -16,7 +16,7 @@ from ..metrics import unweighted_accuracy, weighted_accuracy
 if TYPE_CHECKING:
     import pandas as pd
 
-# Number of groups that a row of the report names; further ones are counted.
+# Number of groups that a row of the report names; the others are only counted.
 _NAMED_GROUPS = 4
 
 # The report shows confusion matrices of up to this number of classes, so that its lines stay short.
@@ -27,19 +27,19 @@ _CONFUSED_CLASSES = 8
 class Evaluation:
     """Result of `evaluate`: every prediction, and the accuracies per fold and over all folds.
 
-    Printing it shows a table in per cent; the attributes are shares in [0, 1].
+    Printing it shows a table in percent; the attributes are shares in [0, 1].
 
     Attributes
     ----------
     predictions : pandas.DataFrame of shape (n_predictions, n_columns)
         One row per prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (if
         items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (if either is
-        known; each stands in for the other if only one is known), `fold` (from 1), and
+        known; if only one is known, both have its values), `fold` (from 1), and
         `probability_<label>` for each class if the estimator has `predict_proba`; a class that was missing
-        in the training part has 0.
+        in the training set has 0.
     folds : pandas.DataFrame of shape (n_folds, 6)
         One row per fold: `fold` (from 1), `test_groups` (tuple, empty if groups are not known), `n_train`,
-        `n_test`, `UA` and `WA`. The UA of a fold is over the classes in its test part.
+        `n_test`, `UA` and `WA`. The UA of a fold is the mean over the classes in its test set.
     unweighted_accuracy : float
         UA, the mean recall of the classes, over all predictions pooled.
     weighted_accuracy : float
@@ -55,7 +55,7 @@ class Evaluation:
     warnings : tuple of str
         The warnings of `evaluate`.
     estimators : list of estimators or None
-        The fitted estimator of each fold, if they were requested.
+        The fitted estimator of each fold, if requested.
 
     See Also
     --------
@@ -142,7 +142,7 @@ def _report(evaluation: Evaluation) -> str:
 
 
 def _percent(share: float) -> str:
-    """Write a share in per cent."""
+    """Format a share in percent."""
     return f"{100 * share:.1f}"
 
 
@@ -169,5 +169,5 @@ def _classes_table(evaluation: Evaluation) -> str:
     )
     if len(labels) <= _CONFUSED_CLASSES:
         table[[f"as {label}" for label in labels]] = matrix
-    # As objects, because pandas puts two spaces between columns of numbers.
+    # Converted to objects, because pandas puts two spaces between columns of numbers.
     return table.astype(object).to_string(index=False, na_rep="nan", float_format=_percent)

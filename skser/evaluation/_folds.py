@@ -20,11 +20,11 @@ _FEW_SPEAKERS = 4
 
 
 def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
-    """Split the items into the training and test parts of all folds."""
+    """Split the items into the training and test sets of all folds."""
     items = np.arange(len(corpus.y))
     try:
         with warnings.catch_warnings():
-            # From splitters that do not use groups; no public attribute says which ones these are.
+            # Raised by splitters that do not use groups, which no public attribute identifies.
             warnings.filterwarnings("ignore", "The groups parameter is ignored")
             pairs = list(_splitter(cv, corpus).split(corpus.X, corpus.y, corpus.groups))
         splits = [(items[train], items[test]) for train, test in pairs]  # indices or masks
@@ -38,7 +38,7 @@ def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
 
 
 def _splitter(cv: Any, corpus: EvaluationCorpus) -> Any:
-    """Splitter for `cv`; one by groups has at most as many folds as there are groups."""
+    """Return the splitter for `cv`; a splitter by groups has at most one fold per group."""
     if cv is None:
         return LeaveOneGroupOut()
     if corpus.groups is None:
@@ -57,18 +57,18 @@ def _n_group_folds(cv: Any) -> int:
 
 
 def _check_splits(splits: list[Split]) -> None:
-    """Raise unless there are folds, each with items to train with and other items to test on."""
+    """Raise unless there are folds, each with training items and different test items."""
     if not splits:
-        raise ValueError("there are no folds")
+        raise ValueError("it makes no folds")
     for fold, (train, test) in enumerate(splits, start=1):
         if not (train.size and test.size):
             raise ValueError(f"fold {fold} has {train.size} training and {test.size} test items")
         if (shared := np.intersect1d(train, test)).size:
-            raise ValueError(f"fold {fold} tests on items it trains with: {listed(shared)}")
+            raise ValueError(f"fold {fold} has items in both training and test set: {listed(shared)}")
 
 
 def split_warnings(cv: Any, corpus: EvaluationCorpus, splits: list[Split]) -> Iterator[str]:
-    """Sentences on why the accuracies of these folds may be too high or cover too little."""
+    """Explain why the accuracies of these folds may be too high or cover too few items."""
     if corpus.groups is None:
         yield (
             "the speakers are not known, so a model may be tested on speakers from its training: pass "
@@ -82,7 +82,7 @@ def split_warnings(cv: Any, corpus: EvaluationCorpus, splits: list[Split]) -> It
 
 
 def _few_groups(cv: Any, corpus: EvaluationCorpus, n_folds: int) -> Iterator[str]:
-    """Warn of fewer groups than folds, and of too few speakers."""
+    """Warn about fewer groups than folds, and about too few speakers."""
     n_groups, n_requested = len(np.unique(corpus.groups)), max(_n_group_folds(cv), n_folds)
     if n_groups < n_requested:
         consequence = "each group is a fold" if n_folds == n_groups else "folds share groups"
@@ -96,36 +96,36 @@ def _few_groups(cv: Any, corpus: EvaluationCorpus, n_folds: int) -> Iterator[str
 
 
 def _shared_speakers(corpus: EvaluationCorpus, splits: list[Split]) -> Iterator[str]:
-    """Warn of speakers in the training and in the test part of one fold."""
+    """Warn about speakers in the training and in the test set of one fold."""
     parts = [[corpus.speakers[part] for part in split] for split in splits]
     shared = {fold: np.intersect1d(*speakers) for fold, speakers in enumerate(parts, start=1)}
     texts = [f"fold {fold}: {listed(names)}" for fold, names in shared.items() if len(names)]
     if texts:
         yield (
-            f"{corpus.noun}s are in the training and in the test part of {len(texts)} of "
-            f"{counted(len(splits), 'fold')} ({listed(texts, 3)}): the accuracies do not hold for new "
-            "speakers; split by speakers to estimate these."
+            f"{corpus.noun}s are in the training and in the test set of {len(texts)} of "
+            f"{counted(len(splits), 'fold')} ({listed(texts, 3)}), so the accuracies do not hold for new "
+            "speakers: split by speakers to estimate those."
         )
 
 
 def _uneven_tests(n_samples: int, splits: list[Split]) -> Iterator[str]:
-    """Warn of items that are tested on in no fold, or more than once."""
+    """Warn about items that are in no test set, or in several."""
     counts = np.bincount(np.concatenate([test for _, test in splits]), minlength=n_samples)
     if never := int((counts == 0).sum()):
-        yield f"{counted(never, 'item')} of {n_samples} are in no test part and get no prediction."
+        yield f"{counted(never, 'item')} of {n_samples} are in no test set and get no prediction."
     if again := int((counts > 1).sum()):
-        yield f"{counted(again, 'item')} of {n_samples} are tested on more than once: each prediction counts."
+        yield f"{counted(again, 'item')} of {n_samples} are in several test sets: each prediction counts."
 
 
 def _absent_classes(y: NDArray[Any], splits: list[Split]) -> Iterator[str]:
-    """Warn of classes that a training or a test part lacks."""
+    """Warn about classes that a training or a test set lacks."""
     texts = []
     for fold, parts in enumerate(splits, start=1):
         for name, part in zip(("training", "test"), parts, strict=True):
             if (absent := np.setdiff1d(y, y[part])).size:
-                texts.append(f"fold {fold}: {name} part without {listed(absent)}")
+                texts.append(f"fold {fold}: {name} set without {listed(absent)}")
     if texts:
         yield (
-            f"not every part has every class ({listed(texts, 3)}): a class that is missing in training is "
-            "never predicted, and the UA of a fold is over the classes in its test part."
+            f"some training or test sets lack classes ({listed(texts, 3)}): a class that is missing in "
+            "training is never predicted, and the UA of a fold is the mean over the classes in its test set."
         )

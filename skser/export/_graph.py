@@ -22,7 +22,7 @@ from ..nn import Attention, ConvolutionBlock, MaskedBatchNorm2d, SpectrogramNetw
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-# Old enough for the runtimes of browsers and devices. Version 8 of the file format goes with it.
+# Old enough for the runtimes in browsers and on devices. Version 8 of the file format belongs to it.
 _OPSET = 17
 _IR_VERSION = 8
 
@@ -49,8 +49,8 @@ _PARTS: dict[type[nn.Module], set[str]] = {
 _TRAINING_ONLY = {"augmentation", "dropout"}
 _OPTIONAL = {"attention", "bias"} | _TRAINING_ONLY
 
-# ONNX operator of each recurrent layer; order of its gates, as numbers of torch's gates (r z n in torch are
-# z r h in ONNX, i f g o are i o f c); further attributes.
+# ONNX operator of each recurrent layer, the order of its gates as indices of torch's gates (r z n in torch
+# are z r h in ONNX, i f g o are i o f c), and further attributes.
 _RECURRENT_OPERATORS: dict[type[nn.Module], tuple[str, list[int], dict[str, Any]]] = {
     nn.GRU: ("GRU", [1, 0, 2], {"linear_before_reset": 1}),
     nn.LSTM: ("LSTM", [0, 3, 1, 2], {}),
@@ -126,23 +126,27 @@ def _check_parts(network: nn.Module) -> None:
         if path.partition(".")[0] in _TRAINING_ONLY or isinstance(module, (nn.ModuleList, nn.Sequential)):
             continue
         if type(module) not in _PARTS:
-            raise TypeError(f"{where} is a {type(module).__name__}, which to_onnx does not support.")
+            raise TypeError(
+                f"{where} is a {type(module).__name__}, which to_onnx does not support: use the layers of "
+                "SpectrogramNetwork."
+            )
         tensors = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
         parts = {name for name, _ in chain(module.named_children(), tensors)}
         if type(module).__module__ == SpectrogramNetwork.__module__:
             parts |= {name for name in vars(module) if not name.startswith("_")} - {"training"}
         if differing := sorted((parts ^ _PARTS[type(module)]) - _OPTIONAL):
             raise TypeError(
-                f"{where} has or lacks parts ({', '.join(differing)}) that to_onnx does not support."
+                f"{where} has added or missing parts ({', '.join(differing)}), which to_onnx does not "
+                "support: use the layers of SpectrogramNetwork."
             )
 
 
 def _convolve(graph: _Graph, network: SpectrogramNetwork) -> tuple[str, str]:
-    """Standardise, mask and convolve; return (B, C, T, F) and the lengths."""
+    """Standardize, mask and convolve; return (B, C, T, F) and the lengths."""
     x = graph.add("Transpose", "spectrogram", perm=[0, 2, 1])  # (B, T, F)
     x = graph.add("Div", graph.add("Sub", x, network.bin_mean), network.bin_std)
     x = graph.add("Unsqueeze", x, [1])  # (B, 1, T, F)
-    # Where instead of a product, since 0 * NaN is NaN.
+    # "Where" instead of a product, because 0 * NaN is NaN.
     x = graph.add("Where", _mask(graph, x, "lengths"), x, np.float32(0))
     lengths = "lengths"
     for block in cast("Iterable[ConvolutionBlock]", network.convolutions):
@@ -151,7 +155,7 @@ def _convolve(graph: _Graph, network: SpectrogramNetwork) -> tuple[str, str]:
 
 
 def _convolution_block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tuple[str, str]:
-    """Convolve, normalise, mask, pool and activate."""
+    """Convolve, normalize, mask, pool and activate."""
     from onnx import TensorProto
 
     conv, norm = block.conv, block.norm
@@ -223,7 +227,7 @@ def _stack_gates(rnn: nn.RNNBase, name: str, order: Sequence[int]) -> Tensor:
 
 
 def _mask(graph: _Graph, x: str, lengths: str, n_axes: int = 4) -> str:
-    """Mask of the frames before the end of each item: (B, 1, T, 1) for four axes, (B, T, 1) for three."""
+    """Mask the frames before the end of each item: (B, 1, T, 1) for four axes, (B, T, 1) for three."""
     n_frames = graph.add("Squeeze", graph.add("Shape", x, start=-2, end=-1))
     frames = graph.add("Unsqueeze", graph.add("Range", np.int64(0), n_frames, np.int64(1)), [1])  # (T, 1)
     return graph.add("Less", frames, graph.add("Unsqueeze", lengths, list(range(1, n_axes))))

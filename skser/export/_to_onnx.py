@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 # Parameters of the transformer that do not change the spectrograms.
 _WITHOUT_EFFECT = {"backend", "device", "max_duration", "max_nbytes", "memory", "n_jobs", "verbose"}
 
-# Frames of the items for which a model is compared with its network before it is written.
+# Frames of the items with which a model is compared with its network before it is written.
 _TEST_LENGTHS = (50, 17, 1)
 
 
 def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike[str]) -> None:
     """Write a trained classifier as an ONNX file.
 
-    The model standardises spectrograms and returns the probabilities of the classes and the embeddings. Its
-    results in onnxruntime are compared with those of the classifier before the file is written.
+    The model standardizes spectrograms and returns the probabilities of the classes and the embeddings.
+    Before the file is written, its results in onnxruntime are compared with those of the classifier.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
         A fitted classifier, or a Pipeline that contains one. The other steps of the Pipeline are not part
         of the model.
     path : str or path-like
-        The file, such as "model.onnx"; nothing is appended to the name. An existing file is replaced once
-        the new one is complete.
+        Path of the file, such as "model.onnx"; nothing is appended to the name. An existing file is
+        replaced after the new one is complete.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     ImportError
         If onnx or onnxruntime is not installed.
     OSError
-        If the file cannot be written. An existing file is then unchanged.
+        If the file cannot be written. An existing file is not changed in this case.
     RuntimeError
         If the results of onnxruntime differ from those of the classifier.
 
@@ -79,17 +79,17 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     - ``probabilities`` (batch, n_classes), as returned by `CenterLossClassifier.predict_proba`;
     - ``embedding`` (batch, embedding_dim), as returned by `CenterLossClassifier.transform`.
 
-    Metadata of the model, each a text:
+    Metadata of the model, each stored as text:
 
     - ``classes``: JSON list of the labels, in the order of the probabilities;
-    - ``spectrogram``: if the Pipeline has a `SpectrogramTransformer`, JSON object of those of its
-      parameters that change the spectrograms (`kind`, `sr`, `n_fft`, `hop_length` and so on), with
-      numbers for `win_length` and `fmax` if they are None;
+    - ``spectrogram``: if the Pipeline has a `SpectrogramTransformer`, JSON object of its parameters that
+      change the spectrograms (`kind`, `sr`, `n_fft`, `hop_length` and so on); if `win_length` or `fmax` is
+      None, the number that it stands for;
     - ``skser_version``: version of this package.
 
     A program without this package can compute the spectrograms from these parameters as described in
-    :func:`skser.spectrogram`: frames centered on every `hop_length`-th sample with zeros around the
-    recording, power in decibels, Mel bands after Slaney.
+    :func:`skser.spectrogram`: frames centered on every `hop_length`-th sample, zeros before and after the
+    recording, power in decibels, and Slaney's Mel bands.
 
     The file uses operators of ONNX's opset 17 and contains all weights.
 
@@ -126,7 +126,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
 
 
 def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransformer | None]:
-    """Find the classifier and, if there is one, the transformer; warn of any other step of a Pipeline."""
+    """Find the classifier and, if there is one, the transformer; warn about other steps of a Pipeline."""
     steps = list(_steps(estimator))
     classifiers = [step for step in steps if isinstance(step, CenterLossClassifier)]
     transformers = [step for step in steps if isinstance(step, SpectrogramTransformer)]
@@ -134,7 +134,7 @@ def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransf
     if not isinstance(estimator, (CenterLossClassifier, Pipeline)):
         raise TypeError(
             f"classifier must be a CenterLossClassifier or a Pipeline that contains one, got "
-            f"{names or repr(estimator)}; of a search, pass its best_estimator_."
+            f"{names or repr(estimator)}: pass one of these, for a search its best_estimator_."
         )
     if len(classifiers) != 1:
         raise ValueError(
@@ -160,8 +160,8 @@ def _steps(estimator: Any) -> Iterator[Any]:
 
 
 def _copy_network(classifier: CenterLossClassifier) -> SpectrogramNetwork:
-    """Copy the network to the CPU, so that the network of the classifier does not change."""
-    modules = classifier.net_.module_.modules()  # torch.compile wraps the network in a further module
+    """Copy the network to the CPU without changing the network of the classifier."""
+    modules = classifier.net_.module_.modules()  # torch.compile wraps the network in another module
     network = next(module for module in modules if isinstance(module, SpectrogramNetwork))
     return copy.deepcopy(network).cpu().eval()
 
@@ -175,7 +175,7 @@ def _metadata(classifier: CenterLossClassifier, transformer: SpectrogramTransfor
 
 
 def _spectrogram_settings(transformer: SpectrogramTransformer) -> dict[str, Any]:
-    """Parameters that change the spectrograms, with numbers for defaults of None."""
+    """Parameters that change the spectrograms, with numbers instead of None."""
     parameters = transformer.get_params(deep=False)
     settings = {name: value for name, value in parameters.items() if name not in _WITHOUT_EFFECT}
     settings["win_length"] = settings["win_length"] or settings["n_fft"]
@@ -189,18 +189,18 @@ def _json(name: str, value: Any) -> str:
         return json.dumps(value, default=lambda number: number.item())
     except (TypeError, AttributeError) as error:
         raise TypeError(
-            f"{name} cannot be written into the model ({value!r}): use text, numbers or booleans."
+            f"{name} cannot be stored in the model ({value!r}): use text, numbers or booleans."
         ) from error
 
 
 def _require_packages() -> None:
-    """Raise if a package of the extra cannot be imported."""
+    """Raise if a package of the extra "export" cannot be imported."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f'to_onnx needs onnx and onnxruntime ({error}): pip install "skser[export]".'
+            f'to_onnx needs onnx and onnxruntime ({error}): install them with `pip install "skser[export]"`.'
         ) from error
 
 
@@ -216,7 +216,7 @@ def _serialize(model: ModelProto, metadata: dict[str, str]) -> bytes:
 
 
 def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
-    """Raise if the results of a model differ from those of its network, for items like the training items."""
+    """Raise if the results of a model differ from those of its network on random items."""
     from onnxruntime import InferenceSession, SessionOptions
 
     lengths = torch.from_numpy(np.array(_TEST_LENGTHS))
@@ -227,7 +227,7 @@ def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
     with torch.no_grad():
         logits, embedding = network(spectrogram, lengths)
     options = SessionOptions()
-    options.intra_op_num_threads = 1  # no further threads
+    options.intra_op_num_threads = 1  # starts no threads
     options.log_severity_level = 3  # errors only
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
     results = session.run(
@@ -236,7 +236,7 @@ def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
     for result, expected in zip(results, (logits.softmax(dim=1), embedding), strict=True):
         if not np.allclose(result, expected.numpy(), rtol=1e-4, atol=1e-4):
             raise RuntimeError(
-                "the results of onnxruntime differ from those of the classifier, by up to "
-                f"{np.abs(result - expected.numpy()).max():.2g}, so nothing was written: the versions of "
-                "torch, onnx and onnxruntime may not match; try others, and please report these."
+                "the results of onnxruntime differ from those of the classifier by up to "
+                f"{np.abs(result - expected.numpy()).max():.2g}, so nothing was written: try other versions "
+                "of torch, onnx and onnxruntime, and please report the ones that failed."
             )

@@ -1,4 +1,4 @@
-"""From recordings to spectrograms: the transformer, its worker processes and its cache."""
+"""Spectrograms of recordings: the transformer, its worker processes and its cache."""
 
 from ._eviction import clear_cache, reduce_cache
 from ._parameters import check_transformer_parameters

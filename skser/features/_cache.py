@@ -1,4 +1,4 @@
-"""A folder that keeps computed spectrograms: one plain array file per recording, each with its checksum."""
+"""Cache folder of computed spectrograms: one plain array file per recording, with a checksum."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from numpy.typing import ArrayLike
 from .._utils import is_path, remove_abandoned
 from ..audio import check_waveform, open_binary
 
-# Part of every key: raise it when the same parameters give other numbers than before.
-# 2: entries end with a checksum; recordings that are cut off are refused. 3: BLAKE2b instead of SHA-256.
+# Part of every key: increase it when the same parameters lead to other numbers than before.
+# 2: entries end with a checksum, and recordings that are cut off raise. 3: BLAKE2b instead of SHA-256.
 FORMAT_VERSION = 3
 
 ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
-_UNFINISHED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")  # also left by writers that were killed
+_UNFINISHED = re.compile(
+    r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp"
+)  # processes that were killed also leave such files
 
-# Half the time of SHA-256, which takes longer than a spectrogram on processors without instructions for it.
+# Takes half the time of SHA-256, which on processors without SHA instructions is slower than a spectrogram.
 _HASH = partial(hashlib.blake2b, digest_size=32)
 _N_CHECKSUM = _HASH().digest_size  # bytes
 _TOUCHED_AFTER = 3600  # s; the time of last use is exact to the hour
@@ -39,7 +41,7 @@ class CacheFolderError(OSError):
 
 
 def open_cache(memory: str | os.PathLike[str]) -> str:
-    """Make the folder of a cache if it is missing, and delete the unfinished files of killed writers."""
+    """Make the folder of a cache if it is missing, and delete the unfinished files of killed processes."""
     folder = check_memory(memory)
     try:
         with suppress(PermissionError):  # raised below
@@ -47,12 +49,12 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
     except (FileExistsError, NotADirectoryError) as error:
         file = next(str(path) for path in (Path(folder), *Path(folder).parents) if os.path.exists(path))
         raise NotADirectoryError(
-            f"memory={folder!r} cannot be a folder, {file!r} is a file: name another folder."
+            f"memory={folder!r} cannot be a folder, because {file!r} is a file: name another folder."
         ) from error
     except OSError as error:
         raise _cannot_write(folder, error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"memory={folder!r} is not writable: give a folder that you may write to.")
+        raise PermissionError(f"memory={folder!r} is not writable: give a folder that you can write to.")
     remove_abandoned(folder, _UNFINISHED)
     return folder
 
@@ -69,22 +71,22 @@ def check_memory(memory: Any) -> str:
 
 
 def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:
-    """Name the spectrogram that given parameters make of the content of a recording."""
+    """Hash the content of a recording together with the parameters of its spectrogram."""
     recipe = json.dumps([FORMAT_VERSION, is_path(audio), parameters], sort_keys=True)
     return _HASH(_digest(audio) + recipe.encode()).hexdigest()
 
 
 def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | None:
-    """Numbers that change when a file is replaced or written, even with the same bytes."""
+    """Return numbers that change when a file is replaced or written, even with the same bytes."""
     try:
         status = os.stat(os.path.expanduser(audio))  # type: ignore[arg-type]
-    except (OSError, TypeError, ValueError):  # not a file, or one that raises a clear error when it is opened
+    except (OSError, TypeError, ValueError):  # not a file, or opening it raises a clear error later
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
-    """Read a spectrogram from a cache; None if there is no intact one with so many bins."""
+    """Read a spectrogram from a cache; None if it is missing, damaged, or has another number of bins."""
     path = os.path.join(folder, f"{key}.npy")
     try:
         with open(path, "rb") as file:
@@ -106,9 +108,9 @@ def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
 
 def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
     """Write a spectrogram into a cache, either completely or not at all."""
-    # Several processes, also on several machines, may write one entry at the same time: each writes its own
-    # file, which replaces the entry when it is complete and closed.
-    content = io.BytesIO()  # written by Python, whose errors say more than NumPy's
+    # Several processes, even on several machines, may write one entry at the same time: each writes to its
+    # own file, which replaces the entry when it is complete and closed.
+    content = io.BytesIO()  # written by Python, whose errors are more precise than NumPy's
     np.lib.format.write_array(content, S, allow_pickle=False)
     checksum = _checksum(key, content.getbuffer())
     content.write(checksum)  # NumPy ignores bytes after the array
@@ -119,8 +121,8 @@ def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
             file.write(content.getbuffer())
         os.replace(unfinished, os.path.join(folder, f"{key}.npy"))
     except OSError as error:
-        # The entry of another writer is as good: a folder may not allow to replace files of other users, and
-        # a network may report that a rename failed which the server has carried out.
+        # The entry of another process is equally good: a folder may forbid replacing files of other users,
+        # and a network may report an error for a rename that the server has carried out.
         if read_entry(folder, key, len(S)) is None:
             raise _cannot_write(folder, error) from error
     finally:
@@ -129,7 +131,7 @@ def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
 
 
 def remove_unfinished(folder: str | None, writer: str) -> None:
-    """Delete the unfinished files of a writer whose processes have ended."""
+    """Delete the unfinished files of one call whose processes have ended."""
     for path in Path(folder).glob(f"*.{writer}*.tmp") if folder else ():
         with suppress(OSError):
             path.unlink()
@@ -149,8 +151,8 @@ def _digest(audio: Any) -> bytes:
 
 
 def _cannot_write(folder: str, error: OSError) -> CacheFolderError:
-    """Error of a folder that takes no file."""
+    """Error of a folder in which no file can be written."""
     return CacheFolderError(
-        f"memory={folder!r} cannot be written ({error.strerror}): give a folder that you may write to, on a "
+        f"memory={folder!r} cannot be written ({error.strerror}): give a folder that you can write to, on a "
         "disk with free space."
     )

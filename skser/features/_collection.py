@@ -1,4 +1,4 @@
-"""From many recordings to their spectrograms, in one container or array."""
+"""Spectrograms of many recordings, in one container or array."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def extract_all(
 ) -> Spectrograms | np.ndarray:
     """Compute the spectrograms of recordings: a container for a list, an array for an array."""
     n, dense = len(recordings), isinstance(recordings, np.ndarray)
-    # The rows of an array go one by one: joblib reverses parts of some memory maps.
+    # The rows of an array are passed one by one, because joblib reverses parts of some memory maps.
     calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
     n_jobs = n_jobs if n_jobs is None else min(n_jobs, n)
     # Each process that computes on a GPU takes memory there; threads share theirs.
@@ -55,12 +55,12 @@ def _show_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
 def _collect(
     results: Iterable[np.ndarray | RecordingFailure], buffer: Buffer, dense: bool
 ) -> tuple[list[int], list[RecordingFailure]]:
-    """Append spectrograms to a buffer, in a container frame by frame; return their lengths and failures."""
+    """Append spectrograms to a buffer, frame by frame for a container; return their lengths and failures."""
     lengths, failures = [], []
     for result in results:
         if isinstance(result, RecordingFailure):
             failures.append(result)
-            buffer.close()  # from here on, the others are computed only for the cache
+            buffer.close()  # from here on, spectrograms are computed only for the cache
         elif not failures:
             buffer.append(result if dense else result.T)
             lengths.append(result.shape[1])

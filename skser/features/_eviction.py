@@ -1,4 +1,4 @@
-"""Deleting entries of a cache of spectrograms, the least recently used first."""
+"""Deletion of entries of a cache of spectrograms, the least recently used first."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def reduce_cache(
     memory : str or path-like
         Folder of the cache, the `memory` of `SpectrogramTransformer`; a leading ``~`` is the home folder.
     bytes_limit : int, str or None, default=None
-        Most bytes that all entries together may have, 0 or more. Text may have a unit, a power of 1024:
+        Maximum size of all entries together in bytes, 0 or more. Text may have a unit, a power of 1024:
         "500M", "2.5G". None means no limit.
     age_limit : datetime.timedelta or None, default=None
-        Entries that were last used longer ago than this are deleted, 0 or more. None means no limit.
+        Maximum time since the last use of an entry, 0 or more. None means no limit.
 
     Returns
     -------
     int
-        Bytes that were freed.
+        Number of bytes that were freed.
 
     Raises
     ------
@@ -48,9 +48,9 @@ def reduce_cache(
 
     Notes
     -----
-    Other processes may use the cache at the same time: one that is reading an entry can finish, and one that
-    comes too late computes the spectrogram again. Other files in the folder stay. The time of last use is
-    exact to the hour.
+    Other processes may use the cache at the same time: a process that is reading an entry can finish, and
+    one that finds it deleted computes the spectrogram again. Other files in the folder are kept. The time of
+    last use is exact to the hour.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def reduce_cache(
     for last_used, n_bytes, path in entries:
         if last_used >= oldest and freed >= excess:
             break
-        with suppress(OSError):  # already deleted by another process, or not ours to delete
+        with suppress(OSError):  # already deleted by another process, or owned by another user
             os.remove(path)
             freed += n_bytes
     return freed
@@ -83,12 +83,12 @@ def clear_cache(memory: str | os.PathLike[str]) -> int:
     ----------
     memory : str or path-like
         Folder of the cache, the `memory` of `SpectrogramTransformer`; a leading ``~`` is the home folder.
-        The folder itself and all other files in it stay.
+        The folder itself and all other files in it are kept.
 
     Returns
     -------
     int
-        Bytes that were freed; 0 if the folder does not exist.
+        Number of bytes that were freed; 0 if the folder does not exist.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def clear_cache(memory: str | os.PathLike[str]) -> int:
 
 
 def _oldest(age_limit: timedelta | None) -> float:
-    """Time in seconds since the epoch since which an entry must have been used to stay."""
+    """Earliest time of last use, in seconds since the epoch, of entries that are kept."""
     if age_limit is None:
         return -float("inf")
     if not isinstance(age_limit, timedelta):

@@ -1,4 +1,4 @@
-"""From one recording to its spectrogram, through the cache if there is one."""
+"""Spectrogram of one recording, through the cache if there is one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..spectral import Settings, checked_spectrogram
 from ._cache import CacheFolderError, cache_key, file_state, open_cache, read_entry, write_entry
 from ._parameters import settings_of
 
-_ATTEMPTS = 3  # at a file that changes while it is read
+_ATTEMPTS = 3  # to read a file that changes while it is read
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """All that a worker needs to compute the spectrogram of a recording."""
+    """Settings with which a worker computes the spectrogram of a recording."""
 
     settings: Settings
     ref: float | str
@@ -32,12 +32,12 @@ class Extraction:
     max_duration: float | None
     folder: str | None
     device: torch.device
-    # Begins the names of files that are not finished yet.
+    # Prefix of the names of unfinished files.
     writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Extraction:
-        """Make it of the checked parameters of a transformer."""
+        """Make an extraction from the checked parameters of a transformer."""
         settings, memory = settings_of(parameters).plain(), parameters["memory"]
         ref, top_db, trim_db = (_plain_number(parameters[name]) for name in ("ref", "top_db", "trim_db"))
         folder = None if memory is None else open_cache(memory)
@@ -45,7 +45,7 @@ class Extraction:
         return cls(settings, ref, top_db, trim_db, parameters["max_duration"], folder, device)
 
     def __call__(self, audio: Any) -> np.ndarray:
-        """Spectrogram (n_bins, n_frames), from the cache if it is there."""
+        """Spectrogram (n_bins, n_frames), from the cache if possible."""
         if self.folder is None:
             return self._compute(audio)
         for _ in range(_ATTEMPTS):
@@ -57,7 +57,7 @@ class Extraction:
             if not is_path(audio) or (state, key) == (file_state(audio), self.cache_key(audio)):
                 write_entry(self.folder, key, S, self.writer)
                 return S
-        raise OSError("changes while it is read: wait until it is completely written, then try again.")
+        raise OSError("changes while it is read: try again after it is completely written.")
 
     def cache_key(self, audio: Any) -> str:
         """Name of the cache entry of a recording."""
@@ -68,7 +68,7 @@ class Extraction:
         return cache_key(audio, used)
 
     def _is_too_long(self, audio: Any, S: np.ndarray) -> bool:
-        """Whether a cached spectrogram is of a longer file than is allowed now."""
+        """Whether the file of a cached spectrogram is longer than `max_duration`."""
         n_times = (S.shape[1] - 1) * self.settings.hop_length - 1  # at least, apart from rounding
         limited = is_path(audio) and self.max_duration is not None
         return limited and n_times / self.settings.sr > self.max_duration
@@ -101,5 +101,5 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
 
 
 def _plain_number(value: Any) -> Any:
-    """Write a number as Python's own float, for the names of cache entries."""
+    """Convert a number to Python's float, for the names of cache entries."""
     return value if value is None or isinstance(value, str) else float(value)

@@ -1,4 +1,4 @@
-"""Results of many calls, in order, each as soon as it is there."""
+"""Parallel map: results of many calls in order, each as soon as it is available."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CALLS_PER_JOB = 64  # for back ends that return the results of many calls toget
 def parallel_map(
     function: Callable[..., Any], calls: Iterable[Any], n_jobs: int | None, prefer: str | None = None
 ) -> Iterator[Iterator[Any]]:
-    """Call a function with each tuple of arguments, in as many processes as are wanted."""
+    """Call a function with each tuple of arguments, in up to `n_jobs` processes."""
     results = _results(function, iter(calls), n_jobs, prefer)
     try:
         yield results
     except BaseException as error:
-        # If the generator were closed otherwise, joblib would warn of results that nobody took.
+        # If the generator were only closed, joblib would warn about unused results.
         results.throw(error)
         raise
 
@@ -29,7 +29,7 @@ def parallel_map(
 def _results(
     function: Callable[..., Any], calls: Iterator[Any], n_jobs: int | None, prefer: str | None
 ) -> Generator[Any, None, None]:
-    """Results one by one."""
+    """Yield the results one by one."""
     if n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
         return (function(*call) for call in calls)
     try:
@@ -43,7 +43,7 @@ def _results(
 def _in_parts(
     parallel: Parallel, function: Callable[..., Any], calls: Iterator[Any]
 ) -> Generator[Any, None, None]:
-    """Results from a back end that returns a list: a limited number of calls at a time."""
+    """Yield results from a back end that returns lists, for a limited number of calls at a time."""
     size = _CALLS_PER_JOB * effective_n_jobs(parallel.n_jobs)
     with parallel:
         while part := list(islice(calls, size)):

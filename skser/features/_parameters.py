@@ -31,5 +31,5 @@ def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def settings_of(parameters: Mapping[str, Any]) -> Settings:
-    """Take the parameters of the power spectrogram out of those of a transformer."""
+    """Select the parameters of the power spectrogram from those of a transformer."""
     return Settings(**{name: parameters[name] for name in Settings._fields})

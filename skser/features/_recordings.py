@@ -1,4 +1,4 @@
-"""The input of the transformer in one form: a list of paths or waveforms, or an array of waveforms."""
+"""Conversion of the transformer's input to a list of paths or waveforms, or to an array of waveforms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .._utils import is_path
 
 
 def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any] | np.ndarray:
-    """Convert X to a list of recordings of one kind or to an array (n, n_times); compare it with `fit`."""
+    """Convert X to a list of recordings of one kind or to an array (n, n_times) as in `fit`."""
     recordings = _to_list(X)
     if recordings is None:
         return _to_array(X, estimator, reset)
@@ -27,7 +27,7 @@ def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any]
 
 
 def _to_list(X: Any) -> list[Any] | None:
-    """List the recordings of a sequence; None where X should be a two-dimensional array."""
+    """List the recordings of a sequence; None if X should be a two-dimensional array."""
     if is_path(X) or isinstance(X, bytes):
         raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
     if isinstance(X, (list, tuple)):
@@ -46,9 +46,9 @@ def _to_list(X: Any) -> list[Any] | None:
 
 
 def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
-    """Convert waveforms of equal length to an array (n, n_times), whether its samples are finite or not."""
+    """Convert waveforms of equal length to an array (n, n_times), also if samples are not finite."""
     try:
-        # Without an earlier fit there is nothing to compare X with.
+        # `validate_data` compares X with an earlier fit and cannot be used without one.
         if reset or hasattr(estimator, "n_features_in_"):
             array: np.ndarray = validate_data(estimator, X, ensure_all_finite=False, reset=reset)
         else:
@@ -58,13 +58,13 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
             raise
         raise ValueError(
             "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
-            "and not frame[['path']]."
+            "instead of frame[['path']]."
         ) from error
     return array
 
 
 def _check_kinds(recordings: list[Any]) -> None:
-    """Raise unless there are recordings, either only paths or only waveforms."""
+    """Raise unless recordings are not empty and either only paths or only waveforms."""
     if not recordings:
         raise ValueError("X is empty: give at least one recording.")
     first = _kind(recordings[0])

@@ -21,7 +21,7 @@ from ._recordings import to_recordings
 
 
 class SpectrogramTransformer(TransformerMixin, BaseEstimator):
-    """Turn recordings into spectrograms in decibels.
+    """Compute the spectrograms of recordings in decibels.
 
     Each recording is read, mixed down to one channel, resampled to `sr`, optionally trimmed, and
     turned into a spectrogram by :func:`skser.spectrogram`.
@@ -50,14 +50,14 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Reference for 0 dB: a power above 0, or for each recording its largest power ("max") or its mean in
         dB ("mean"). "max" and "mean" make the result independent of the level of a recording.
     top_db : float or None, default=60
-        Range below the largest value of a recording in dB, above 0: lower values are raised to its end.
-        Below that is room and recorder noise, which lets the network recognise speakers instead of emotions.
-        None means no limit.
+        Range in dB below the largest value of a recording, above 0; lower values are raised to its lower
+        end. Below it is room and recorder noise, which lets the network recognize speakers instead of
+        emotions. None means no limit.
     trim_db : float or None, default=None
-        Cut both ends of a recording where they are this many dB or more below its loudest part, above 0.
+        Cut both ends of a recording where they are at least this many dB below its loudest part, above 0.
         None cuts nothing.
     max_duration : float or None, default=600.0
-        Longest file that is read, in seconds, above 0. Longer files raise an error: before decoding if their
+        Maximum length of a file in seconds, above 0. Longer files raise an error: before decoding if their
         header states the length, otherwise while decoding. None reads files of any length. Arrays have no
         limit.
     backend : {"torch", "torchaudio"}, default="torch"
@@ -65,20 +65,21 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     device : str or torch.device, default="cpu"
         Device that computes the spectrograms: "cpu", a device such as "cuda", or "auto" for a CUDA device if
         there is one. Recordings are decoded and resampled on the CPU. Results of a GPU differ from those of
-        the CPU by rounding, a few thousandths of a dB above the floor; a cache does not distinguish them.
+        the CPU only by rounding, a few thousandths of a dB above the floor; a cache does not distinguish
+        them.
     memory : str, path-like or None, default=None
-        Cache folder: it keeps each spectrogram as a plain array file, named after the content of its
-        recording and the parameters above. So each is computed only once, and an interrupted run continues
-        where it stopped. It is made if it is missing; `reduce_cache` and `clear_cache` make it smaller. None
-        means no cache.
+        Cache folder, which is made if it is missing. It keeps each spectrogram as a plain array file whose
+        name is derived from the content of the recording and the parameters above. So each spectrogram is
+        computed only once, and an interrupted run continues where it stopped. `reduce_cache` and
+        `clear_cache` make it smaller. None means no cache.
     max_nbytes : int, str or None, default="1G"
-        Most bytes of spectrograms that stay in memory, 0 or more. Text may have a unit, a power of 1024:
-        "500M". Larger results are written to a file without a name in the folder for temporary files
+        Maximum size in bytes of a result that is kept in memory, 0 or more. Text may have a unit, a power of
+        1024: "500M". Larger results are written to a file without a name in the folder for temporary files
         (TMPDIR). It is mapped into memory, read-only, and deleted together with the result; the values are
-        the same. None means no limit. A dense array always stays in memory.
+        the same. None means no limit. A dense array is always kept in memory.
     n_jobs : int or None, default=None
-        Number of processes among which joblib shares the recordings; -1 means one per processor. None means
-        1, or the number set by a ``joblib.parallel_config`` context; 1 stays in this process in every
+        Number of processes to which joblib distributes the recordings; -1 means one per processor. None
+        means 1, or the number set by a ``joblib.parallel_config`` context; 1 uses only this process in every
         context. With a GPU as `device`, threads of this process are used instead, which decode while the GPU
         computes.
     verbose : bool or int, default=0
@@ -87,9 +88,9 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     n_features_in_ : int
-        Samples per waveform. Only after `fit` on a two-dimensional array.
+        Samples per waveform; only after `fit` on a two-dimensional array.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns. Only after `fit` on a data frame with string column names.
+        Names of the columns; only after `fit` on a data frame with string column names.
 
     See Also
     --------
@@ -110,8 +111,8 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
     and scaled to [-1, 1); other numbers are kept unchanged.
 
     The transformer is stateless: `fit` only checks parameters and input, and `transform` works without it. A
-    recording never influences the spectrogram of another one, and none is left out: after all other files
-    were processed, one error names all files that cannot be used.
+    recording never influences the spectrogram of another one, and no recording is left out: after all
+    other files were processed, a single error names all files that cannot be used.
 
     Examples
     --------
@@ -187,7 +188,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a parameter has a wrong type, or `X` holds something else than recordings or mixes paths with
+            If a parameter has a wrong type, or `X` holds anything but recordings, or mixes paths with
             waveforms.
         ValueError
             If a parameter is outside its range, or a waveform is empty, complex or not finite.
@@ -216,12 +217,12 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         ------
         RecordingsError
             If files are missing, unreadable, cut off, too long, not audio, or hold NaN or infinite samples.
-            It is an OSError and a ValueError, and names all of them after the others were computed and
-            cached.
+            The error is an OSError and a ValueError. It is raised after the other files were computed and
+            cached, and names all files that cannot be used.
         OSError
             If `memory`, or the file for results larger than `max_nbytes`, cannot be written.
         TypeError
-            If a parameter has a wrong type, or `X` holds something else than recordings or mixes paths with
+            If a parameter has a wrong type, or `X` holds anything but recordings, or mixes paths with
             waveforms.
         ValueError
             If a parameter is outside its range, or a waveform is empty, complex or not finite.

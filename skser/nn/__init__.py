@@ -1,7 +1,7 @@
 """Network, augmentation and losses as PyTorch modules, for training without the estimator.
 
 The network takes padded spectrograms and the frames of each item, and returns logits and embeddings. The
-centers are not parameters of the optimizer: after each step `update` moves them.
+centers are not parameters of the optimizer: `update` moves them after each step.
 
 >>> import torch
 >>> from skser.nn import CenterLossCriterion, SpectrogramNetwork
@@ -20,7 +20,7 @@ centers are not parameters of the optimizer: after each step `update` moves them
 torch.Size([8, 64])
 
 `SpectrogramNetwork.standardise_with` sets the mean and the standard deviation of each bin; compute them on
-the training part. `network.eval()` turns augmentation and dropout off.
+the training set. `network.eval()` turns augmentation and dropout off.
 """
 
 from ._augmentation import SpectrogramAugmentation, make_augmentation

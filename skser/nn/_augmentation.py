@@ -1,4 +1,4 @@
-"""Random changes of spectrograms during training, as a layer of the network."""
+"""Random changes to spectrograms during training, as a layer of the network."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class SpectrogramAugmentation(nn.Module):
 
     The changes imitate differences between speakers and recordings that say little about the emotion: the
     speed of speech, the length of the vocal tract [1]_, the level, and missing bands or moments [2]_. In
-    evaluation mode nothing changes. Random numbers are drawn on the CPU from torch's generator wherever the
-    batch is, so that a GPU gets the same ones and the CPU knows the new lengths without waiting for it.
+    evaluation mode nothing changes. Random numbers are always drawn on the CPU, from torch's generator: they
+    are the same for a batch on a GPU, and the CPU knows the new lengths without waiting for the GPU.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class SpectrogramAugmentation(nn.Module):
         1 + `frequency_warp`]; in [0, 1). On Mel bands, which grow less than linearly with the frequency,
         0.05 corresponds to vocal tracts that differ by about a tenth.
     gain : float, default=0.0
-        The level is changed by up to this many dB in either direction; at least 0.
+        The level is changed by up to this many dB, up or down; at least 0.
     frequency_mask : float, default=0.0
         One band of up to this share of the bins takes the value `fill`; in [0, 1).
     time_mask : float, default=0.0
@@ -114,13 +114,13 @@ class SpectrogramAugmentation(nn.Module):
         return S, lengths
 
     def _resample(self, S: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Read each item at stretched times and warped frequencies, by linear interpolation."""
+        """Sample each item at stretched times and warped frequencies, by linear interpolation."""
         n_bins, n_frames = S.shape[1:]
         inside = torch.arange(n_frames, device=S.device) < to_device(lengths, S)[:, None]
         S = torch.where(inside[:, None], S, 0.0)  # padding may be NaN, and NaN times zero is NaN
         stretched = (lengths * (1 + self.time_stretch * _symmetric(len(S)))).round().long().clamp(min=1)
         frames = torch.arange(int(stretched.max()), device=S.device)
-        # The first and the last frame keep their places.
+        # The first and the last frame stay in place.
         pace = to_device((lengths - 1) / (stretched - 1).clamp(min=1), S)
         times = frames * pace[:, None]  # (batch, n_new_frames)
         times = torch.minimum(times, to_device(lengths - 1, S)[:, None])
@@ -129,7 +129,7 @@ class SpectrogramAugmentation(nn.Module):
         grid = torch.stack(
             torch.broadcast_tensors(_scaled(times, n_frames)[:, None, :], _scaled(bins, n_bins)[:, :, None]),
             dim=-1,
-        )  # (batch, n_bins, n_new_frames, 2): where in time and where in frequency, each in [-1, 1]
+        )  # (batch, n_bins, n_new_frames, 2): positions in time and in frequency, each in [-1, 1]
         changed = functional.grid_sample(S[:, None], grid, padding_mode="border", align_corners=True)
         return changed[:, 0], stretched
 

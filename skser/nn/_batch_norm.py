@@ -1,4 +1,4 @@
-"""Batch normalisation that leaves padding out of its statistics."""
+"""Batch normalization that excludes padding from its statistics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Padding = tuple[Tensor, Tensor]  # items and frames
 
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the valid frames of padded items; padding becomes zero."""
+    """Batch normalization over the valid frames of padded items; padding becomes zero."""
 
-    # torch's layer counts padding as data, so that training depends on which items share a batch. Without
-    # padding both layers agree, except that this one also trains on a single value per channel, which it maps
-    # to the bias.
+    # torch's layer treats padding as data, so that training depends on which items share a batch. Without
+    # padding both layers agree, except that this one also accepts a single value per channel in training,
+    # which it maps to the bias.
     # Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     # covariate shift", ICML 2015.
 
@@ -31,7 +31,7 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         super().__init__(num_features, eps=eps, momentum=momentum)
 
     def forward(self, input: Tensor, padding: Padding | None = None) -> Tensor:
-        """Normalise."""
+        """Normalize."""
         if not self.training:
             y = functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
@@ -54,10 +54,10 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _MaskedNormalisation(torch.autograd.Function):
-    """Normalise by mean and variance of the valid values, in as many passes as torch's own layer."""
+    """Normalize by mean and variance of the valid values, in as many passes as torch's layer."""
 
-    # Padding is written by its indices: multiplying all values by a mask would take as long as one pass of
-    # the normalisation.
+    # Padding is set to zero by its indices: multiplying all values by a mask would take as long as one pass
+    # of the normalization.
 
     @staticmethod
     def forward(
@@ -74,11 +74,11 @@ class _MaskedNormalisation(torch.autograd.Function):
         x = x.detach()  # a hook may have made x a view that must not be written to
         if padding is not None:
             _clear(x, padding)
-        # As in torch's own layer; var_mean is several times slower on channels-last tensors. Statistics of
-        # half precision are computed in the type of the weights.
+        # As in torch's layer; var_mean is several times slower on channels-last tensors. For inputs in half
+        # precision, statistics are computed in the data type of the weights.
         mean, var = torch.batch_norm_update_stats(x.to(weight.dtype), None, None, 0.0)
         if padding is not None:
-            # Padding is zero: sums over all values are sums over the valid ones.
+            # Padding is zero: a sum over all values equals the sum over the valid ones.
             share = x.numel() / x.shape[1] / n_valid
             square = (var + mean.square()) * share
             mean = mean * share
@@ -101,7 +101,7 @@ class _MaskedNormalisation(torch.autograd.Function):
         _, dw, db = torch.ops.aten.native_batch_norm_backward(
             dy, x, weight, mean, var, mean, r, False, ctx.eps, [False, True, True]
         )
-        if padding is not None:  # subtract its part of the sums: x is zero there
+        if padding is not None:  # subtract its share of the sums; x is zero there
             outside = dy.transpose(1, 2)[padding].sum((0, 2), dtype=weight.dtype)
             dw, db = dw + outside * mean * r, db - outside
         # dx = w r (dy - (db + x^ dw) / n) in two passes: first all terms without dy.

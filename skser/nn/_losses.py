@@ -17,7 +17,7 @@ class CenterLoss(nn.Module):
 
     .. math:: c_j \leftarrow c_j - \alpha \frac{\sum_{i: y_i = j} (c_j - z_i)}{1 + n_j}
 
-    where n_j items of the batch are of class j. Centers of classes absent from the batch do not move.
+    where n_j items of the batch are of class j. Centers of classes that are not in the batch do not move.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class CenterLoss(nn.Module):
     embedding_dim : int
         Size of the embeddings, 1 or more.
     alpha : float, default=0.5
-        Rate of the centers, in [0, 1]. At 0 they do not move.
+        Learning rate of the centers, in [0, 1]. At 0 they do not move.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class CenterLoss(nn.Module):
     def update(self, embedding: Tensor, y: Tensor) -> None:
         """Move the centers towards the embeddings of a batch, in place.
 
-        Call it after the backward pass, with the embeddings that the loss was computed from.
+        Call it after the backward pass, with the embeddings from which the loss was computed.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class CenterLoss(nn.Module):
         y : Tensor of shape (batch,)
             Class numbers.
         """
-        # A product with one-hot labels adds in the same order every time; on a GPU, index_add_ would not.
+        # A product with one-hot labels always adds in the same order; on a GPU, index_add_ would not.
         member = functional.one_hot(y, len(self.centers)).to(self.centers.dtype)  # (batch, n_classes)
         to_centers = self.centers[y] - embedding.detach().to(self.centers.dtype)
         self.centers -= self.alpha * (member.T @ to_centers) / (1 + member.sum(dim=0))[:, None]
@@ -131,8 +131,8 @@ class CenterLoss(nn.Module):
 class CenterLossCriterion(nn.Module):
     r"""Cross-entropy plus center loss: :math:`L = L_S + \lambda L_C`.
 
-    After Dai et al. [1]_. With weights, both losses are means over the batch weighted by the class
-    weight times the item's weight, as in torch's cross-entropy.
+    After Dai et al. [1]_. With weights, both losses are weighted means over the batch; the weight of an
+    item is its class weight times its sample weight, as in torch's cross-entropy.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class CenterLossCriterion(nn.Module):
         Weight of the center loss, at least 0. At 0 the gradient is that of cross-entropy, bit for bit;
         `CenterLoss.update` still moves the centers.
     center_alpha : float, default=0.5
-        Rate of the centers, in [0, 1].
+        Learning rate of the centers, in [0, 1].
     class_weight : Tensor of shape (n_classes,), default=None
         Weights of the classes.
 

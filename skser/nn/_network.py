@@ -24,12 +24,12 @@ _RNN = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class SpectrogramNetwork(nn.Module):
-    """Convolutions and a bidirectional recurrent layer from spectrograms to embeddings and logits.
+    """Compute embeddings and logits from spectrograms by convolutions and a bidirectional recurrent layer.
 
     The layers are those of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3, each with
     max-pooling, one bidirectional recurrent layer, a fully connected embedding and the class scores. The
     first convolution has strides of 2 in frequency and 4 in time, and the last pooling is over frequency
-    only, which costs less than strides of 2 and pooling over both. In evaluation mode an item's output
+    only. This is faster than strides of 2 and pooling over both axes. In evaluation mode an item's output
     depends neither on its padding nor on the other items of its batch.
 
     Parameters
@@ -59,7 +59,7 @@ class SpectrogramNetwork(nn.Module):
     Attributes
     ----------
     bin_mean, bin_std : Tensor of shape (n_bins,)
-        Mean and standard deviation of each bin, with which spectrograms are standardised.
+        Mean and standard deviation of each bin, with which spectrograms are standardized.
 
     References
     ----------
@@ -102,7 +102,7 @@ class SpectrogramNetwork(nn.Module):
         self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
-        # torch's recurrent layers reject integers of NumPy, which a search may pass.
+        # torch's recurrent layers reject NumPy integers, which a search may pass.
         n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
         self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
         self.attention = Attention(2 * rnn_units) if pooling == "attention" else None
@@ -149,7 +149,7 @@ class SpectrogramNetwork(nn.Module):
             x = torch.where(_mask(to_device(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
         for block in cast("Iterable[ConvolutionBlock]", self.convolutions):
             x, lengths = block(x, lengths)
-        # The layers that follow take little time, and compute in the type of the weights.
+        # The remaining layers take little time, and compute in the data type of the weights.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
             z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
@@ -169,10 +169,10 @@ class SpectrogramNetwork(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, batch normalisation, pooling, activation, in this order."""
+    """Convolution, batch normalization, pooling and activation, in this order."""
 
-    # The activation follows the pooling: both are monotonic, so the result is the same at less cost, with
-    # padding of zero too.
+    # The activation follows the pooling: both are monotonic, so the order does not change the result, but
+    # fewer values are left to compute. This holds for zero padding too.
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class ConvolutionBlock(nn.Module):
         lengths = _shorten(lengths, self.conv_stride[0])
         x = self.norm(x, _padding(lengths, x))
         if self.pool != (1, 1):
-            # With ceil_mode a window may pass the end, so that one frame or one bin is enough.
+            # With ceil_mode a window may extend beyond the end, so that one frame or one bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
         return functional.relu(x), _shorten(lengths, self.pool[0])
 
@@ -250,7 +250,7 @@ def _mask(lengths: Tensor, n_frames: int) -> Tensor:
 
 
 def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
-    """Find items and frames of the padding of (B, C, T, F); None if there is no padding."""
+    """Find items and frames of the padding of (B, C, T, F); None without padding."""
     # On the CPU, because `nonzero` on a GPU makes the CPU wait.
     items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
     return (to_device(items, x), to_device(frames, x)) if len(items) else None
@@ -262,8 +262,8 @@ def _shorten(lengths: Tensor, stride: int) -> Tensor:
 
 
 def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
-    """Pack (B, T, F), and return also the place of each item in the order of length."""
-    # As `pack_padded_sequence` with enforce_sorted=False, which would make the CPU wait for a GPU.
+    """Pack (B, T, F), and also return the place of each item in the order of length."""
+    # Like `pack_padded_sequence` with enforce_sorted=False, which would make the CPU wait for a GPU.
     by_length, order = lengths.sort(descending=True)
     order, place = to_device(order, x), to_device(order.argsort(), x)
     data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)

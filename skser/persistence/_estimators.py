@@ -1,4 +1,4 @@
-"""Estimators as a description and tensors, and back: only classes in a table can be made."""
+"""Conversion of estimators to a description and tensors, and back, for the classes in a table."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from ..classifier import CenterLossClassifier, check_classifier_parameters, fitt
 from ..features import SpectrogramTransformer, check_transformer_parameters
 from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
 
-# The only classes that a file can make: a name in it is looked up only here.
+# The only classes that a file can make: a class name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
     "CenterLossClassifier": CenterLossClassifier,
     "SpectrogramTransformer": SpectrogramTransformer,
 }
-# Parameters that belong to the machine. A file does not set them: a folder could hold anything.
+# Parameters that belong to the machine. A file cannot set them, because a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
-# Fitted attributes that a file holds, by their names there.
+# Fitted attributes in a file, by their names in the file.
 _FITTED = {
     "n_features_in_": "n_features_in_",
     "feature_names_in_": "feature_names_in_",
@@ -63,7 +63,7 @@ def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, 
 
 
 def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch.device) -> Any:
-    """Make the model of a description and tensors."""
+    """Make a model from its description and tensors."""
     unused = dict(tensors)
     try:
         if _get(description, "class", str) == "Pipeline":
@@ -85,7 +85,8 @@ def _describe_step(
         what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(
             f"{title} is {what}, but a model file can only hold a fitted {' or '.join(_CLASSES)}, or a "
-            "Pipeline of these: save a part of the model, such as pipeline[:-1] or search.best_estimator_."
+            "Pipeline of these: save only a part of the model, such as pipeline[:-1] or "
+            "search.best_estimator_."
         )
     tensors: dict[str, Tensor] = {}
     found = vars(estimator)
@@ -122,7 +123,7 @@ def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any
 
 
 def _get_output_container(estimator: BaseEstimator) -> str | None:
-    """Container chosen by `set_output`, for which scikit-learn has no public getter."""
+    """Container chosen by `set_output`; scikit-learn has no public getter for it."""
     chosen: str | None = vars(estimator).get("_sklearn_output_config", {}).get("transform")
     return chosen
 
@@ -135,7 +136,7 @@ def _get_requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
 
 
 def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str | torch.device) -> Pipeline:
-    """Make a pipeline, and remove its tensors from the given ones."""
+    """Make a pipeline, and remove its tensors from `tensors`."""
     steps = []
     for index, (name, step) in enumerate(_get(description, "steps", list)):
         if step not in _SKIPPED_STEPS:
@@ -155,7 +156,7 @@ def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str 
 def _restore_step(
     description: Any, tensors: dict[str, Tensor], prefix: str, device: str | torch.device
 ) -> BaseEstimator:
-    """Make one estimator, and remove its tensors from the given ones, whose names start with `prefix`."""
+    """Make one estimator, and remove its tensors, whose names start with `prefix`, from `tensors`."""
     name = _get(description, "class", str)
     if name not in _CLASSES:
         raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
@@ -169,7 +170,7 @@ def _restore_step(
         own = [key for key in tensors if key.startswith(prefix)]
         _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     else:
-        check_transformer_parameters(estimator.get_params(deep=False))  # it checks sizes before it uses them
+        check_transformer_parameters(estimator.get_params(deep=False))  # checks sizes before they are used
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)
@@ -177,7 +178,7 @@ def _restore_step(
 
 
 def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
-    """Read parameters; one that is missing in the file has its default."""
+    """Read parameters; those that are missing in the file have their defaults."""
     parameters: dict[str, Any] = decode(_get(description, "parameters", dict))
     known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, "steps"}
     for name in parameters:
@@ -187,8 +188,8 @@ def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str,
 
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
-    """Check parameters as `fit` does, and refuse settings that a file must not make."""
-    if len(classifier.channels) > n_tensors:  # a check of each would take long
+    """Check parameters as `fit` does, and raise for settings that a file must not make."""
+    if len(classifier.channels) > n_tensors:  # checking each of them would take too long
         raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
     check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
@@ -199,7 +200,7 @@ def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     for name in classifier.net_params or ():
         if name.partition("__")[0] not in _NET_PARAMS:
             raise ValueError(
-                f"net_params[{name!r}] cannot be saved, only settings of {', '.join(_NET_PARAMS)}: fit "
+                f"net_params[{name!r}] cannot be saved, only settings of {', '.join(_NET_PARAMS)} can: fit "
                 "without it."
             )
 
@@ -207,7 +208,7 @@ def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
 def _restore_classifier(
     classifier: CenterLossClassifier, fitted: dict[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Set the fitted attributes of a classifier with parameters."""
+    """Set the fitted attributes of a classifier that has its parameters."""
     _check_classifier(classifier, len(tensors))
     _choose_precision(classifier)
     _restore_features(classifier, fitted)
@@ -235,7 +236,7 @@ def _restore_classifier(
 
 
 def _choose_precision(classifier: CenterLossClassifier) -> None:
-    """Let a classifier compute in float32 where its device has no other precision."""
+    """Let a classifier compute in float32 if its device does not support another precision."""
     try:
         check_acceleration(resolve_device(classifier.device), classifier.precision)
     except ValueError:
@@ -243,7 +244,7 @@ def _choose_precision(classifier: CenterLossClassifier) -> None:
 
 
 def _restore_features(estimator: Any, fitted: dict[str, Any]) -> None:
-    """Set number and names of the columns."""
+    """Set the number and the names of the columns."""
     check_number("n_features_in_", fitted["n_features_in_"], integer=True, low=1)
     estimator.n_features_in_ = fitted["n_features_in_"]
     if "feature_names_in_" in fitted:
@@ -254,9 +255,9 @@ def _restore_features(estimator: Any, fitted: dict[str, Any]) -> None:
 
 
 def _check_classes(classes: np.ndarray) -> None:
-    """Raise unless labels are two or more, sorted and without repetition."""
+    """Raise unless there are at least two labels, sorted and without repetition."""
     if not isinstance(classes, np.ndarray) or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
-        raise ValueError(f"classes_ must hold two or more labels in their order, got {classes!r}.")
+        raise ValueError(f"classes_ must hold at least two labels in sorted order, got {classes!r}.")
 
 
 def _restore_output_config(estimator: Any, description: Any) -> None:
@@ -267,7 +268,7 @@ def _restore_output_config(estimator: Any, description: Any) -> None:
         estimator.set_output(transform=output)
     if not set(requests) <= set(_ROUTED_METHODS):
         raise ValueError(f"it has metadata requests for {sorted(requests)}.")
-    with config_context(enable_metadata_routing=True):  # otherwise requests cannot be set
+    with config_context(enable_metadata_routing=True):  # requests cannot be set without it
         for name, values in requests.items():
             getattr(estimator, f"set_{name}_request")(**values)
 

@@ -2,25 +2,25 @@
 
 Notes
 -----
-What a model file can do, whoever wrote it:
+Effects that a malicious model file can have:
 
-- It can give wrong predictions. The digest in it shows damage, not malice: anyone who can write a file can
-  write its digest. Load files only from people whom you trust to train a model.
-- It can take time and memory: as much as its own size to load, and as much as its parameters need (length of
-  a Fourier transform, layers, batches) to use.
+- Wrong predictions. The digest in a file shows damage, not malice: anyone who can write a file can write its
+  digest. Load files only from people whom you trust to train a model.
+- Use of time and memory: in proportion to its size when it is loaded, and as much as its parameters need
+  (length of a Fourier transform, layers, batches) when it is used.
 
-What it cannot do:
+Effects that it cannot have:
 
-- Run code. The reader knows JSON and the bytes of tensors; there is no pickle, and no name in a file is
-  imported. The classes that it can make are `Pipeline`, `SpectrogramTransformer`, `CenterLossClassifier` and
-  torch's own optimizers, which are looked up in tables.
-- Write, read or connect anywhere. Parameters that name a folder or a device are not stored: a cache folder
-  chosen by a file would be written to, and the cache of a `Pipeline` holds pickles.
-- Make the reader allocate more than a small multiple of the file's own size: the shapes that its parameters
-  need are compared with its tensors before a network is built, lengths of text arrays, windows and
-  filterbanks are bounded, and the description has at most 8 MiB.
-- Make a model that cannot predict: parameters are checked as `fit` checks them, names, shapes and types of
-  all tensors are compared, and NaN and infinity are refused.
+- Running code. The reader parses only JSON and the bytes of tensors. It uses no pickle and imports no name
+  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`, `CenterLossClassifier`
+  and torch's optimizers, which are looked up in tables.
+- Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
+  folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles.
+- Allocation of more than a small multiple of the file's size. The shapes that its parameters need are
+  compared with its tensors before a network is built. The lengths of text arrays, windows and filterbanks
+  are bounded, and the description has at most 8 MiB.
+- A model that cannot predict. Parameters are checked as in `fit`, the names, shapes and data types of all
+  tensors are compared, and NaN and infinity raise an error.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ from ._estimators import describe, restore
 
 
 def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
-    """Save a fitted model to one file, which `load_model` loads.
+    """Save a fitted model to one file, for `load_model`.
 
     Parameters
     ----------
     model : CenterLossClassifier, SpectrogramTransformer or Pipeline
         A fitted classifier, a transformer, or a scikit-learn `Pipeline` of them ("passthrough" included).
     path : str or path-like
-        The file, such as "model.safetensors"; nothing is appended to the name. An existing file is replaced
-        once the new one is complete.
+        Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
+        replaced after the new one is complete.
     optimizer : bool, default=False
         Whether to store the state of the optimizer, so that `partial_fit` and a warm start continue bit for
         bit as if the model had not been saved. This makes the file about three times as large.
@@ -65,9 +65,9 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     ValueError
         If a part cannot be stored: callbacks, a generator as `random_state`, functions and classes (other
         than torch's optimizers) in `net_params`, steps of other packages; or if the model is not
-        fitted, or its parameters are no longer those of its network. Nothing is written then.
+        fitted, or its parameters no longer match its network. Nothing is written in these cases.
     OSError
-        If the file cannot be written. An existing file then stays unchanged.
+        If the file cannot be written. An existing file is not changed in this case.
     TypeError
         If `path` is not a path or `optimizer` is neither True nor False.
 
@@ -77,8 +77,8 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
 
     Notes
     -----
-    A file is in the safetensors format and holds labels with their type, parameters, standardisation,
-    network, centers and the history of training. It does not hold
+    The file is in the safetensors format and holds the labels with their type, the parameters, the
+    standardization, the network, the centers and the history of the training. It does not hold
 
     - `device`, `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
@@ -108,22 +108,22 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
 
 
 def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto") -> Any:
-    """Load a model that `save_model` wrote; no code in the file is run.
+    """Load a model from a file of `save_model`, without running code from the file.
 
     Parameters
     ----------
     path : str or path-like
-        The file.
+        Path of the file.
     device : str or torch.device, default="auto"
-        Where the classifier computes; it becomes its parameter `device`. "auto" takes a CUDA device if there
-        is one, and otherwise the CPU. The device on which it was trained does not matter.
+        Device on which the classifier computes, which becomes its parameter `device`. "auto" uses a CUDA
+        device if there is one, otherwise the CPU. The device on which it was trained does not matter.
 
     Returns
     -------
     CenterLossClassifier, SpectrogramTransformer or Pipeline
-        The model as it was saved, with names of steps, labels and parameters; except for `device`, for
-        `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults, and for `precision`,
-        which is "float32" where the device has no other.
+        The saved model, with names of steps, labels and parameters. Exceptions are `device`; `memory`,
+        `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults; and `precision`, which is
+        "float32" if the device does not support another one.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
         If the file was not written by `save_model`, has a newer format, is incomplete, damaged or not valid,
         or `device` cannot be used.
     OSError
-        If it is missing, is not a regular file, or cannot be read.
+        If the file is missing, is not a regular file, or cannot be read.
     TypeError
         If `path` is not a path.
 
@@ -141,12 +141,12 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
 
     Notes
     -----
-    On the same device and with the same number of threads, a loaded model predicts bit for bit as the saved
-    one.
+    On the same device and with the same number of threads, the predictions of a loaded model equal those of
+    the saved one bit for bit.
 
-    A file is checked before it is used: its digest, sizes, parameters and tensors. That finds damage, and
-    keeps a file from running code or from writing anywhere. It does not show who wrote the file: a model
-    of someone whom you do not trust may give wrong predictions on purpose.
+    The digest, sizes, parameters and tensors of a file are checked before it is used. This detects damage,
+    and prevents a file from running code or writing other files. It does not show who wrote the file: a
+    model from someone whom you do not trust may give wrong predictions on purpose.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
 
 
 def _pack_checked(model: Any, name: str, optimizer: bool) -> bytes:
-    """Lay out the file of a model, and check that it can be loaded."""
+    """Convert a model to the content of its file, and check that it can be loaded."""
     try:
         content = pack(*describe(model, optimizer=optimizer))
     except (NotFittedError, ValueError) as error:
@@ -182,7 +182,7 @@ def _pack_checked(model: Any, name: str, optimizer: bool) -> bytes:
         restore(*unpack(io.BytesIO(content)), "cpu")
     except ValueError as error:
         raise ValueError(
-            f"{name} is not written, since load_model would refuse it: {error} If parameters were changed "
-            "after fit, restore them, or fit again."
+            f"{name} is not written, because load_model could not load it: {error} If parameters were "
+            "changed after fit, restore them, or fit again."
         ) from error
     return content

@@ -1,4 +1,4 @@
-"""Pictures of spectrograms, embeddings and trainings, following scikit-learn's Display convention."""
+"""Pictures of spectrograms, embeddings and training runs, after scikit-learn's Display convention."""
 
 from ._embedding import EmbeddingDisplay
 from ._history import TrainingHistoryDisplay

@@ -1,4 +1,4 @@
-"""What the displays share: matplotlib when it is needed, axes, colours and markers, legends."""
+"""Functions shared by the displays: import of matplotlib, axes, colors and markers, legends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from .._utils import check_choice
 
-# Okabe and Ito, "Color universal design", 2008: can be told apart with any kind of colour vision. Yellow,
-# which is weak on white paper, comes last.
+# Okabe and Ito, "Color universal design", 2008: distinguishable with any kind of color vision. Yellow,
+# which is weak on white paper, is the last one.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d")
 
@@ -23,12 +23,12 @@ _WIDE = 3.5  # inches of width from which a legend fits beside the axes
 
 
 def import_pyplot() -> Any:
-    """Import matplotlib.pyplot, or say how to install it."""
+    """Import matplotlib.pyplot, or raise an error that explains how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"Drawing needs matplotlib, which cannot be imported ({error}): "
+            f"drawing needs matplotlib, which cannot be imported ({error}): "
             'install it with `pip install "skser[plot]"`.'
         ) from error
     return plt
@@ -57,8 +57,10 @@ def open_axes(ax: Any, title: str | None) -> Any:
 
 
 def class_style(index: int) -> dict[str, str]:
-    """Colour and marker of a class; each of the first 96 pairs occurs once, each of 12 markers first."""
-    marker = _MARKERS[(index + index // 24) % 12]  # 8 colours and 12 markers in step repeat after 24
+    """Color and marker of a class: 96 different pairs, of which the first 12 have different markers."""
+    marker = _MARKERS[
+        (index + index // 24) % 12
+    ]  # without a shift, 8 colors and 12 markers would repeat after 24
     return {"color": COLOURS[index % 8], "marker": marker}
 
 
@@ -72,7 +74,7 @@ def plain(text: Any) -> str:
 
 def draw_legend(axes: list[Any], handles: list[Any], labels: list[str], where: str) -> Any:
     """Draw the legend of a column of axes, in as many columns as fit."""
-    # Not `figure.legend`: legends of several displays in one figure would have the same place.
+    # Not `figure.legend`, which would put the legends of several displays in one figure at the same place.
     if where == "auto":
         where = _automatic_place(axes[0])
     ax, place = axes[0], {"handles": handles, "labels": labels, **_LEGEND_PLACES[where]}
@@ -88,7 +90,7 @@ def draw_legend(axes: list[Any], handles: list[Any], labels: list[str], where: s
 
 
 def _automatic_place(ax: Any) -> str:
-    """Where the legend goes by default: outside of the axes if something makes room for it there."""
+    """Default place of the legend: outside the axes if a layout engine makes room for it there."""
     if ax.figure.get_layout_engine() is None:
         return "inside"
     return "right" if ax.get_window_extent().width / ax.figure.dpi >= _WIDE else "below"

@@ -33,12 +33,12 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
     y : array-like of shape (n_samples,)
         Labels: strings, integers or booleans.
     classes : array-like of shape (n_classes,), default=None
-        The labels in the order of colours, markers and legend. None means those in `y`, sorted. Labels in
+        The labels in the order of colors, markers and legend. None means those in `y`, sorted. Labels in
         `y` that are not among `classes` follow after them.
     centers : array-like of shape (n_classes, 1) or (n_classes, 2), default=None
         The centers of `classes`, projected like `points`. None draws no centers.
     axis_labels : sequence of str, default=None
-        A label for each dimension, which may contain formulas for matplotlib. None draws no labels.
+        One label per dimension, which may contain formulas for matplotlib. None draws no labels.
     projection : transformer, default=None
         The fitted transformer that made `points` from the embeddings. It is only stored.
 
@@ -64,18 +64,18 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
 
     Notes
     -----
-    Each class has a colour of Okabe and Ito's palette, which can be told apart with any kind of colour
-    vision, and a marker, which remains in print without colour: 8 colours and 12 markers make 96 different
-    pairs. Centers are larger and have a thicker edge.
+    Each class has a color of Okabe and Ito's palette, whose colors can be distinguished with any kind of
+    color vision, and a marker, which is also visible in print without color: 8 colors and 12 markers make 96
+    different pairs. Centers are larger and have a thicker edge.
 
     Two dimensions are drawn to the same scale, so that distances can be compared in all directions. A single
-    dimension is drawn with a row for each class, in which the height of an item has no meaning.
+    dimension is drawn with one row per class, in which the height of an item has no meaning.
 
     The percentage in an axis label is the share of the variance in this direction: of the variance of all
     items for principal components, and of the variance between the classes for discriminants.
 
-    The plane is fitted to the items shown, unless `method` is a fitted transformer. Discriminants of few
-    items in many dimensions look separated whatever the labels; ``method=display.projection`` draws other
+    The plane is fitted to the items shown, unless `method` is a fitted transformer. With few items in many
+    dimensions, discriminants look separated whatever the labels. ``method=display.projection`` draws other
     items on the plane of an earlier display.
 
     Examples
@@ -115,9 +115,9 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure, with constrained layout.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
-            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of 3.5 inches or
-            more, and otherwise "below"; in a figure without a layout engine, which makes no room for a legend
-            outside of the axes, it is "inside". None draws no legend.
+            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of at least 3.5
+            inches, otherwise "below". In a figure without a layout engine, which does not make room for a
+            legend outside the axes, "auto" is "inside". None draws no legend.
         title : str, default=None
             Title of the axes.
         scatter_kw : dict, default=None
@@ -133,7 +133,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or shapes do not fit each other.
+            If a parameter cannot be used, or shapes do not match.
         ImportError
             If matplotlib cannot be imported.
         """
@@ -142,7 +142,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         dim = points.shape[1]
         if dim > 2:
             raise ValueError(
-                f"points must have 1 or 2 dimensions, got {dim}: project them by from_predictions, with a "
+                f"points must have 1 or 2 dimensions, got {dim}: project them with from_predictions and a "
                 'method such as "pca" or PCA(n_components=2).'
             )
         self.classes_, centers = check_classes(y, self.classes, self.centers, dim)
@@ -185,7 +185,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         y : array-like of shape (n_samples,)
             Labels.
         method : {"pca", "lda"}, transformer or None, default="pca"
-            How embeddings become points, as in :meth:`from_predictions`.
+            Projection of embeddings to points, as in :meth:`from_predictions`.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
@@ -265,8 +265,8 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
             discriminants. Embeddings of 1 or 2 dimensions are drawn unchanged with "pca" and with None. Any
             other transformer to 1 or 2 dimensions, such as ``TSNE()`` or
             ``make_pipeline(StandardScaler(), PCA(2))``, is used unchanged if it is fitted; otherwise a copy
-            is fitted to the embeddings, and to `y` if its tags say that it requires labels. Centers are left
-            out if it has no `transform`, such as t-SNE.
+            is fitted to the embeddings, and to `y` if its tags state that it requires labels. Centers are not
+            drawn if it has no `transform`, as in the case of t-SNE.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
@@ -303,7 +303,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         return display.plot(ax, legend=legend, title=title, scatter_kw=scatter_kw, center_kw=center_kw)
 
     def _draw_items(self, points: NDArray[np.float64], y: NDArray[Any], scatter_kw: dict[str, Any]) -> None:
-        """Draw the items of each class, smaller and paler if they are many."""
+        """Draw the items of each class; many items are drawn smaller and paler."""
         many = np.interp(np.log(len(points)), np.log([200, 5000]), [0, 1])
         look = {"s": 20 - 12 * many, "alpha": 0.85 - 0.3 * many, "edgecolors": "black", "linewidths": 0.3}
         self.points_ = [
@@ -334,7 +334,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
             ax.set_aspect("equal", adjustable="box" if shared else "datalim")
 
     def _draw_legend(self, dim: int, where: str) -> Any:
-        """Draw the legend; the classes of a single dimension have their names at the axis instead."""
+        """Draw the legend; with a single dimension, the names of the classes are at the axis instead."""
         handles = [*self.points_] if dim == 2 else []
         labels = [plain(label) for label in self.classes_[: len(handles)]]
         if self.centers_:

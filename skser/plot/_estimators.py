@@ -8,8 +8,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 
 def find_step(estimator: Any, wanted: type, *, only_first: bool = False) -> tuple[Pipeline, Any]:
-    """Find a step by its class, and return the part of the estimator that ends with it, and the step."""
-    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
+    """Find a step by its class; return the part of the estimator up to this step, and the step."""
+    estimator = getattr(estimator, "best_estimator_", estimator)  # for a search
     pipeline = estimator if isinstance(estimator, Pipeline) else make_pipeline(estimator)
     for index, (_, step) in enumerate(pipeline.steps[:1] if only_first else pipeline.steps):
         if isinstance(step, wanted):

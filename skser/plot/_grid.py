@@ -1,4 +1,4 @@
-"""Cells of a spectrogram in seconds and Hz, and levels of its colours, as pure functions of arrays."""
+"""Cells of a spectrogram in seconds and Hz, and levels of its colors, as pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def as_spectrogram(S: Any) -> NDArray[np.float64]:
 
 
 def frame_edges(n_frames: int, sr: int, hop_length: int) -> NDArray[np.float64]:
-    """Limits (n_frames + 1,) of the frames in seconds, half way between their centers."""
+    """Limits (n_frames + 1,) of the frames in seconds, halfway between their centers."""
     return (np.arange(n_frames + 1) - 0.5).clip(min=0) * hop_length / sr
 
 
 def bin_edges(
     n_bins: int, *, kind: str, sr: int, n_fft: int, fmin: float, fmax: float | None
 ) -> NDArray[np.float64]:
-    """Limits (n_bins + 1,) of the bins in Hz, half way between their frequencies on the scale of `kind`."""
+    """Limits (n_bins + 1,) of the bins in Hz, halfway between their frequencies on the scale of `kind`."""
     centers = frequencies(kind=kind, sr=sr, n_fft=n_fft, n_mels=n_bins, fmin=fmin, fmax=fmax)
     if len(centers) != n_bins:
         raise ValueError(
-            f"S has {n_bins} bins where kind={kind!r}, sr={sr}, n_fft={n_fft}, fmin={fmin} and fmax={fmax} "
-            f"make {len(centers)}: pass the parameters that S was computed with."
+            f"S has {n_bins} bins, but kind={kind!r}, sr={sr}, n_fft={n_fft}, fmin={fmin} and fmax={fmax} "
+            f"result in {len(centers)}: pass the parameters with which S was computed."
         )
     if kind == "stft":
         half = sr / n_fft / 2
@@ -46,19 +46,19 @@ def bin_edges(
     from librosa import hz_to_mel, mel_to_hz
 
     peaks = hz_to_mel(centers)
-    # The outer two filters reach to fmin and fmax.
+    # The first and the last filter extend to fmin and fmax.
     return np.concatenate([[fmin], mel_to_hz((peaks[1:] + peaks[:-1]) / 2), [fmax or sr / 2]])
 
 
 def colour_limits(
     S: NDArray[np.float64], dynamic_range: float | None, vmin: float | None, vmax: float | None
 ) -> tuple[float, float]:
-    """Levels of the lowest and the highest colour in dB."""
+    """Levels of the lowest and the highest color in dB."""
     if dynamic_range is not None:
         check_number("dynamic_range", dynamic_range, low=0, closed="neither")
     highest = S.max() if vmax is None else vmax
     lowest = max(S.min(), highest - (dynamic_range or np.inf)) if vmin is None else vmin
-    # At least 1 dB, so that a constant spectrogram, such as silence, has the lowest colour.
+    # At least 1 dB, so that a constant spectrogram, such as silence, has the lowest color.
     if vmax is None:
         highest = max(highest, lowest + 1)
     elif vmin is None:

@@ -1,4 +1,4 @@
-"""Picture of a training."""
+"""Picture of a training run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEYS = [*(f"{part}_{loss}" for part in _PARTS for loss in list(_CURVES)[:3]), _
 
 @dataclass(eq=False, repr=False)
 class TrainingHistoryDisplay:  # numpydoc ignore=PR02
-    """Picture of a training: the losses and, with early stopping, validation and the best epoch.
+    """Picture of a training run: the losses and, with early stopping, validation and the best epoch.
 
     Make it with :meth:`from_estimator` or :meth:`from_predictions`. Parameters are stored as attributes.
 
@@ -90,12 +90,12 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of two of them, default=None
-            Axes to draw on. With validation, single axes are divided, losses above and accuracy below; of
-            two axes the first is for the losses. None makes a new figure, with constrained layout.
+            Axes to draw on. With validation, single axes are divided into losses above and accuracy below; of
+            two axes, the first is for the losses. None makes a new figure, with constrained layout.
         legend : {"auto", "right", "below", "inside"} or None, default="auto"
-            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of 3.5 inches or
-            more, and otherwise "below"; in a figure without a layout engine, which makes no room for a legend
-            outside of the axes, it is "inside". None draws no legend.
+            Place of the legend: beside, below or inside the axes. "auto" is "right" on axes of at least 3.5
+            inches, otherwise "below". In a figure without a layout engine, which does not make room for a
+            legend outside the axes, "auto" is "inside". None draws no legend.
         title : str, default=None
             Title of the axes of the losses.
 
@@ -135,7 +135,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
     def from_estimator(
         cls, estimator: Any, *, ax: Any = None, legend: str | None = "auto", title: str | None = None
     ) -> TrainingHistoryDisplay:
-        """Draw the training of a fitted classifier.
+        """Draw the training history of a fitted classifier.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         legend: str | None = "auto",
         title: str | None = None,
     ) -> TrainingHistoryDisplay:
-        """Draw a training from its history.
+        """Draw a training run from its history.
 
         Parameters
         ----------
@@ -216,11 +216,11 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         return display.plot(ax, legend=legend, title=title)
 
     def _check_curves(self) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
-        """Numbers of the epochs, and the curves by key, NaN in epochs that lack a value."""
+        """Return the numbers of the epochs, and the curves by key, with NaN for missing values."""
         rows = list(self.history) if isinstance(self.history, Iterable) else []
         if not rows or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError(
-                "history must be a list with a dictionary for each epoch, one or more, such as history_ of a "
+                "history must be a list of at least one dictionary, one per epoch, such as history_ of a "
                 f"fitted CenterLossClassifier, got {type(self.history).__name__} with {len(rows)} items."
             )
         curves = {key: np.array([row.get(key, np.nan) for row in rows], dtype=np.float64) for key in _KEYS}
@@ -235,9 +235,11 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         return epochs, curves
 
     def _draw_curves(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
-        """Draw the losses, and the accuracy in per cent."""
+        """Draw the losses, and the accuracy in percent."""
         self.lines_ = {}
-        markers = max(1, len(epochs) // 10)  # every so many epochs, so that long trainings stay readable
+        markers = max(
+            1, len(epochs) // 10
+        )  # epochs per marker, so that the curves of many epochs stay readable
         for key, curve in curves.items():
             part, name = key.split("_", 1)
             ax: Any = self.accuracy_ax_ if key == _ACCURACY else self.ax_
@@ -248,7 +250,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
             (self.lines_[key],) = ax.plot(epochs, factor * curve, ms=5, markevery=markers, **look)
 
     def _legend_entries(self) -> dict[str, Any]:
-        """Artists of the legend by label: losses by colour and marker, parts by line."""
+        """Artists of the legend by label: losses by color and marker, training and validation by line."""
         from matplotlib.lines import Line2D
 
         entries: dict[str, Any] = {}
@@ -275,7 +277,7 @@ def _label_axes(axes: list[Any]) -> None:
 
 
 def _split(ax: Any, upper: float = 0.64) -> Any:
-    """Divide axes in two, and return the new lower ones, which share their epochs."""
+    """Divide axes in two, and return the new lower axes, which share the epochs."""
     figure, spec = ax.figure, ax.get_subplotspec()
     ax.tick_params(labelbottom=False)
     if spec is not None:

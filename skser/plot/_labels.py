@@ -31,14 +31,14 @@ def check_classes(
     others = np.setdiff1d(found, known)
     if len(others) == len(found):
         raise ValueError(
-            f"none of the labels in y, {found.tolist()}, is one of the classes, {known.tolist()}: pass "
-            "the labels that the classifier was fitted with."
+            f"the labels in y, {found.tolist()}, are not among the classes, {known.tolist()}: pass "
+            "the labels with which the classifier was fitted."
         )
     if centers is not None:
         centers = check_array(centers, dtype=np.float64, input_name="centers")
         if centers.shape != (len(known), dim):
             raise ValueError(
-                f"centers must have shape {(len(known), dim)}, a row for each of the classes "
-                f"{known.tolist()} in the dimensions of the points, got {centers.shape}."
+                f"centers must have shape {(len(known), dim)}, with one row for each of the classes "
+                f"{known.tolist()} and one column per dimension of the points, got {centers.shape}."
             )
     return np.concatenate([known, others]), centers

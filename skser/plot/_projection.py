@@ -42,7 +42,7 @@ def project(embeddings: NDArray[np.float64], y: NDArray[Any], centers: Any, meth
     else:
         transformer = clone(transformer, safe=False)
         points = _fit_transform(transformer, embeddings, y)
-    if centers is not None:  # t-SNE cannot place them
+    if centers is not None:  # t-SNE cannot project them
         centers = transformer.transform(centers) if hasattr(transformer, "transform") else None
     last_step = transformer[-1] if hasattr(transformer, "steps") else transformer
     # The shares of variance are those of the items that the transformer was fitted to.
@@ -61,12 +61,12 @@ def _named_transformer(method: str, embeddings: NDArray[np.float64], y: NDArray[
         return PCA(n_components=2, svd_solver="full")
     (n, dim), n_classes = embeddings.shape, len(np.unique(y))
     if n_classes < 2:
-        raise ValueError('method="lda" needs two classes or more, got 1: use method="pca".')
+        raise ValueError('method="lda" needs at least two classes, got 1: use method="pca".')
     if n < 3 * dim:
         warn_caller(
-            f'method="lda" fits {dim} dimensions to {n} items, so few that they look separated whatever '
-            'their labels: use method="pca", or pass a LinearDiscriminantAnalysis that was fitted on other '
-            "embeddings, such as those of the training part."
+            f'method="lda" fits {dim} dimensions to only {n} items, so that classes look separated whatever '
+            'the labels: use method="pca", or pass a LinearDiscriminantAnalysis that was fitted on other '
+            "embeddings, such as those of the training set."
         )
     return LinearDiscriminantAnalysis(n_components=min(2, dim, n_classes - 1))
 
@@ -82,14 +82,14 @@ def _is_fitted(transformer: Any) -> bool:
 
 def _fit_transform(transformer: Any, embeddings: NDArray[np.float64], y: NDArray[Any]) -> Any:
     """Fit a transformer, with labels only if it requires them."""
-    # Some that do not, such as UMAP, give other results with labels.
+    # Some transformers that do not require them, such as UMAP, give other results with labels.
     supervised = hasattr(transformer, "__sklearn_tags__") and get_tags(transformer).target_tags.required
     with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance if all items are equal
         return transformer.fit_transform(embeddings, *([y] if supervised else []))
 
 
 def _axis_labels(name: str, dim: int, shares: NDArray[np.float64] | None = None) -> list[str]:
-    """Number the dimensions, each with its share of the variance if it is known."""
+    """Label the dimensions by numbers, each with its share of the variance if it is known."""
     labels = [f"{name} {number}" for number in range(1, dim + 1)]
     if shares is None or not np.isfinite(shares).all():
         return labels

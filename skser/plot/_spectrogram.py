@@ -56,7 +56,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
     mesh_ : matplotlib.collections.QuadMesh
         The spectrogram.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        The colour bar, None without one.
+        The color bar, None without one.
 
     See Also
     --------
@@ -66,8 +66,8 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
     Notes
     -----
     A frame is drawn around its center, frame k at k * hop_length / sr seconds. If the transformer trims
-    silence, time starts at the first sample that remains. A Mel band is drawn around the frequency of its
-    peak, on Slaney's Mel scale, on which all bands have the same height.
+    silence, time starts at the first sample that is kept. A Mel band is drawn around the frequency of its
+    peak, on Slaney's Mel scale, where all bands have the same height.
 
     Examples
     --------
@@ -107,17 +107,17 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure, with constrained layout.
         cmap : str or matplotlib.colors.Colormap, default="magma"
-            Colour map. "magma" is perceptually uniform and becomes lighter throughout, so that it can be read
-            in grey; "gray_r" saves ink.
+            Color map. "magma" is perceptually uniform and its lightness increases throughout, so that it can
+            also be read in gray; "gray_r" saves ink.
         dynamic_range : float or None, default=80.0
-            The colours span at most this many dB below `vmax`, above 0, so that digital silence (-100 dB)
-            does not use them up. Lower levels have the lowest colour. None spans all levels.
+            The colors span at most this many dB below `vmax`, above 0, so that digital silence (-100 dB)
+            does not take most of the colors. Lower levels have the lowest color. None spans all levels.
         vmin : float, default=None
-            Level of the lowest colour in dB. None follows from `dynamic_range`.
+            Level of the lowest color in dB. None uses `dynamic_range`.
         vmax : float, default=None
-            Level of the highest colour in dB. None means the peak.
+            Level of the highest color in dB. None means the peak.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         title : str, default=None
             Title of the axes.
 
@@ -129,7 +129,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or `S` does not fit the parameters of its axes.
+            If a parameter cannot be used, or `S` does not match the other parameters.
         ImportError
             If matplotlib cannot be imported.
         """
@@ -169,7 +169,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         colorbar: bool = True,
         title: str | None = None,
     ) -> SpectrogramDisplay:
-        """Compute the spectrogram of a recording as an estimator does, and draw it.
+        """Compute the spectrogram of a recording with an estimator, and draw it.
 
         Parameters
         ----------
@@ -181,15 +181,15 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure.
         cmap : str or matplotlib.colors.Colormap, default="magma"
-            Colour map.
+            Color map.
         dynamic_range : float or None, default=80.0
-            The colours span at most this many dB below `vmax`. None spans all levels.
+            The colors span at most this many dB below `vmax`. None spans all levels.
         vmin : float, default=None
-            Level of the lowest colour in dB. None follows from `dynamic_range`.
+            Level of the lowest color in dB. None uses `dynamic_range`.
         vmax : float, default=None
-            Level of the highest colour in dB. None means the peak.
+            Level of the highest color in dB. None means the peak.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         title : str, default=None
             Title of the axes.
 
@@ -209,7 +209,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         _, transformer = find_step(estimator, SpectrogramTransformer, only_first=True)
         if not is_path(audio):
             _check_waveform(audio)
-        # A copy without the state of a fit on arrays, and without workers for a single item.
+        # A copy, so that a previous fit on arrays has no effect; a single item needs no workers.
         S = clone(transformer).set_params(n_jobs=1, verbose=0).transform([audio])[0]
         names = ("kind", "sr", "n_fft", "hop_length", "fmin", "fmax")
         display = cls(S, **{name: getattr(transformer, name) for name in names})
@@ -257,15 +257,15 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on. None makes a new figure.
         cmap : str or matplotlib.colors.Colormap, default="magma"
-            Colour map.
+            Color map.
         dynamic_range : float or None, default=80.0
-            The colours span at most this many dB below `vmax`. None spans all levels.
+            The colors span at most this many dB below `vmax`. None spans all levels.
         vmin : float, default=None
-            Level of the lowest colour in dB. None follows from `dynamic_range`.
+            Level of the lowest color in dB. None uses `dynamic_range`.
         vmax : float, default=None
-            Level of the highest colour in dB. None means the peak.
+            Level of the highest color in dB. None means the peak.
         colorbar : bool, default=True
-            Whether to draw a colour bar.
+            Whether to draw a color bar.
         title : str, default=None
             Title of the axes.
 
@@ -277,7 +277,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         Raises
         ------
         TypeError, ValueError
-            If a parameter cannot be used, or `S` does not fit the parameters of its axes.
+            If a parameter cannot be used, or `S` does not match the other parameters.
         ImportError
             If matplotlib cannot be imported.
         """
@@ -305,6 +305,6 @@ def _check_waveform(audio: Any) -> None:
         column_or_1d(audio, dtype=np.float64)
     except ValueError as error:
         raise ValueError(
-            "audio must be one recording, a path or a waveform (n_times,), "
+            "audio must be one recording, either a path or a waveform (n_times,), "
             f"got {type(audio).__name__}: pick an item, such as X[0]."
         ) from error

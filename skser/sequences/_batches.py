@@ -16,7 +16,7 @@ Batch = tuple[dict[str, torch.Tensor], torch.Tensor]  # inputs of the network, a
 
 
 class SpectrogramDataset(torch.utils.data.Dataset):
-    """Spectrograms with their encoded labels and weights, as torch and skorch expect a dataset."""
+    """Dataset of spectrograms with encoded labels and weights, for torch and skorch."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SpectrogramDataset(torch.utils.data.Dataset):
 
 
 class LengthBatchSampler(torch.utils.data.Sampler[list[Any]]):
-    """Numbers of the items of each batch: similar lengths together, shuffled or from short to long."""
+    """Indices of the items of each batch: similar lengths together, shuffled or from short to long."""
 
     def __init__(self, lengths: NDArray[Any], batch_size: int, shuffle: bool) -> None:
         self.lengths = lengths
@@ -67,8 +67,8 @@ class LengthBatchSampler(torch.utils.data.Sampler[list[Any]]):
 class BatchIterator(torch.utils.data.DataLoader):
     """A loader of batches of items of similar length, with the parameters that skorch passes."""
 
-    # A loader draws a seed for worker processes in each pass. It does so from a generator of its own, so that
-    # the numbers of torch's global one do not depend on it.
+    # A loader draws a seed for worker processes in each pass. A separate generator is used for it, so that
+    # the draw does not change the numbers of torch's global generator.
 
     dataset: SpectrogramDataset
     batch_sampler: LengthBatchSampler
@@ -95,7 +95,7 @@ def shuffled_batches(
 def batches_by_length(
     lengths: NDArray[Any], batch_size: int, max_frames: int | None = None
 ) -> list[NDArray[np.intp]]:
-    """Sort items by length and cut them into batches of up to a number of padded frames."""
+    """Sort items by length and cut them into batches of at most `max_frames` padded frames."""
     batches = _cut_evenly(np.argsort(lengths, kind="stable"), batch_size)
     if max_frames is None:
         return batches
@@ -103,8 +103,8 @@ def batches_by_length(
 
 
 def _cut_evenly(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.intp]]:
-    """Cut into batches of nearly equal size, with two items or more where possible."""
-    # One item says little about the statistics of batch normalisation and about the distances to centers.
+    """Cut into batches of nearly equal size, with at least two items if possible."""
+    # One item is too few for the statistics of batch normalization and for the distances to the centers.
     check_number("batch_size", batch_size, integer=True, low=1)
     if not len(order):
         return []

@@ -19,8 +19,8 @@ MAX_NBYTES = 2**30  # default limit of the bytes in memory
 class Buffer:
     """Append arrays to one flat float32 array that is never held twice."""
 
-    # On POSIX the file has no name from the start, and Windows deletes it when it is closed: no file is left
-    # however the process ends.
+    # On POSIX the file never has a name, and Windows deletes it when it is closed: no file is left, however
+    # the process ends.
 
     def __init__(self, max_nbytes: float = MAX_NBYTES, n_items: int = 0, or_else: str = "") -> None:
         self._max_nbytes = max_nbytes
@@ -63,7 +63,7 @@ class Buffer:
         return self._n_columns > 0 and self._nbytes % (4 * self._n_columns) == 0
 
     def _move_to_file(self, memory: BytesIO) -> None:
-        """Continue in a file."""
+        """Copy the numbers to a temporary file and continue there."""
         try:
             self._stream = tempfile.TemporaryFile(prefix="skser-")  # noqa: SIM115 - open while it is mapped
         except OSError as error:
@@ -85,18 +85,18 @@ class Buffer:
         known = self._n_items and self._n_appended
         size = self._nbytes / self._n_appended * self._n_items if known else self._nbytes
         return OSError(
-            f"{folder!r} cannot take the spectrograms, {'about ' if known else ''}{size / 2**20:.0f} MiB "
+            f"{folder!r} cannot hold the spectrograms, {'about ' if known else ''}{size / 2**20:.0f} MiB "
             f"({error.strerror or error}): set TMPDIR to a folder with enough room{self._or_else}."
         )
 
 
 def _map(file: IO[bytes], n_columns: int) -> NDArray[np.float32]:
     """Map a file without a name; it stays open as long as the array or a view of it exists."""
-    # joblib passes a memory map to its workers by the name of its file. Linux gives a file without one a path
-    # through the process that has it open. On other systems joblib gets a plain array and makes a file of its
-    # own: its workers could not open a `numpy.memmap` without a name.
-    # The map has rows and columns because joblib 1.4 takes a two-dimensional view of a flat map for one in
-    # Fortran's order, and its workers would read the numbers in the wrong order.
+    # joblib passes a memory map to its workers by the name of its file. On Linux a file without a name can be
+    # opened through the process that has it open. On other systems joblib gets a plain array and writes
+    # another file, because its workers could not open a `numpy.memmap` without a name.
+    # The map has rows and columns because joblib 1.4 treats a two-dimensional view of a flat map as an array
+    # in Fortran order, so that its workers would read the numbers in the wrong order.
     path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
     # The path belongs to root if other processes may not read this one.
     if os.path.exists(path) and os.stat(os.path.dirname(path)).st_uid == os.geteuid():

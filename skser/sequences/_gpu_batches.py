@@ -11,7 +11,7 @@ from torch import Tensor
 from .._utils import to_device
 from ._batches import Batch, BatchIterator, SpectrogramDataset
 
-# Share of a device's free memory that the items of a training or validation part may take.
+# Share of a device's free memory that the items of a training or validation set may take.
 MAX_SHARE = 0.25
 _ITEMS_PER_COPY = 32  # bounds the memory on the CPU while items are copied to the device
 
@@ -37,7 +37,7 @@ class DeviceBatches:
 
 
 def fits_on_device(dataset: SpectrogramDataset, device: torch.device) -> bool:
-    """Whether the items of a dataset may stay on a device."""
+    """Whether the items of a dataset are small enough to stay on a device."""
     if device.type != "cuda":
         return False
     n_bytes = int(dataset.X.lengths.sum()) * dataset.X.n_bins * dataset.X.dtype.itemsize
@@ -45,7 +45,7 @@ def fits_on_device(dataset: SpectrogramDataset, device: torch.device) -> bool:
 
 
 class ItemsOnDevice:
-    """Copies of a dataset's items on a device, from which batches are made there."""
+    """Copies of a dataset's items on a device, where batches are made from them."""
 
     def __init__(self, dataset: SpectrogramDataset, device: torch.device) -> None:
         X = dataset.X
@@ -100,7 +100,7 @@ def copy_ahead(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch
 def _begin_copy(
     batch: Batch, device: torch.device, stream: torch.cuda.Stream
 ) -> tuple[Batch, torch.cuda.Event]:
-    """Begin to copy a batch on a stream of its own; the event marks the end of the copy."""
+    """Begin to copy a batch on a separate stream; the event marks the end of the copy."""
     inputs, y = batch
     with torch.cuda.stream(stream):
         copied = {
@@ -118,5 +118,5 @@ def _finish_copy(batch: Batch, event: torch.cuda.Event, device: torch.device) ->
     inputs, y = batch
     for value in (*inputs.values(), y):
         if value.is_cuda:
-            value.record_stream(stream)  # keeps its memory from reuse until the stream has used it
+            value.record_stream(stream)  # its memory is not reused before the stream has used it
     return batch

@@ -40,8 +40,8 @@ class Spectrograms:
     TypeError
         If an item is not numeric.
     ValueError
-        If there is no item, or one is complex, not two-dimensional, without frames, not finite,
-        or of another number of bins than the first.
+        If the sequence is empty, or an item is complex, not two-dimensional, without frames, not finite,
+        or has another number of bins than the first.
 
     See Also
     --------
@@ -96,7 +96,7 @@ class Spectrograms:
         Raises
         ------
         ValueError
-            If the shapes do not fit together, or a value is not finite.
+            If the shapes do not match, or a value is not finite.
         """
         lengths = _check_lengths(lengths)
         frames = np.asarray(frames, dtype=np.float32)
@@ -111,14 +111,14 @@ class Spectrograms:
 
     @classmethod
     def from_padded(cls, S: ArrayLike, lengths: ArrayLike | None = None) -> Spectrograms:
-        """Take the items out of a padded dense array.
+        """Extract the items from a padded dense array.
 
         Parameters
         ----------
         S : array-like of shape (n, n_bins, n_frames)
             Padded spectrograms.
         lengths : array-like of shape (n,), default=None
-            Frames of each item; later ones are ignored. If None, frames at an item's end whose values are
+            Frames of each item; later frames are ignored. If None, frames at an item's end whose values are
             all NaN are padding.
 
         Returns
@@ -129,8 +129,8 @@ class Spectrograms:
         Raises
         ------
         ValueError
-            If `S` is not three-dimensional, an item has no frames or more than `S` has, or holds
-            values that are not finite.
+            If `S` is not three-dimensional, or an item has no frames, more frames than `S`, or values
+            that are not finite.
         """
         dense = np.asarray(S)
         if dense.dtype == object:
@@ -197,7 +197,8 @@ class Spectrograms:
         chosen = np.arange(len(self))[key]
         if chosen.ndim != 1:
             raise IndexError(
-                "Spectrograms are indexed by a number, a slice, or one dimension of numbers or booleans."
+                "Spectrograms are indexed by an integer, a slice, or a one-dimensional array of integers or "
+                "booleans."
             )
         return self._of(self._frames, self._starts[chosen], self.lengths[chosen])
 
@@ -207,7 +208,7 @@ class Spectrograms:
         Parameters
         ----------
         index : int
-            Number of the item, 0 or more.
+            Index of the item, 0 or more.
 
         Returns
         -------
@@ -240,7 +241,7 @@ class Spectrograms:
         Parameters
         ----------
         indices : ndarray of shape (n,)
-            Numbers of the items.
+            Indices of the items.
         value : float
             Value of the padding after the end of shorter items.
 
@@ -266,8 +267,8 @@ class Spectrograms:
         Returns
         -------
         Spectrograms
-            This object if its array holds just its items in order; otherwise a copy, made once, and beyond
-            1 GiB in a temporary file.
+            This object if its array holds exactly its items, in order. Otherwise a copy, which is made only
+            once, and stored in a temporary file if it exceeds 1 GiB.
         """
         if len(self._frames) == self.lengths.sum() and np.array_equal(self._starts, _starts_of(self.lengths)):
             return self
@@ -352,7 +353,7 @@ def _starts_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _first_axis_key(key: tuple[Any, ...]) -> Any:
-    """Reduce ``X[key, ...]``, which scikit-learn writes for objects with a shape, to ``X[key]``."""
+    """Reduce ``X[key, ...]``, which scikit-learn uses for objects with a shape, to ``X[key]``."""
     if len(key) == 2 and key[1] is Ellipsis:
         return key[0]
     raise IndexError(f"Spectrograms are indexed only along their items, got {key!r}: take X[i] first.")

@@ -1,7 +1,7 @@
-"""Power of one waveform on the CPU, without gradients, some frames at a time.
+"""Power of one waveform on the CPU, without gradients, computed in blocks of frames.
 
-The frames of a block stay in the processor's cache. With all frames together, each step of a long
-waveform would go to memory and back, which takes longer than the Fourier transforms.
+The frames of a block stay in the processor's cache. With all frames together, each step on a long
+waveform would read from and write to memory, which takes longer than the Fourier transforms.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional
 from ._settings import Settings, fft_bins
 
 _BLOCK_SAMPLES = 2**17  # 256 frames of 512 samples
-_FEWEST_FRAMES = 16  # of a block, however long they are
+_FEWEST_FRAMES = 16  # per block, however long they are
 
 
 class Bands(NamedTuple):
-    """Some neighbouring bands of a filterbank, with only the Fourier bins that they weigh."""
+    """Some neighboring bands of a filterbank, with only the Fourier bins that they weight."""
 
     bands: slice
     parts: slice  # real and imaginary parts of the bins
@@ -26,13 +26,13 @@ class Bands(NamedTuple):
 
 
 def split_bands(filters: torch.Tensor) -> tuple[Bands, ...]:
-    """Cut a filterbank (n_bands, n_bins) in two, which leaves most of its zeros out of the products."""
+    """Split a filterbank (n_bands, n_bins) in two, which leaves most of its zeros out of the products."""
     halves: list[Bands] = []
     first = 0
     for bands in filters.chunk(2):
         used = bands.any(dim=0).nonzero().flatten()
         low, high = int(used[0]), int(used[-1]) + 1
-        # One weight for each of a bin's two parts: the product then adds them as well.
+        # One weight for each of a bin's two parts: the product then also adds them.
         weights = bands[:, low:high].mT.repeat_interleave(2, dim=0).contiguous()
         halves.append(Bands(slice(first, first + len(bands)), slice(2 * low, 2 * high), weights))
         first += len(bands)
@@ -48,7 +48,7 @@ def power_in_blocks(
     left = (n_fft - len(window)) // 2
     window = functional.pad(window, (left, n_fft - len(window) - left))
     power = frames.new_empty(len(frames), settings.n_bins)
-    # The last block also takes the remainder, since short blocks are slow.
+    # The last block also takes the remainder, because short blocks are slow.
     size = max(_FEWEST_FRAMES, _BLOCK_SAMPLES // n_fft)
     starts = range(0, max(1, len(frames) // size) * size, size)
     blocks = list(zip(starts, [*starts[1:], len(frames)], strict=True))

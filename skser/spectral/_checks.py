@@ -19,7 +19,7 @@ _MAX_FILTER_VALUES = 2**24
 
 
 def check_settings(settings: Settings) -> Settings:
-    """Raise unless parameters fit together; return them in the form that the computation takes."""
+    """Raise unless the parameters are consistent; return them in the form that the computation expects."""
     check_choice("kind", settings.kind, ("mel", "stft"))
     check_choice("backend", settings.backend, ("torch", "torchaudio"))
     check_number("sr", settings.sr, integer=True, low=1, high=HIGHEST_RATE)
@@ -35,8 +35,8 @@ def check_settings(settings: Settings) -> Settings:
         _check_filters(plain)
     elif plain.n_bins < 1:
         raise ValueError(
-            f"there is no Fourier bin between fmin = {plain.fmin:g} and fmax = {plain.fmax:g} Hz: bins are "
-            f"{plain.sr / plain.n_fft:g} Hz apart. Raise n_fft={plain.n_fft} or widen the range."
+            f"no Fourier bin is between fmin = {plain.fmin:g} and fmax = {plain.fmax:g} Hz, because bins are "
+            f"{plain.sr / plain.n_fft:g} Hz apart: raise n_fft={plain.n_fft} or widen the range."
         )
     return plain
 
@@ -88,25 +88,25 @@ def _check_window(settings: Settings) -> None:
     _check_window_size(plain)
     try:
         weights = window_weights(plain)
-    except Exception as error:  # scipy checks nothing itself: any kind of error can come
+    except Exception as error:  # scipy does not check parameters: it may raise any type of error
         raise ValueError(f"{expected}, got {window!r}: {error}") from error
     if not (np.isfinite(weights).all() and weights.any()):
         raise ValueError(f"{expected}, got {window!r}, for which scipy returns only NaN or zeros.")
 
 
 def _check_window_size(plain: Settings) -> None:
-    """Raise for parameters with which scipy would fill the memory."""
+    """Raise for parameters with which scipy would use up the memory."""
     window: Any = plain.window
     numbers = [np.asarray(part) for part in window[1:]] if isinstance(window, tuple) else []
     if any(part.dtype.kind in "iuf" and (part > _MAX_WINDOW_PARAMETER).any() for part in numbers):
         raise ValueError(f"window must have parameters up to {_MAX_WINDOW_PARAMETER}, got {window!r}.")
-    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar times win_length
+    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar x win_length
         most = _MAX_FILTER_VALUES // (plain.win_length or plain.n_fft)
         check_number("nbar of a Taylor window", window[1], high=most)
 
 
 def _check_filters(plain: Settings) -> None:
-    """Raise if a Mel filter contains no Fourier bin, or torchaudio would place the bins wrongly."""
+    """Raise if a Mel filter contains no Fourier bin, or torchaudio would assume wrong frequencies."""
     filters = mel_filters(plain)
     if not np.isfinite(filters).all():
         raise ValueError(
@@ -115,12 +115,12 @@ def _check_filters(plain: Settings) -> None:
     empty = np.flatnonzero(filters.max(axis=1) == 0)
     if empty.size:
         raise ValueError(
-            f"n_mels={plain.n_mels} leaves {empty.size} empty Mel filters (the first is number {empty[0]}): "
-            f"they are narrower than the {plain.sr / plain.n_fft:g} Hz between the bins of "
-            f"n_fft={plain.n_fft}. Lower n_mels, raise n_fft, or widen {plain.fmin:g} to {plain.fmax:g} Hz "
-            "(fmin to fmax)."
+            f"n_mels={plain.n_mels} leaves {empty.size} empty Mel filters (the first is number {empty[0]}), "
+            f"which are narrower than the {plain.sr / plain.n_fft:g} Hz between the bins of "
+            f"n_fft={plain.n_fft}: lower n_mels, raise n_fft, or widen the range from fmin={plain.fmin:g} to "
+            f"fmax={plain.fmax:g} Hz."
         )
-    # torchaudio spaces the bins evenly from 0 to sr // 2, which is correct only for even numbers.
+    # torchaudio spaces the bins evenly from 0 to sr // 2, which is correct only for even n_fft and sr.
     if plain.backend == "torchaudio" and (plain.n_fft % 2 or plain.sr % 2):
         raise ValueError(
             f"backend='torchaudio' computes Mel filters for even n_fft and sr only, got n_fft={plain.n_fft} "

@@ -29,14 +29,13 @@ def mel_filters(settings: Settings) -> np.ndarray:
 
     names = ("sr", "n_fft", "n_mels", "fmin", "fmax")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # The check of the parameters raises for empty filters.
+        # `check_settings` raises for empty filters.
         warnings.filterwarnings("ignore", message="Empty filters detected")
         filters: np.ndarray = mel(**{name: getattr(settings, name) for name in names})
     return filters
 
 
-# The tensors are kept for later calls, some of which may need gradients: they must not be made in
-# inference mode.
+# The tensors are kept for later calls, which may need gradients: they must not be made in inference mode.
 
 
 @lru_cache(maxsize=32)
@@ -61,16 +60,16 @@ def mel_filters_tensor(settings: Settings, dtype: torch.dtype, device: torch.dev
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)
 def mel_bands(settings: Settings, dtype: torch.dtype) -> tuple[Bands, ...]:
-    """Mel filterbank in the form that `power_in_blocks` takes."""
+    """Mel filterbank in the form that `power_in_blocks` expects."""
     return split_bands(torch.tensor(mel_filters(settings), dtype=dtype))
 
 
 def import_torchaudio() -> ModuleType:
-    """Import torchaudio, or say how to install it."""
+    """Import torchaudio, or raise an error that explains how to install it."""
     try:
         import torchaudio
     except (ImportError, OSError, RuntimeError) as error:
-        # Besides a missing package: a missing CUDA library (OSError), another CUDA version (RuntimeError).
+        # ImportError if it is missing, OSError without a CUDA library, RuntimeError for another CUDA version.
         raise ImportError(
             f"backend='torchaudio' cannot import torchaudio ({error}): install it with "
             '`pip install "skser[torchaudio]"` in the version of the installed torch, or use backend="torch".'

@@ -1,4 +1,4 @@
-"""Power and decibels of waveforms on torch, by parameters that were checked before."""
+"""Power and decibels of waveforms on torch, with checked parameters."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tens
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:
-    """Tensor of an array, which torch can share unless it is read-only, reversed or foreign-endian."""
+    """Convert an array to a tensor; only read-only, reversed and foreign-endian arrays are copied."""
     try:
         return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
     except TypeError as error:  # text, objects, long doubles
@@ -52,7 +52,7 @@ def _to_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def _check_samples(y: torch.Tensor) -> torch.Tensor:
-    """Convert waveforms to float32 or float64, or say what is wrong with them."""
+    """Convert waveforms to float32 or float64, or raise an error with the reason."""
     if y.is_complex():
         raise ValueError(f"Complex data not supported: y must be real, got {y.dtype}.")
     if not y.is_floating_point():
@@ -84,11 +84,11 @@ def _power_of_batch(y: torch.Tensor, window: torch.Tensor, settings: Settings) -
         S = S[..., bins, :]
     else:
         complex_S = torch.stft(y, *lengths, window, pad_mode="constant", return_complex=True)
-        # Twice as fast as abs(), and without its square root; view_as_real copies nothing.
+        # Twice as fast as abs(), which takes a square root; view_as_real copies nothing.
         S = torch.view_as_real(complex_S[..., bins, :]).square()
         S = S[..., 0] + S[..., 1]
     if settings.kind == "stft":
         return S
     filters = mel_filters_tensor(settings, y.dtype, y.device)[:, bins]
-    # Frame by frame, as stft leaves them in memory: a third faster than filters @ S.
+    # Frame by frame, in the memory order of stft's result: a third faster than filters @ S.
     return (S.mT @ filters.mT).mT

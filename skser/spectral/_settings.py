@@ -1,4 +1,4 @@
-"""The parameters of a power spectrogram, kept together, and the Fourier bins that follow from them."""
+"""The parameters of a power spectrogram, and the Fourier bins that follow from them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Settings(NamedTuple):
         return self.n_mels if self.kind == "mel" else bins.stop - bins.start
 
     def plain(self) -> Settings:
-        """Write valid parameters with Python's own types, so that equal ones are equal and hashable."""
-        # In arithmetic, NumPy's integers would overflow.
+        """Convert valid parameters to Python's types, so that settings can be hashed and compared."""
+        # NumPy's integers would also overflow in arithmetic.
         numbers: dict[str, Any] = {
             name: int(getattr(self, name)) for name in ("sr", "n_fft", "hop_length", "n_mels")
         }
@@ -55,7 +55,7 @@ def _plain_window(window: Any) -> Any:
 
 def fft_frequencies(settings: Settings) -> np.ndarray:
     """Frequencies (n_fft // 2 + 1,) of the Fourier bins in Hz."""
-    # Multiplied first, so that the last one is exactly sr / 2, without a rounding error above it.
+    # Multiplied first, so that the last one is exactly sr / 2, without a rounding error.
     return np.arange(settings.n_fft // 2 + 1) * settings.sr / settings.n_fft
 
 

@@ -1,4 +1,4 @@
-"""The public functions from waveforms to spectrograms: arrays in, tensors out."""
+"""The public functions that compute spectrograms: arrays in, tensors out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def spectrogram(
 ) -> torch.Tensor:
     """Compute the power of waveforms over frequency and time, in decibels.
 
-    Frames are centered and the waveform is zero beyond its ends, so that one sample is enough. The
+    Frames are centered, and the waveform is padded with zeros, so that one sample is enough. The
     decibels are those of ``librosa.power_to_db`` with ``amin=1e-10``.
 
     Parameters
@@ -62,13 +62,13 @@ def spectrogram(
     ref, top_db : object
         As in :func:`power_to_db`.
     backend : {"torch", "torchaudio"}, default="torch"
-        Library that computes it. torchaudio must be installed separately.
+        Library that computes the spectrogram. torchaudio must be installed separately.
 
     Returns
     -------
     torch.Tensor of shape (n_bins, n_frames) or (n, n_bins, n_frames)
-        Power in dB, on the device of `y`. There are 1 + n_times // hop_length frames where `n_fft`
-        is even, 1 + (n_times - 1) // hop_length where it is odd.
+        Power in dB, on the device of `y`. There are 1 + n_times // hop_length frames if `n_fft`
+        is even, and 1 + (n_times - 1) // hop_length if it is odd.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def spectrogram(
 def checked_spectrogram(
     y: ArrayLike | torch.Tensor, settings: Settings, ref: float | str, top_db: float | None
 ) -> torch.Tensor:
-    """Compute what `spectrogram` does, by parameters that were checked before."""
+    """Compute the result of `spectrogram` with checked parameters."""
     return to_db(power(y, settings), ref, top_db)
 
 
@@ -230,7 +230,7 @@ def power_spectrogram(
 
 
 def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None = None) -> torch.Tensor:
-    """Convert power to decibels, with a floor at a power of 1e-10.
+    """Convert power to decibels; powers below 1e-10 are raised to it.
 
     Parameters
     ----------
@@ -240,8 +240,8 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
         Reference for 0 dB: a power above 0, or for each item its largest power ("max") or its mean in dB
         ("mean").
     top_db : float or None, default=None
-        Range below the largest value of an item in dB, above 0: lower values are raised to its end. None
-        means no limit.
+        Range in dB below the largest value of an item, above 0; lower values are raised to its lower end.
+        None means no limit.
 
     Returns
     -------

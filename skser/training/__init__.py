@@ -1,4 +1,4 @@
-"""One training of a network: net, callbacks, split, state and checkpoint."""
+"""Training of a network: net, callbacks, split, state and checkpoint."""
 
 from ._callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
 from ._checkpoint import Checkpoint, make_checkpoint

@@ -20,7 +20,7 @@ SCHEDULES = ("constant", "one-cycle")
 
 
 class CenterUpdate(Callback):
-    """Move the centers after each training step, by the embeddings from before the step."""
+    """Move the centers after each training step, toward the embeddings computed before the step."""
 
     def on_batch_end(
         self, net: CenterLossNet, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
@@ -31,15 +31,15 @@ class CenterUpdate(Callback):
 
 
 def _progress(net: CenterLossNet, max_epochs: int, first_epoch: int) -> float:
-    """Share of `max_epochs`, counted from `first_epoch`, that is over in the middle of the current epoch."""
+    """Share of `max_epochs` completed in the middle of the current epoch, counted from `first_epoch`."""
     return (len(net.history) - 1 - first_epoch + 0.5) / max_epochs
 
 
 class CenterRamp(Callback):
     """Raise the weight of the center loss from zero to lambda during training, linearly by epoch."""
 
-    # Early centers say little about their classes, and pulling embeddings to them slows learning down. The
-    # centers follow the embeddings from the first epoch on, whatever the weight.
+    # Early centers do not represent their classes yet, and pulling embeddings to them slows learning down.
+    # The centers follow the embeddings from the first epoch, whatever the weight.
 
     def __init__(
         self, center_lambda: float, first: float, last: float, max_epochs: int, first_epoch: int = 0
@@ -60,7 +60,7 @@ class CenterRamp(Callback):
         net.criterion_.center_lambda = self.center_lambda
 
     def share(self, progress: float) -> float:
-        """Compute the share of lambda."""
+        """Compute the weight as a share of lambda."""
         if progress >= self.last:
             return 1.0
         if progress <= self.first:
@@ -69,16 +69,16 @@ class CenterRamp(Callback):
 
 
 class EpochSeed(Callback):
-    """Seed torch's generators at the start of each epoch, by the seed and the number of the epoch."""
+    """Seed torch's generators at the start of each epoch, from the seed and the number of the epoch."""
 
-    # Shuffling and dropout of an epoch then do not depend on earlier epochs: training that was interrupted
-    # and resumed gives the same network as training in one run.
+    # Then the shuffling and dropout of an epoch do not depend on earlier epochs: training that was
+    # interrupted and resumed gives the same network as training in one run.
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_epoch_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Seed the generators by the number of the epoch."""
+        """Seed the generators for the epoch that begins."""
         self.seed_epoch(len(net.history), torch.device(net.device))
 
     def seed_epoch(self, number: int, device: torch.device) -> None:
@@ -90,8 +90,8 @@ class EpochSeed(Callback):
 class OneCycle(Callback):
     """Raise the learning rate to its highest value and lower it again, in one cycle over all epochs."""
 
-    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, in one
-    # step per epoch. Epochs after the end of the cycle have a tenth of the highest rate.
+    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, with one
+    # step per epoch. Epochs after the end of the cycle use a tenth of the highest rate.
     # Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
     # SPIE Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications, 2019.
 
@@ -110,7 +110,7 @@ class OneCycle(Callback):
             group["lr"] = self.lr * share
 
     def share(self, progress: float) -> float:
-        """Compute the share of the highest rate."""
+        """Compute the rate as a share of the highest one."""
         if progress > 1:
             return self._AFTER
         if progress < self._RISE:
@@ -124,12 +124,12 @@ class FiniteLoss(Callback):
     def on_batch_end(
         self, net: CenterLossNet, training: bool = False, loss: Any = None, **kwargs: Any
     ) -> None:
-        """Check the loss of a training step; on a GPU, for which the CPU would wait, at the epoch's end."""
+        """Check the loss of a training step, unless it is on a GPU, for which the CPU would have to wait."""
         if training and loss.device.type == "cpu":
             self._check_loss(net, loss.item())
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Check all losses, and the weights and centers after the last step."""
+        """Check all losses of the epoch, and the weights and centers after its last step."""
         for loss in net.history[-1, "batches", :, "train_loss"]:
             self._check_loss(net, loss)
         state = [*net.module_.state_dict().values(), net.criterion_.center_loss.centers]
@@ -150,9 +150,9 @@ class FiniteLoss(Callback):
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation part's unweighted accuracy no longer rises, and restore the best epoch."""
+    """Stop when the unweighted accuracy on the validation set no longer rises; restore the best epoch."""
 
-    # Of epochs with equal accuracy the one with the lower validation loss is better.
+    # Of two epochs with equal accuracy, the one with the lower validation loss is better.
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
@@ -178,8 +178,8 @@ class EarlyStopping(Callback):
             self.y_pred_.append(y_pred[0].argmax(dim=1))
 
     def on_epoch_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Score the epoch, keep the state if it is the best, stop if the patience is over."""
-        if not self.y_true_:  # there is no validation part
+        """Score the epoch, keep its state if it is the best, and stop when the patience is exhausted."""
+        if not self.y_true_:  # without a validation set
             return
         y_true, y_pred = (torch.cat(batches).cpu().numpy() for batches in (self.y_true_, self.y_pred_))
         accuracy = unweighted_accuracy(y_true, y_pred)

@@ -1,4 +1,4 @@
-"""Checkpoints: a training that was killed continues, and ends as if it had not been killed."""
+"""Checkpoints: training that was interrupted continues, with the same result as in one run."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _OF_SKORCH = (EpochTimer, PassthroughScoring, PrintLog)
 
 
 class Checkpoint(Callback):
-    """Write after each epoch what a training needs to continue, and continue from what was written."""
+    """Write the state of the training after each epoch, and continue from the last state written."""
 
-    # It comes last of all callbacks: what the others do at the end of an epoch belongs to the epoch.
+    # It is the last of all callbacks, so that the state includes the changes by the others after an epoch.
 
     def __init__(self, checkpoint_dir: str | os.PathLike[str], fingerprint: Mapping[str, Any]) -> None:
         self.checkpoint_dir = checkpoint_dir
@@ -42,7 +42,7 @@ class Checkpoint(Callback):
         """Make the folder; if it has a checkpoint, load it into the net and its callbacks."""
         self.max_epochs_ = net.max_epochs
         self.descriptions_ = {name: describe_callback(callback) for name, callback in _without_state(net)}
-        self._callback_states(net)  # before any time is spent on a training that cannot be stored
+        self._callback_states(net)  # raises before any epoch if a state cannot be stored
         digest = hashlib.sha256(json.dumps(self.fingerprint, sort_keys=True).encode()).hexdigest()
         self.path_ = os.path.join(_make_folder(self.checkpoint_dir, digest), _FILE)
         if os.path.lexists(self.path_):
@@ -53,7 +53,7 @@ class Checkpoint(Callback):
         self._write(net, finished=len(net.history) == self.max_epochs_)
 
     def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Write the result where early stopping has ended the training in the middle of `on_epoch_end`."""
+        """Write the result if early stopping has ended the training in the middle of `on_epoch_end`."""
         net.max_epochs = self.max_epochs_
         if any(isinstance(callback, EarlyStopping) and callback.stopped_ for _, callback in net.callbacks_):
             self._write(net, finished=True)
@@ -69,7 +69,7 @@ class Checkpoint(Callback):
         except KeyboardInterrupt:
             warn_caller(
                 f"training was interrupted while the checkpoint of epoch {epoch} was written: the estimator "
-                "keeps what it learned before that."
+                "keeps the result of the training so far."
             )
             raise
         except OSError as error:
@@ -89,15 +89,15 @@ class Checkpoint(Callback):
             raise _damaged(self.path_) from error
 
     def _callback_states(self, net: CenterLossNet) -> dict[str, dict[str, Any]]:
-        """Collect the states of callbacks; raise where one has a state and no method that returns it."""
+        """Collect the states of callbacks; raise if one has a state but no method that returns it."""
         for name, callback in _without_state(net):
             added = sorted(vars(callback).keys() - callback.get_params(deep=False).keys())
             if added or describe_callback(callback) != self.descriptions_[name]:
                 what = f"{added[0]!r}" if added else "changes of its parameters"
                 raise ValueError(
-                    f"checkpoint_dir cannot be used with the callback {name!r}, which remembers {what}: give "
-                    "it the methods state_dict() and load_state_dict(state), leave it out, or set "
-                    "checkpoint_dir=None."
+                    f"checkpoint_dir cannot be used with the callback {name!r}, which keeps {what} as its "
+                    "state: add the methods state_dict() and load_state_dict(state) to it, leave it out, or "
+                    "set checkpoint_dir=None."
                 )
         return {name: callback.state_dict() for name, callback in _with_state(net)}
 
@@ -105,7 +105,7 @@ class Checkpoint(Callback):
 def make_checkpoint(
     parameters: Mapping[str, Any], classes: NDArray[Any], data: TrainingData, groups: NDArray[Any] | None
 ) -> Checkpoint:
-    """Make the callback that keeps the checkpoints of a training."""
+    """Make the callback that writes the checkpoints of a training."""
     return Checkpoint(parameters["checkpoint_dir"], fingerprint(parameters, classes, data, groups))
 
 
@@ -121,7 +121,7 @@ def _without_state(net: CenterLossNet) -> list[tuple[str, Any]]:
 
 
 def _make_folder(checkpoint_dir: str | os.PathLike[str], name: str) -> str:
-    """Make the folder of a training, and delete the unfinished files of killed writers in it."""
+    """Make the folder of a training, and delete the unfinished files of killed processes in it."""
     folder = os.path.join(os.path.abspath(os.path.expanduser(os.fspath(checkpoint_dir))), name)
     try:
         os.makedirs(folder, exist_ok=True)
@@ -138,13 +138,13 @@ def _folder_error(path: str, error: OSError, when: str) -> OSError:
     reason = os.strerror(error.errno) if error.errno else error.strerror or error
     return with_message(
         error,
-        f"checkpoint_dir: {path} cannot be written{when} ({reason}): make room there, or let this user "
-        "write there. The same call then continues from the last checkpoint, if there is one.",
+        f"checkpoint_dir: {path} cannot be written{when} ({reason}): free space there or grant write "
+        "permission, and the same call continues from the last checkpoint.",
     )
 
 
 def _read(path: str) -> tuple[Any, dict[str, Any]]:
-    """Read a checkpoint and its fingerprint without running code in it."""
+    """Read a checkpoint and its fingerprint without running code from the file."""
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load does not compare the checksums
             if archive.testzip() is not None:
@@ -154,7 +154,7 @@ def _read(path: str) -> tuple[Any, dict[str, Any]]:
     except OSError as error:
         raise with_message(
             error,
-            f"checkpoint_dir: {path} cannot be read ({error.strerror}): let this user read it, or {_CURE}",
+            f"checkpoint_dir: {path} cannot be read ({error.strerror}): grant read permission, or {_CURE}",
         ) from error
     except Exception as error:
         raise _damaged(path) from error

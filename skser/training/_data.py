@@ -25,7 +25,7 @@ class TrainingData(NamedTuple):
         numbers = numbers[self.sample_weight[numbers] > 0]
         if not len(numbers):
             raise ValueError(
-                "sample_weight is zero for the whole training or validation part: give items of several "
+                "sample_weight is zero for the whole training or validation set: give items of several "
                 "groups a weight above 0, or set early_stopping=False."
             )
         return SpectrogramDataset(self.X[numbers], self.y[numbers], self.sample_weight[numbers])

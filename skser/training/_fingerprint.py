@@ -1,4 +1,4 @@
-"""The fingerprint of a training: all that its result depends on except for the machine."""
+"""The fingerprint of a training: everything that determines its result, except for the machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .._utils import encode, is_path
 from .._version import __version__
 from ._data import TrainingData
 
-# Raise it when the same parameters give another training, or the content of a checkpoint changes.
+# Increase it when the same parameters lead to another result, or the content of a checkpoint changes.
 FORMAT_VERSION = 2
 
-# They change where and how fast a training runs and what it prints, but its result only by rounding.
+# They change the place, speed and printed output of a training, but its result only by rounding.
 _WITHOUT_EFFECT = ("callbacks", "checkpoint_dir", "device", "verbose")
 
 
@@ -32,8 +32,8 @@ def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) ->
         raise ValueError("checkpoint_dir is an empty path: name a folder, or set checkpoint_dir=None.")
     if not isinstance(random_state, Integral):
         raise ValueError(
-            f"checkpoint_dir needs an integer as random_state, got {random_state!r}, with which each call "
-            "trains with another seed: set random_state=0, or checkpoint_dir=None."
+            f"checkpoint_dir needs an integer as random_state, got {random_state!r}, which gives each call "
+            "another seed: set random_state=0, or checkpoint_dir=None."
         )
     if warm_start:
         raise ValueError(
@@ -48,7 +48,7 @@ def fingerprint(
     data: TrainingData,
     groups: NDArray[Any] | None,
 ) -> dict[str, Any]:
-    """Describe all that the result of a training depends on except for the machine."""
+    """Describe everything that determines the result of a training, except for the machine."""
     X, y, sample_weight = data
     try:
         plain = {name: encode(parameters[name], name) for name in parameters if name not in _WITHOUT_EFFECT}

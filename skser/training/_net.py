@@ -23,7 +23,7 @@ class CenterLossNet(NeuralNetClassifier):
     """A skorch net over batches of padded spectrograms whose criterion takes logits and embeddings."""
 
     # It differs from skorch's classifier in four points. Sample weights are part of a batch and go to the
-    # criterion, not to the module. Both parts of the loss are recorded. Accuracy on the training set is not.
+    # criterion, not to the module. Both terms of the loss are recorded. Accuracy on the training set is not.
     # On a GPU the losses of an epoch are read at its end, so that the CPU never waits within an epoch.
 
     module: Any
@@ -34,7 +34,7 @@ class CenterLossNet(NeuralNetClassifier):
 
     @property
     def uses_gpu(self) -> bool:
-        """Whether to compute on a GPU, which works while the CPU prepares its next steps."""
+        """Whether the net computes on a GPU, while the CPU prepares the next steps."""
         return torch.device(self.device).type == "cuda"
 
     @property
@@ -51,12 +51,11 @@ class CenterLossNet(NeuralNetClassifier):
             if "memory" not in str(error):
                 raise
             raise ValueError(
-                f"there is no memory for a network of this size ({error}): lower channels, rnn_units or "
-                "embedding_dim."
+                f"the network does not fit into memory ({error}): lower channels, rnn_units or embedding_dim."
             ) from error
 
     def initialize_empty(self) -> CenterLossNet:
-        """Initialize without random weights, all of which the caller must load."""
+        """Initialize without random weights; the caller must load all weights."""
         module = self.module
 
         def make_empty(**parameters: Any) -> torch.nn.Module:
@@ -85,8 +84,8 @@ class CenterLossNet(NeuralNetClassifier):
         if iterator is None or not self.uses_gpu:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             return
-        # A copy of skorch's own loop but for one line: that one reads each loss with `.item()`, which makes
-        # the CPU wait for the GPU once per batch. This one reads them all at the end.
+        # A copy of skorch's loop except for one line: skorch reads each loss with `.item()`, which makes the
+        # CPU wait for the GPU once per batch. This loop reads all losses at the end.
         count = 0
         try:
             for batch in iterator:
@@ -101,7 +100,7 @@ class CenterLossNet(NeuralNetClassifier):
         self.history.record(f"{prefix}_batch_count", count)
 
     def _read_losses(self) -> None:
-        """Replace losses of the epoch that are still on the device by numbers, all in one copy."""
+        """Replace losses of the epoch that are still on the device with numbers, in a single copy."""
         places = [
             (row, name)
             for row in self.history[-1]["batches"]
@@ -120,7 +119,9 @@ class CenterLossNet(NeuralNetClassifier):
         except RuntimeError as error:
             if "without overflow" not in str(error):
                 raise
-            raise ValueError(f"lr={self.lr!r} makes steps beyond float32: lower it.") from error
+            raise ValueError(
+                f"lr={self.lr!r} leads to steps beyond the range of float32: lower it."
+            ) from error
         return step
 
     def infer(self, x: Mapping[str, Tensor], **fit_params: Any) -> tuple[Tensor, Tensor]:
@@ -134,7 +135,7 @@ class CenterLossNet(NeuralNetClassifier):
         return outputs
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
-        """Compute the joint loss and record its parts."""
+        """Compute the joint loss and record its terms."""
         y = y_true.to(self.device, non_blocking=True)
         weight = (X or {}).get("sample_weight")
         weight = None if weight is None else weight.to(self.device, non_blocking=True)
@@ -163,10 +164,10 @@ class CenterLossNet(NeuralNetClassifier):
 
 
 def _check_finite(logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-    """Return outputs if all are finite."""
+    """Return the outputs, or raise unless all are finite."""
     if not (torch.isfinite(logits).all() and torch.isfinite(embedding).all()):
         raise ValueError(
-            "the network's answers are NaN or infinite: train it with a lower lr or weight_decay, and "
+            "the network's outputs are NaN or infinite: train it with a lower lr or weight_decay, and "
             "scale spectrograms whose values are far outside the range of the training data."
         )
     return logits, embedding

@@ -1,4 +1,4 @@
-"""All that the next epoch of a training depends on, as one dictionary, and back into a new net."""
+"""The complete state of a training as one dictionary, and its restoration in a new net."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ._state import IMPLEMENTATIONS
 
 
 def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe a training by tensors and values that JSON has."""
-    # The random generators are not part of it, since `EpochSeed` seeds them for each epoch.
+    """Describe a training by tensors and values of JSON types."""
+    # The random generators are not part of it, because `EpochSeed` seeds them for each epoch.
     optimizer = net.optimizer_.state_dict()
     rows = [{name: value for name, value in row.items() if name != "batches"} for row in net.history]
     return {
@@ -38,12 +38,12 @@ def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]
 
 
 def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Bring a new net to the state of another one, and return the states of the callbacks."""
+    """Load the state of another net into a new one, and return the states of the callbacks."""
     net.module_.load_state_dict(state["module"])
     net.criterion_.load_state_dict(state["criterion"])
     groups = decode(state["optimizer_settings"])
     for group, own in zip(groups, net.optimizer_.param_groups, strict=True):
-        # How the optimizer computes depends on the device, which may be another one.
+        # The optimizer's implementation depends on the device, which may be another one.
         group.update({name: own[name] for name in IMPLEMENTATIONS if name in own})
     net.optimizer_.load_state_dict({"state": state["optimizer"], "param_groups": groups})
     _restore_history(net, decode(state["history"]))
@@ -56,7 +56,7 @@ def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[st
 
 
 def _restore_history(net: CenterLossNet, rows: list[dict[str, Any]]) -> None:
-    """Set the history, and the lowest losses in it, which skorch marks."""
+    """Set the history, and the lowest losses in it for skorch's marks."""
     net.history = History({"batches": [], **row} for row in rows)
     for _, callback in net.callbacks_:
         if isinstance(callback, PassthroughScoring):

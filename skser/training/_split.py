@@ -1,4 +1,4 @@
-"""Split the training data into a training and a validation part, by speakers where they are known."""
+"""Split the data into a training and a validation set, by speakers if they are known."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
 from .._utils import warn_caller
 
-# Random choices of groups to try until one leaves every class in the training part.
+# Random choices of groups to try until one leaves every class in the training set.
 _MAX_TRIES = 100
 
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices of the training and of the validation part
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # indices of the training and of the validation set
 
 
 def train_validation_split(
@@ -22,7 +22,7 @@ def train_validation_split(
     fraction: float,
     random_state: int,
 ) -> Split:
-    """Split the items into a training and a validation part."""
+    """Split the items into a training and a validation set."""
     if validation == "groups" and groups is None:
         raise ValueError(
             'validation="groups" needs groups: pass groups=speakers to fit '
@@ -33,8 +33,8 @@ def train_validation_split(
         return _split_by_groups(y, groups, fraction, random_state)
     if validation == "auto":
         warn_caller(
-            "early stopping validates on a random part of the items, whose speakers may also be in the "
-            'training part: pass groups=speakers to fit, or set validation="random" if that is intended.'
+            "early stopping uses a random validation set, whose speakers may also be in the training set: "
+            'pass groups=speakers to fit, or set validation="random" if that is intended.'
         )
     return _split_at_random(y, fraction, random_state)
 
@@ -42,11 +42,11 @@ def train_validation_split(
 def _split_by_groups(
     y: NDArray[np.int64], groups: NDArray[np.generic], fraction: float, random_state: int
 ) -> Split:
-    """Take the first random choice of whole groups that leaves every class in the training part."""
+    """Take the first random choice of whole groups that leaves every class in the training set."""
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
-            f"early stopping validates on whole groups and needs 2 groups or more, got {n_groups}: add "
+            f"early stopping holds out whole groups and needs at least 2 of them, got {n_groups}: add "
             'speakers, or set validation="random" or early_stopping=False.'
         )
     n_valid = min(max(1, round(fraction * n_groups)), n_groups - 1)
@@ -55,19 +55,20 @@ def _split_by_groups(
         if len(np.unique(y[train])) == len(np.unique(y)):
             return train, valid
     raise ValueError(
-        f"early stopping found no {n_valid} of {n_groups} groups for validation that leave every class in "
-        'the training part: lower validation_fraction, or set validation="random" or early_stopping=False.'
+        f"early stopping found no choice of {n_valid} of {n_groups} groups for validation that leaves every "
+        "class in the training set: lower validation_fraction, or set "
+        'validation="random" or early_stopping=False.'
     )
 
 
 def _split_at_random(y: NDArray[np.int64], fraction: float, random_state: int) -> Split:
-    """Take a random validation part with the classes in proportion."""
+    """Take a random validation set with the same proportions of classes."""
     n_items_of_class = np.unique(y, return_counts=True)[1]
     n_classes, rarest = len(n_items_of_class), n_items_of_class.min()
     n_valid = max(round(fraction * len(y)), n_classes)
     if rarest < 2 or len(y) - n_valid < n_classes:
         raise ValueError(
-            f"early stopping cannot take a validation part from {len(y)} items of {n_classes} classes, of "
+            f"early stopping cannot take a validation set from {len(y)} items of {n_classes} classes, of "
             f"which the rarest has {rarest}: give every class several items, or set early_stopping=False."
         )
     splitter = StratifiedShuffleSplit(1, test_size=n_valid, random_state=random_state)

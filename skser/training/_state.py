@@ -13,7 +13,7 @@ from ..nn import CenterLossCriterion, SpectrogramNetwork
 from ._net import CenterLossNet
 
 CLASS_WEIGHT = "criterion.class_weight"
-# Settings of torch's optimizers that say how they compute, and not what.
+# Settings of torch's optimizers that choose an implementation and do not change the result.
 IMPLEMENTATIONS = ("capturable", "differentiable", "foreach", "fused")
 
 _OPTIMIZER = "optimizer."
@@ -52,7 +52,7 @@ def restore_net(
     _check_tensors(_expected(net), fitted)
     _check_values(fitted)
     if of_optimizer and optimizer is None:
-        raise ValueError("it has tensors of an optimizer that its description does not have.")
+        raise ValueError("it has tensors of an optimizer, but its description has none.")
     _initialize(net, with_state=bool(of_optimizer or (optimizer and optimizer["rest"])))
     if optimizer is not None:
         _load_optimizer(net, optimizer, of_optimizer)
@@ -61,7 +61,7 @@ def restore_net(
 
 
 def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
-    """Copy weights, standardisation, centers, the optimizer's state and the history to a new net."""
+    """Copy weights, standardization, centers, the optimizer's state and the history to a new net."""
     try:
         net.module_.load_state_dict(previous.module_.state_dict())
     except RuntimeError as error:
@@ -72,7 +72,7 @@ def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
     net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
     if type(net.optimizer_) is type(previous.optimizer_):
         groups = net.optimizer_.state_dict()["param_groups"]
-        for group in groups:  # torch's schedulers expect it of an optimizer that has taken steps
+        for group in groups:  # torch's schedulers need it if the optimizer has taken steps
             group.setdefault("initial_lr", group["lr"])
         state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
         net.optimizer_.load_state_dict({"state": state, "param_groups": groups})
@@ -91,7 +91,7 @@ def _named(module: torch.nn.Module, criterion: torch.nn.Module) -> dict[str, Ten
 
 
 def _expected(net: CenterLossNet) -> dict[str, Tensor]:
-    """Tensors that a net will have once it is initialized; they take no memory."""
+    """Tensors that a net has after initialization; they take no memory here."""
     parameters = net.get_params_for("module")
     try:
         with torch.device("meta"):
@@ -100,13 +100,13 @@ def _expected(net: CenterLossNet) -> dict[str, Tensor]:
     except (RuntimeError, TypeError) as error:  # sizes beyond any memory
         raise ValueError(f"its parameters cannot make a network: {error}") from error
     expected = _named(module, criterion)
-    if CLASS_WEIGHT in expected:  # it comes from the file itself, and may have any shape
+    if CLASS_WEIGHT in expected:  # it comes from the file and may have any shape
         expected[CLASS_WEIGHT] = torch.empty(parameters["n_classes"], device="meta")
     return expected
 
 
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    """Raise unless tensors have the expected names, shapes and types."""
+    """Raise unless tensors have the expected names, shapes and data types."""
     wanted = {name: _layout(tensor) for name, tensor in expected.items()}
     given = {name: _layout(tensor) for name, tensor in found.items()}
     wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
@@ -119,12 +119,12 @@ def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
 
 
 def _layout(tensor: Tensor) -> str:
-    """Describe type and shape of a tensor."""
+    """Describe data type and shape of a tensor."""
     return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
 
 
 def _check_values(tensors: Mapping[str, Tensor]) -> None:
-    """Raise where a network could only answer with NaN."""
+    """Raise if a network could only predict NaN."""
     for name, value in tensors.items():
         if not torch.isfinite(value).all():
             raise ValueError(f"its tensor {name!r} holds NaN or infinity.")
@@ -134,10 +134,10 @@ def _check_values(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _initialize(net: CenterLossNet, *, with_state: bool) -> None:
-    """Initialize a net whose further parameters come from a file."""
+    """Initialize a net whose other parameters come from a file."""
     try:
         net.initialize_empty()
-        if with_state:  # without, it may not have taken a step
+        if with_state:  # otherwise the optimizer may not have taken a step
             _take_empty_step(net.optimizer_)
     except (torch.OutOfMemoryError, MemoryError):
         raise
@@ -146,7 +146,7 @@ def _initialize(net: CenterLossNet, *, with_state: bool) -> None:
 
 
 def _take_empty_step(optimizer: torch.optim.Optimizer) -> None:
-    """Take a step with zero gradients, with which an optimizer makes its state."""
+    """Take a step with zero gradients, which creates the state of an optimizer."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
@@ -157,7 +157,7 @@ def _take_empty_step(optimizer: torch.optim.Optimizer) -> None:
 def _load_optimizer(
     net: CenterLossNet, description: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Fill the state of an optimizer that has taken a step, if what is in the file fits it."""
+    """Fill the state of an optimizer that has taken a step with tensors, if they match it."""
     own, expected = optimizer_state(net)
     if description["class"] != own["class"]:
         raise ValueError(

@@ -23,7 +23,7 @@ def train_net(
     previous: CenterLossNet | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Initialise a net and train it, from where a previous net or a checkpoint stopped if there is one."""
+    """Initialize a net and train it, or continue from a previous net or a checkpoint."""
     device = torch.device(net.device)
     with isolated_generators(seed, device), torch_settings(device):
         net.initialize()
@@ -35,6 +35,6 @@ def train_net(
         if checkpoint is not None:
             net.callbacks_ = [*own_callbacks, ("checkpoint", checkpoint)]
         net.partial_fit(train, None)
-    # A fitted model carries along neither the validation part nor the checkpoint.
+    # A fitted model keeps neither the validation set nor the checkpoint.
     net.callbacks_ = own_callbacks
     net.set_params(train_split=None)
