@@ -293,7 +293,7 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
         ([["a", 1.0], [2.0]], TypeError, "item 0: a waveform must hold real numbers"),
     ],
 )
-def test_what_is_no_collection_of_recordings_raises(X, error, message, method):
+def test_other_things_than_recordings_raise(X, error, message, method):
     with pytest.raises(error, match=message):
         getattr(SpectrogramTransformer(), method)(X)
 
@@ -408,7 +408,7 @@ def test_a_moved_file_is_known_and_a_changed_one_is_not(paths, waveforms, comput
         {"trim_db": 30},
     ],
 )
-def test_other_parameters_compute_anew(other, paths, computed, tmp_path):
+def test_other_parameters_compute_again(other, paths, computed, tmp_path):
     transformer = SpectrogramTransformer(memory=tmp_path / "m")
     transformer.transform(paths[:1])
     changed = clone(transformer).set_params(**other)
