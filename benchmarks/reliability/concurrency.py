@@ -87,10 +87,12 @@ def in_joblib(backend: str, calls: Calls) -> Results:
 
 
 START_METHODS = ("fork", "spawn", "forkserver")
+# Processes that are forked come first: a fork while threads that computed are ending can hang in MKL.
 WAYS: dict[str, Callable[[Calls], Results]] = {
-    "threads": partial(in_pool, partial(ThreadPoolExecutor, N_THREADS)),
+    "multiprocessing": partial(in_joblib, "multiprocessing"),
     **{method: partial(in_pool, partial(processes, method)) for method in START_METHODS},
-    **{backend: partial(in_joblib, backend) for backend in ("loky", "multiprocessing", "threading")},
+    **{backend: partial(in_joblib, backend) for backend in ("loky", "threading")},
+    "threads": partial(in_pool, partial(ThreadPoolExecutor, N_THREADS)),
 }
 
 
