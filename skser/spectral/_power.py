@@ -32,10 +32,12 @@ def power(y: ArrayLike | torch.Tensor, settings: Settings) -> torch.Tensor:
 def to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tensor:
     """Convert the power (..., n_bins, n_frames) of items to decibels."""
     with torch_settings(S.device):
-        S = torch.clamp(S, min=AMIN).log10() * 10.0
+        in_place = not S.requires_grad
+        S = torch.clamp(S, min=AMIN)
+        S = S.log10_().mul_(10.0) if in_place else S.log10().mul(10.0)
         item = tuple(range(-min(S.ndim, 2), 0))
         if top_db is not None:
-            S = torch.maximum(S, S.amax(item, keepdim=True) - top_db)
+            S = torch.maximum(S, S.amax(item, keepdim=True) - top_db, out=S if in_place else None)
         if ref == "max":
             return S - S.amax(item, keepdim=True)
         if ref == "mean":
