@@ -207,3 +207,10 @@ def test_stems_were_compared_in_each_fold_and_seed(recipe):
         itertools.product(stem.STEMS, (1, 2, 3), range(8))
     )
     assert "over 24 pairs" in stem.describe(rows)
+
+
+def test_page_on_speed_has_the_ratio_measured_without_joint_transforms():
+    (row,) = json.loads((RESULTS / "length_transform.json").read_text())["rows"]
+    text = (ROOT / "docs" / "user_guide" / "speed.rst").read_text(encoding="utf-8")
+    assert row["name"] == "length-transform"
+    assert f"the ratio is {row['ratio']:.2f} (" in text
