@@ -131,7 +131,6 @@ def torch_settings(device: torch.device) -> Iterator[None]:
         return
     if os.getpid() != _IMPORTED_IN and torch.get_num_threads() > 1:
         # The OpenMP threads of torch do not survive a fork, and a parallel loop would wait for them forever.
-        # The number is not restored: nothing in this process can use more threads, and MKL was seen to hang
-        # in children that changed it again and again.
+        # The number is not restored: with more threads, the next parallel loop of this process would hang.
         torch.set_num_threads(1)
     yield
