@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,11 +88,19 @@ def _check_window(settings: Settings) -> None:
     plain = settings.plain()
     _check_window_size(plain)
     try:
-        weights = window_weights(plain)
+        usable = _has_usable_window(plain)
     except Exception as error:  # scipy does not check parameters: it may raise any type of error
         raise ValueError(f"{expected}, got {window!r}: {error}") from error
-    if not (np.isfinite(weights).all() and weights.any()):
+    if not usable:
         raise ValueError(f"{expected}, got {window!r}, for which scipy returns only NaN or zeros.")
+
+
+# Computed once per window: on a short waveform it would take a noticeable share of the time.
+@lru_cache(maxsize=32)
+def _has_usable_window(plain: Settings) -> bool:
+    """Return whether the window's weights are finite and not all zero."""
+    weights = window_weights(plain)
+    return bool(np.isfinite(weights).all() and weights.any())
 
 
 def _check_window_size(plain: Settings) -> None:
@@ -105,6 +114,7 @@ def _check_window_size(plain: Settings) -> None:
         check_number("nbar of a Taylor window", window[1], high=most)
 
 
+@lru_cache(maxsize=32)  # for the same reason; errors are not stored
 def _check_filters(plain: Settings) -> None:
     """Raise if a Mel filter contains no Fourier bin, or torchaudio would assume wrong frequencies."""
     filters = mel_filters(plain)
