@@ -2,7 +2,7 @@
 
 from ._version import __version__ as __version__
 from .audio import load_audio
-from .classifier import CenterLossClassifier
+from .classifier import CenterLossClassifier, make_published_pipeline
 from .evaluation import Evaluation, evaluate
 from .exceptions import RecordingsError
 from .export import to_onnx
@@ -14,7 +14,13 @@ from .metrics import (
     weighted_accuracy,
     weighted_accuracy_scorer,
 )
-from .nn import CenterLoss, CenterLossCriterion, SpectrogramAugmentation, SpectrogramNetwork
+from .nn import (
+    CenterLoss,
+    CenterLossCriterion,
+    PublishedNetwork,
+    SpectrogramAugmentation,
+    SpectrogramNetwork,
+)
 from .persistence import load_model, save_model
 from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
@@ -26,6 +32,7 @@ __all__ = [
     "CenterLossCriterion",
     "EmbeddingDisplay",
     "Evaluation",
+    "PublishedNetwork",
     "RecordingsError",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
@@ -39,6 +46,7 @@ __all__ = [
     "intra_inter_ratio",
     "load_audio",
     "load_model",
+    "make_published_pipeline",
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",

@@ -89,3 +89,17 @@ def test_batch_holds_padded_items_lengths_weights_and_labels():
     inputs, y = dataset[1]
     np.testing.assert_array_equal(inputs["spectrogram"], items[1])
     assert (inputs["lengths"], y) == (7, 1)
+
+
+def test_random_batches_hold_each_item_once_and_mix_lengths():
+    lengths = np.arange(1, 101)
+    X = Spectrograms.from_frames(np.zeros((int(lengths.sum()), 1), dtype=np.float32), lengths)
+    torch.manual_seed(0)
+    iterator = BatchIterator(SpectrogramDataset(X), 10, shuffle=True, by_length=False)
+    first, second = ([inputs["lengths"].numpy() for inputs, _ in iterator] for _ in range(2))
+    assert sorted(np.concatenate(first).tolist()) == lengths.tolist()
+    assert [len(batch) for batch in first] == [10] * 10
+    spans = [np.ptp(batch) for batch in first]
+    assert min(spans) > 40
+    assert [batch.tolist() for batch in first] != [batch.tolist() for batch in second]
+    assert max(np.ptp(batch) for batch in batches_of_lengths(lengths, 10)) < 30

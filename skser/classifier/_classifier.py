@@ -52,8 +52,23 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     center_ramp : (float, float) or None, default=None
         Fractions of `max_epochs` between which the weight of the center loss rises linearly from zero to
         `center_lambda`. None uses the full weight from the start.
+    center_warmup : int, default=0
+        Number of first training steps in which the weight of the center loss is 0 and the learning rate of
+        the centers is 1, so that the centers reach the means of their classes before they pull. Steps of
+        earlier calls of `partial_fit` count. Cannot be used together with `center_ramp`.
+    network : {"crnn", "published"} or a subclass of torch.nn.Module, default="crnn"
+        The network. "crnn" is `SpectrogramNetwork`, and "published" is `PublishedNetwork`, the network of
+        the paper without changes. A class is called as
+        ``network(n_bins, n_classes, **network_params)``; its ``forward(spectrogram, lengths)`` takes
+        augmented and standardized spectrograms (batch, n_bins, n_frames), with zeros after an item's end,
+        and the frames of each item on the CPU. It returns logits (batch, n_classes) and embeddings (batch,
+        `embedding_dim`). Model files and ONNX files cannot hold a class.
+    network_params : dict, default=None
+        Keywords of the network that are not parameters of the classifier, such as ``{"rnn_units": 64}`` for
+        "published". "crnn" has none. A class receives only these.
     channels : sequence of int, default=(24, 32, 48, 64)
-        Channels of each convolution.
+        Channels of each convolution. `channels`, `rnn`, `rnn_units` and `pooling` belong to "crnn" and must
+        have their defaults with another network.
     rnn : {"gru", "lstm"}, default="gru"
         Recurrent cell.
     rnn_units : int, default=64
@@ -61,9 +76,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     pooling : {"last", "attention"}, default="last"
         How the recurrent outputs are reduced to one vector, see `SpectrogramNetwork`.
     dropout : float, default=0.0
-        Probability of dropout, in [0, 1).
+        Probability of dropout, in [0, 1), in a network of this package. It must be 0 with a class.
     embedding_dim : int, default=64
-        Size of the embedding.
+        Size of the embedding, which the network returns.
     augmentation : "moderate", dict or None, default="moderate"
         Random changes to the training spectrograms, by `SpectrogramAugmentation`: "moderate" is
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
@@ -76,6 +91,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Maximum number of epochs, 1 or more.
     batch_size : int, default=32
         Items per batch, 1 or more. A batch has one more if a single item would be left over.
+    batching : {"length", "random"}, default="length"
+        Which items share a training batch. "length" groups items of similar length, which saves time.
+        "random" draws them without regard to their length.
     lr : float, default=2e-3
         Learning rate of AdamW, above 0; with a schedule, the highest one.
     schedule : {"constant", "one-cycle"}, default="one-cycle"
@@ -195,6 +213,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         center_lambda: float = 0.3,
         center_alpha: float = 0.5,
         center_ramp: tuple[float, float] | None = None,
+        center_warmup: int = 0,
+        network: str | type[torch.nn.Module] = "crnn",
+        network_params: Mapping[str, Any] | None = None,
         channels: Sequence[int] = (24, 32, 48, 64),
         rnn: str = "gru",
         rnn_units: int = 64,
@@ -205,6 +226,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         class_weight: Mapping[Any, float] | str | None = None,
         max_epochs: int = 60,
         batch_size: int = 32,
+        batching: str = "length",
         lr: float = 2e-3,
         schedule: str = "one-cycle",
         weight_decay: float = 1e-2,
@@ -224,6 +246,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.center_lambda = center_lambda
         self.center_alpha = center_alpha
         self.center_ramp = center_ramp
+        self.center_warmup = center_warmup
+        self.network = network
+        self.network_params = network_params
         self.channels = channels
         self.rnn = rnn
         self.rnn_units = rnn_units
@@ -234,6 +259,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.class_weight = class_weight
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.batching = batching
         self.lr = lr
         self.schedule = schedule
         self.weight_decay = weight_decay
@@ -483,7 +509,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     @property
     def _n_features_out(self) -> int:
         """Size of the embedding, for `get_feature_names_out`."""
-        return int(self.net_.module_.embedding.out_features)
+        return int(self.centers_.shape[1])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

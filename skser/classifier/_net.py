@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback
 
-from ..nn import SpectrogramNetwork
 from ..training import CenterLossNet, CenterUpdate, EpochSeed, FiniteLoss, losses_by_epoch
+from ._network import choose_network
 from ._parameters import net_settings
 
 
@@ -32,9 +32,13 @@ def make_net(
         *copy.deepcopy(list(parameters["callbacks"] or [])),
         *callbacks,
     ]
-    settings = net_settings(parameters, n_bins, n_classes, class_weight, device)
-    net_params = parameters["net_params"] or {}
-    return CenterLossNet(SpectrogramNetwork, callbacks=all_callbacks, **{**settings, **net_params})
+    network, keywords = choose_network(parameters)
+    settings = {
+        **{f"module__{name}": value for name, value in keywords.items()},
+        **net_settings(parameters, n_bins, n_classes, class_weight, device),
+        **(parameters["net_params"] or {}),
+    }
+    return CenterLossNet(network, callbacks=all_callbacks, **settings)
 
 
 def fitted_attributes(net: CenterLossNet) -> dict[str, Any]:

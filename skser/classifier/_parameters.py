@@ -13,13 +13,10 @@ from sklearn.utils import compute_class_weight
 from skorch.callbacks import Callback
 
 from .._utils import PRECISIONS, check_choice, check_flag, check_number
-from ..nn import CenterLossCriterion, check_network_parameters, make_augmentation
+from ..nn import CenterLossCriterion, make_augmentation
 from ..sequences import BatchIterator
-from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, OneCycle
-
-# Parameters of the classifier that are passed to the network under the same names.
-_OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
-
+from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, CenterWarmup, OneCycle
+from ._network import check_network
 
 # Parameters of the net that the classifier sets, and the parameters or input that determine them.
 _SET_BY = {
@@ -29,7 +26,7 @@ _SET_BY = {
     "device": "device",
     "lr": "lr",
     "max_epochs": "max_epochs",
-    "module": "channels, rnn, rnn_units, pooling, dropout, embedding_dim and augmentation",
+    "module": "network and network_params",
     "precision": "precision",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
@@ -43,10 +40,12 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_number("center_lambda", parameters["center_lambda"], low=0)
     check_number("center_alpha", parameters["center_alpha"], low=0, high=1)
     _check_center_ramp(parameters["center_ramp"])
-    check_network_parameters(*(parameters[name] for name in _OF_NETWORK))
+    _check_center_warmup(parameters["center_warmup"], parameters["center_ramp"])
+    check_network(parameters)
     make_augmentation(parameters["augmentation"])
     check_number("max_epochs", parameters["max_epochs"], integer=True, low=1)
     check_number("batch_size", parameters["batch_size"], integer=True, low=1)
+    check_choice("batching", parameters["batching"], ("length", "random"))
     check_number("lr", parameters["lr"], low=0, closed="neither")
     check_choice("schedule", parameters["schedule"], SCHEDULES)
     check_number("weight_decay", parameters["weight_decay"], low=0)
@@ -69,10 +68,8 @@ def net_settings(
     class_weight: torch.Tensor | None,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Convert parameters of a classifier to skorch's settings, without module, callbacks and `net_params`."""
-    of_network = {f"module__{name}": parameters[name] for name in (*_OF_NETWORK, "augmentation")}
+    """Convert a classifier's parameters to skorch's settings, without network, callbacks and `net_params`."""
     return {
-        **of_network,
         "module__n_bins": n_bins,
         "module__n_classes": n_classes,
         "criterion": CenterLossCriterion,
@@ -88,6 +85,7 @@ def net_settings(
         "batch_size": parameters["batch_size"],
         "iterator_train": BatchIterator,
         "iterator_train__shuffle": True,
+        "iterator_train__by_length": parameters["batching"] == "length",
         "iterator_valid": BatchIterator,
         "classes": list(range(n_classes)),
         "device": device,
@@ -116,12 +114,17 @@ def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:
-    """Make the callbacks that change lambda and the learning rate from epoch to epoch."""
+    """Make the callbacks that change lambda, alpha and the learning rate during the training."""
     callbacks: list[tuple[str, Callback]] = []
     if parameters["center_ramp"] is not None:
         first, last = parameters["center_ramp"]
         ramp = CenterRamp(parameters["center_lambda"], first, last, parameters["max_epochs"], first_epoch)
         callbacks.append(("center_ramp", ramp))
+    if parameters["center_warmup"]:
+        warmup = CenterWarmup(
+            parameters["center_warmup"], parameters["center_lambda"], parameters["center_alpha"]
+        )
+        callbacks.append(("center_warmup", warmup))
     if parameters["schedule"] == "one-cycle":
         callbacks.append(("schedule", OneCycle(parameters["lr"], parameters["max_epochs"], first_epoch)))
     return callbacks
@@ -138,6 +141,16 @@ def _check_center_ramp(center_ramp: Any) -> None:
     check_number("center_ramp[1]", last, low=0, high=1)
     if first > last:
         raise ValueError(f"center_ramp must have its smaller fraction first, got {center_ramp!r}.")
+
+
+def _check_center_warmup(center_warmup: Any, center_ramp: Any) -> None:
+    """Raise unless the steps of the warm-up can be used, without a ramp of lambda."""
+    check_number("center_warmup", center_warmup, integer=True, low=0)
+    if center_warmup and center_ramp is not None:
+        raise ValueError(
+            f"center_warmup={center_warmup} cannot be used with center_ramp={center_ramp!r}, because both "
+            "set the weight of the center loss: leave one of them at its default."
+        )
 
 
 def _check_net_params(net_params: Any) -> None:

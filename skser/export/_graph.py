@@ -8,7 +8,7 @@ Shapes in comments: B items per batch, T frames, F frequency bins, C channels, H
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +17,17 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..nn import Attention, ConvolutionBlock, MaskedBatchNorm2d, SpectrogramNetwork
+from ..nn import (
+    MIN_FRAMES,
+    NETWORKS,
+    Attention,
+    ConvolutionBlock,
+    MaskedBatchNorm2d,
+    PublishedBlock,
+    PublishedNetwork,
+    SpectrogramNetwork,
+    StandardizedNetwork,
+)
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -37,6 +47,8 @@ _BOTH_DIRECTIONS = {
 _PARTS: dict[type[nn.Module], set[str]] = {
     SpectrogramNetwork: {"bin_mean", "bin_std", "convolutions", "rnn", "attention", "embedding", "classes"},
     ConvolutionBlock: {"conv", "norm", "pool", "conv_stride", "stride"},
+    PublishedNetwork: {"bin_mean", "bin_std", "convolutions", "rnn", "embedding", "activation", "classes"},
+    PublishedBlock: {"conv", "batch_norm", "kernel_size", "stride", "pool"},
     Attention: {"score"},
     MaskedBatchNorm2d: {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"},
     nn.Conv2d: {"weight", "bias"},
@@ -44,10 +56,13 @@ _PARTS: dict[type[nn.Module], set[str]] = {
     nn.LSTM: _BOTH_DIRECTIONS,
     nn.Linear: {"weight", "bias"},
     nn.Tanh: set(),
+    nn.PReLU: {"weight"},
+    nn.Identity: set(),
 }
+_OWN_MODULES = {network.__module__ for network in NETWORKS.values()}
 # Parts of a network that have no effect in evaluation mode, whatever their type.
 _TRAINING_ONLY = {"augmentation", "dropout"}
-_OPTIONAL = {"attention", "bias"} | _TRAINING_ONLY
+_OPTIONAL = {"attention", "batch_norm", "bias"} | _TRAINING_ONLY
 
 # ONNX operator of each recurrent layer, the order of its gates as indices of torch's gates (r z n in torch
 # are z r h in ONNX, i f g o are i o f c), and further attributes.
@@ -92,14 +107,13 @@ class _Graph:
         return name
 
 
-def network_to_onnx(network: SpectrogramNetwork) -> ModelProto:
+def network_to_onnx(network: StandardizedNetwork) -> ModelProto:
     """Build the ONNX model of a network in evaluation mode."""
     from onnx import TensorProto, helper
 
     _check_parts(network)
     graph = _Graph()
-    x, lengths = _convolve(graph, network)
-    embedding = _linear(graph, network.embedding, _summarise(graph, network, x, lengths), name="embedding")
+    embedding = _EMBED[type(network)](graph, network)
     graph.add("Softmax", _linear(graph, network.classes, embedding), axis=1, name="probabilities")
     describe, floats, integers = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT64
     inputs = [
@@ -128,38 +142,83 @@ def _check_parts(network: nn.Module) -> None:
         if type(module) not in _PARTS:
             raise TypeError(
                 f"{where} is a {type(module).__name__}, which to_onnx does not support: use the layers of "
-                "SpectrogramNetwork."
+                "a network of this package."
             )
         tensors = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
         parts = {name for name, _ in chain(module.named_children(), tensors)}
-        if type(module).__module__ == SpectrogramNetwork.__module__:
+        if type(module).__module__ in _OWN_MODULES:
             parts |= {name for name in vars(module) if not name.startswith("_")} - {"training"}
         if differing := sorted((parts ^ _PARTS[type(module)]) - _OPTIONAL):
             raise TypeError(
                 f"{where} has added or missing parts ({', '.join(differing)}), which to_onnx does not "
-                "support: use the layers of SpectrogramNetwork."
+                "support: use the layers of a network of this package."
             )
 
 
-def _convolve(graph: _Graph, network: SpectrogramNetwork) -> tuple[str, str]:
-    """Standardize, mask and convolve; return (B, C, T, F) and the lengths."""
-    x = graph.add("Transpose", "spectrogram", perm=[0, 2, 1])  # (B, T, F)
+def _standardize(graph: _Graph, network: StandardizedNetwork) -> str:
+    """Standardize and mask the spectrograms: (B, T, F)."""
+    x = graph.add("Transpose", "spectrogram", perm=[0, 2, 1])
     x = graph.add("Div", graph.add("Sub", x, network.bin_mean), network.bin_std)
-    x = graph.add("Unsqueeze", x, [1])  # (B, 1, T, F)
     # "Where" instead of a product, because 0 * NaN is NaN.
-    x = graph.add("Where", _mask(graph, x, "lengths"), x, np.float32(0))
+    return graph.add("Where", _mask(graph, x, "lengths", n_axes=3), x, np.float32(0))
+
+
+def _embed_crnn(graph: _Graph, network: SpectrogramNetwork) -> str:
+    """Compute the embeddings of the default network."""
+    x = graph.add("Unsqueeze", _standardize(graph, network), [1])  # (B, 1, T, F)
     lengths = "lengths"
     for block in cast("Iterable[ConvolutionBlock]", network.convolutions):
         x, lengths = _convolution_block(graph, block, x, lengths)
-    return x, lengths
+    x = _run_rnn(graph, network.rnn, x, lengths, last=network.attention is None)
+    if network.attention is not None:
+        x = _attend(graph, network.attention, x, lengths)
+    return _linear(graph, network.embedding, x, name="embedding")
+
+
+def _embed_published(graph: _Graph, network: PublishedNetwork) -> str:
+    """Compute the embeddings of the published network."""
+    x = _standardize(graph, network)
+    missing = graph.add("Max", graph.add("Sub", [MIN_FRAMES], _size(graph, x, 1)), [0])
+    pads = graph.add("Concat", [0, 0, 0, 0], missing, [0], axis=0)  # at the starts and the ends of three axes
+    x = graph.add("Unsqueeze", graph.add("Pad", x, pads), [1])  # (B, 1, T, F)
+    lengths = graph.add("Max", "lengths", [MIN_FRAMES])
+    for block in cast("Iterable[PublishedBlock]", network.convolutions):
+        x, lengths = _published_block(graph, block, x, lengths)
+    x = _run_rnn(graph, network.rnn, x, lengths, last=True)
+    if isinstance(network.activation, nn.Identity):
+        return _linear(graph, network.embedding, x, name="embedding")
+    x = _linear(graph, network.embedding, x)
+    return graph.add("PRelu", x, network.activation.weight, name="embedding")
 
 
 def _convolution_block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tuple[str, str]:
     """Convolve, normalize, mask, pool and activate."""
     from onnx import TensorProto
 
-    conv, norm = block.conv, block.norm
-    x = graph.add(
+    x = _convolution(graph, block.conv, x)
+    lengths = _shorten(graph, lengths, block.conv_stride[0])
+    x = _normalization(graph, block.norm, x)
+    x = graph.add("Mul", x, graph.add("Cast", _mask(graph, x, lengths), to=TensorProto.FLOAT))
+    if block.pool != (1, 1):
+        x = graph.add("MaxPool", x, kernel_shape=block.pool, strides=block.pool, ceil_mode=1)
+    return graph.add("Relu", x), _shorten(graph, lengths, block.pool[0])
+
+
+def _published_block(graph: _Graph, block: PublishedBlock, x: str, lengths: str) -> tuple[str, str]:
+    """Convolve, normalize if requested, pool and activate."""
+    x = _convolution(graph, block.conv, x)
+    shorter = graph.add("Div", graph.add("Sub", lengths, [block.kernel_size]), [block.stride])
+    lengths = graph.add("Add", shorter, [1])
+    if block.batch_norm is not None:
+        x = _normalization(graph, block.batch_norm, x)
+    if block.pool > 1:
+        x = graph.add("MaxPool", x, kernel_shape=[block.pool] * 2, strides=[block.pool] * 2)
+    return graph.add("Relu", x), graph.add("Div", lengths, [block.pool])
+
+
+def _convolution(graph: _Graph, conv: nn.Conv2d, x: str) -> str:
+    """Apply a convolution to (B, C, T, F)."""
+    return graph.add(
         "Conv",
         x,
         *(conv.weight,) if conv.bias is None else (conv.weight, conv.bias),
@@ -168,20 +227,18 @@ def _convolution_block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: 
         dilations=conv.dilation,
         group=conv.groups,
     )
-    lengths = _shorten(graph, lengths, block.conv_stride[0])
+
+
+def _normalization(graph: _Graph, norm: MaskedBatchNorm2d, x: str) -> str:
+    """Apply batch normalization to (B, C, T, F)."""
     statistics = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    x = graph.add("BatchNormalization", x, *statistics, epsilon=norm.eps)
-    x = graph.add("Mul", x, graph.add("Cast", _mask(graph, x, lengths), to=TensorProto.FLOAT))
-    if block.pool != (1, 1):
-        x = graph.add("MaxPool", x, kernel_shape=block.pool, strides=block.pool, ceil_mode=1)
-    return graph.add("Relu", x), _shorten(graph, lengths, block.pool[0])
+    return graph.add("BatchNormalization", x, *statistics, epsilon=norm.eps)
 
 
-def _summarise(graph: _Graph, network: SpectrogramNetwork, x: str, lengths: str) -> str:
-    """Apply the recurrent layer to (B, C, T, F) and reduce its outputs to (B, 2 * H)."""
+def _run_rnn(graph: _Graph, rnn: nn.RNNBase, x: str, lengths: str, *, last: bool) -> str:
+    """Apply a recurrent layer to (B, C, T, F): its last outputs (B, 2 * H), or all outputs (B, T, 2 * H)."""
     from onnx import TensorProto
 
-    rnn = network.rnn
     operator, gate_order, attributes = _RECURRENT_OPERATORS[type(rnn)]
     x = graph.add("Transpose", x, perm=[2, 0, 3, 1])  # (T, B, F, C)
     x = graph.add("Reshape", x, [0, 0, rnn.input_size])
@@ -190,16 +247,16 @@ def _summarise(graph: _Graph, network: SpectrogramNetwork, x: str, lengths: str)
     x = graph.add(
         operator,
         *(x, weight, recurrent_weight, bias, graph.add("Cast", lengths, to=TensorProto.INT32)),
-        output=1 if network.attention is None else 0,
+        output=1 if last else 0,
         direction="bidirectional",
         hidden_size=rnn.hidden_size,
         **attributes,
     )
-    if network.attention is None:
+    if last:
         x = graph.add("Transpose", x, perm=[1, 0, 2])  # last outputs, (2, B, H) -> (B, 2, H)
         return graph.add("Reshape", x, [0, 2 * rnn.hidden_size])
     x = graph.add("Transpose", x, perm=[2, 0, 1, 3])  # (T, 2, B, H) -> (B, T, 2, H)
-    return _attend(graph, network.attention, graph.add("Reshape", x, [0, 0, 2 * rnn.hidden_size]), lengths)
+    return graph.add("Reshape", x, [0, 0, 2 * rnn.hidden_size])
 
 
 def _attend(graph: _Graph, attention: Attention, x: str, lengths: str) -> str:
@@ -228,9 +285,14 @@ def _stack_gates(rnn: nn.RNNBase, name: str, order: Sequence[int]) -> Tensor:
 
 def _mask(graph: _Graph, x: str, lengths: str, n_axes: int = 4) -> str:
     """Mask the frames before the end of each item: (B, 1, T, 1) for four axes, (B, T, 1) for three."""
-    n_frames = graph.add("Squeeze", graph.add("Shape", x, start=-2, end=-1))
+    n_frames = graph.add("Squeeze", _size(graph, x, -2))
     frames = graph.add("Unsqueeze", graph.add("Range", np.int64(0), n_frames, np.int64(1)), [1])  # (T, 1)
     return graph.add("Less", frames, graph.add("Unsqueeze", lengths, list(range(1, n_axes))))
+
+
+def _size(graph: _Graph, x: str, axis: int) -> str:
+    """Size of an axis, as an array of one number."""
+    return graph.add("Shape", x, start=axis, end=axis + 1)
 
 
 def _shorten(graph: _Graph, lengths: str, stride: int) -> str:
@@ -238,3 +300,10 @@ def _shorten(graph: _Graph, lengths: str, stride: int) -> str:
     if stride == 1:
         return lengths
     return graph.add("Div", graph.add("Add", lengths, [stride - 1]), [stride])
+
+
+# How the embeddings of each network are computed.
+_EMBED: dict[type[StandardizedNetwork], Callable[[_Graph, Any], str]] = {
+    SpectrogramNetwork: _embed_crnn,
+    PublishedNetwork: _embed_published,
+}

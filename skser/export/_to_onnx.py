@@ -17,7 +17,7 @@ from .._utils import check_path, torch_settings, warn_caller, write_whole
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
-from ..nn import SpectrogramNetwork
+from ..nn import CustomNetwork, StandardizedNetwork
 from ._graph import network_to_onnx
 
 if TYPE_CHECKING:
@@ -159,10 +159,15 @@ def _steps(estimator: Any) -> Iterator[Any]:
         yield estimator
 
 
-def _copy_network(classifier: CenterLossClassifier) -> SpectrogramNetwork:
+def _copy_network(classifier: CenterLossClassifier) -> StandardizedNetwork:
     """Copy the network to the CPU without changing the network of the classifier."""
     modules = classifier.net_.module_.modules()  # torch.compile wraps the network in another module
-    network = next(module for module in modules if isinstance(module, SpectrogramNetwork))
+    network = next(module for module in modules if isinstance(module, StandardizedNetwork))
+    if isinstance(network, CustomNetwork):
+        raise TypeError(
+            f"the classifier has a network of the class {type(network.network).__name__}, but to_onnx can "
+            "only write the networks of this package: export classifier.net_.module_ with torch.onnx.export."
+        )
     return copy.deepcopy(network).cpu().eval()
 
 
@@ -215,7 +220,7 @@ def _serialize(model: ModelProto, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _check_results(model: bytes, network: SpectrogramNetwork) -> None:
+def _check_results(model: bytes, network: StandardizedNetwork) -> None:
     """Raise if the results of a model differ from those of its network on random items."""
     from onnxruntime import InferenceSession, SessionOptions
 

@@ -27,10 +27,14 @@ from ._augmentation import SpectrogramAugmentation, make_augmentation
 from ._batch_norm import MaskedBatchNorm2d
 from ._losses import CenterLoss, CenterLossCriterion
 from ._network import Attention, ConvolutionBlock, SpectrogramNetwork, check_network_parameters
+from ._networks import NETWORKS, CustomNetwork, keywords_of
+from ._published import MIN_FRAMES, PublishedBlock, PublishedNetwork
+from ._standardized import StandardizedNetwork
 
 __all__ = [
     "CenterLoss",
     "CenterLossCriterion",
+    "PublishedNetwork",
     "SpectrogramAugmentation",
     "SpectrogramNetwork",
 ]

@@ -9,21 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence
 
 from .._utils import check_choice, check_number, to_device
-from ._augmentation import SpectrogramAugmentation, make_augmentation
-from ._batch_norm import MaskedBatchNorm2d, Padding
+from ._batch_norm import MaskedBatchNorm2d
+from ._frames import mask_frames, pack_by_length, padding_of
+from ._standardized import StandardizedNetwork
 
 _RNN = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
-class SpectrogramNetwork(nn.Module):
+class SpectrogramNetwork(StandardizedNetwork):
     """Compute embeddings and logits from spectrograms by convolutions and a bidirectional recurrent layer.
 
     The layers are those of Dai et al. [1]_: a first convolution of 7 x 7, further ones of 3 x 3, each with
@@ -76,10 +75,6 @@ class SpectrogramNetwork(nn.Module):
     (torch.Size([2, 4]), torch.Size([2, 64]))
     """
 
-    bin_mean: Tensor
-    bin_std: Tensor
-    augmentation: SpectrogramAugmentation | None
-
     def __init__(
         self,
         n_bins: int,
@@ -93,13 +88,8 @@ class SpectrogramNetwork(nn.Module):
         embedding_dim: int = 64,
         augmentation: str | Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        check_number("n_bins", n_bins, integer=True, low=1)
-        check_number("n_classes", n_classes, integer=True, low=2)
+        super().__init__(n_bins, n_classes, augmentation)
         check_network_parameters(channels, rnn, rnn_units, pooling, dropout, embedding_dim)
-        self.register_buffer("bin_mean", torch.zeros(n_bins))
-        self.register_buffer("bin_std", torch.ones(n_bins))
-        self.augmentation = make_augmentation(augmentation)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
         # torch's recurrent layers reject NumPy integers, which a search may pass.
@@ -112,41 +102,9 @@ class SpectrogramNetwork(nn.Module):
         for block in blocks:
             block.conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
 
-    def standardise_with(self, mean: ArrayLike, std: ArrayLike) -> None:
-        """Set the mean and the standard deviation of each bin.
-
-        Parameters
-        ----------
-        mean, std : array-like of shape (n_bins,)
-            Statistics of the training frames; `std` above zero.
-        """
-        self.bin_mean.copy_(torch.as_tensor(np.asarray(mean)))
-        self.bin_std.copy_(torch.as_tensor(np.asarray(std)))
-
-    def forward(self, spectrogram: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute class scores and embeddings.
-
-        Parameters
-        ----------
-        spectrogram : Tensor of shape (batch, n_bins, n_frames)
-            Padded spectrograms; the values after an item's end do not matter.
-        lengths : Tensor of shape (batch,)
-            Frames of each item, from 1 to n_frames; best on the CPU, which would otherwise wait for the GPU.
-
-        Returns
-        -------
-        logits : Tensor of shape (batch, n_classes)
-            Class scores before the softmax.
-        embedding : Tensor of shape (batch, embedding_dim)
-            Embeddings.
-        """
-        if self.augmentation is not None and self.training:
-            spectrogram, lengths = self.augmentation(spectrogram, lengths, self.bin_mean)
-        lengths = lengths.cpu()
-        x = ((spectrogram.transpose(1, 2) - self.bin_mean) / self.bin_std)[:, None]  # (B, 1, T, F)
-        if bool((lengths < x.shape[2]).any()):
-            # Not a product with a mask: padding may be NaN, and 0 * NaN is NaN.
-            x = torch.where(_mask(to_device(lengths, x), x.shape[2])[:, None, :, None], x, 0.0)
+    def _compute(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute logits and embeddings from standardized frames (B, T, F)."""
+        x = x[:, None]  # (B, 1, T, F)
         for block in cast("Iterable[ConvolutionBlock]", self.convolutions):
             x, lengths = block(x, lengths)
         # The remaining layers take little time, and compute in the data type of the weights.
@@ -157,7 +115,7 @@ class SpectrogramNetwork(nn.Module):
 
     def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
-        packed, place = _pack(x, lengths)
+        packed, place = pack_by_length(x, lengths)
         outputs, state = self.rnn(packed)
         if self.attention is not None:
             by_length, _ = nn.utils.rnn.pad_packed_sequence(
@@ -193,7 +151,7 @@ class ConvolutionBlock(nn.Module):
         """Apply the block to (B, C, T, F), and shorten the lengths, which are on the CPU."""
         x = self.conv(x)
         lengths = _shorten(lengths, self.conv_stride[0])
-        x = self.norm(x, _padding(lengths, x))
+        x = self.norm(x, padding_of(lengths, x))
         if self.pool != (1, 1):
             # With ceil_mode a window may extend beyond the end, so that one frame or one bin is enough.
             x = functional.max_pool2d(x, self.pool, ceil_mode=True)
@@ -209,7 +167,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Reduce (B, T, n_features) to (B, n_features)."""
-        score = self.score(x).squeeze(2).masked_fill(~_mask(lengths, x.shape[1]), -torch.inf)
+        score = self.score(x).squeeze(2).masked_fill(~mask_frames(lengths, x.shape[1]), -torch.inf)
         return torch.einsum("bt,btf->bf", score.softmax(dim=1), x)
 
 
@@ -244,27 +202,6 @@ def _bins_left(n_bins: int, blocks: Sequence[ConvolutionBlock]) -> int:
     return n_bins
 
 
-def _mask(lengths: Tensor, n_frames: int) -> Tensor:
-    """Mark the frames before each item's end: (B,) -> (B, T)."""
-    return torch.arange(n_frames, device=lengths.device) < lengths[:, None]
-
-
-def _padding(lengths: Tensor, x: Tensor) -> Padding | None:
-    """Find items and frames of the padding of (B, C, T, F); None without padding."""
-    # On the CPU, because `nonzero` on a GPU makes the CPU wait.
-    items, frames = (~_mask(lengths, x.shape[2])).nonzero(as_tuple=True)
-    return (to_device(items, x), to_device(frames, x)) if len(items) else None
-
-
 def _shorten(lengths: Tensor, stride: int) -> Tensor:
     """Divide frames by a stride in time, rounded up."""
     return (lengths + stride - 1) // stride
-
-
-def _pack(x: Tensor, lengths: Tensor) -> tuple[PackedSequence, Tensor]:
-    """Pack (B, T, F), and also return the place of each item in the order of length."""
-    # Like `pack_padded_sequence` with enforce_sorted=False, which would make the CPU wait for a GPU.
-    by_length, order = lengths.sort(descending=True)
-    order, place = to_device(order, x), to_device(order.argsort(), x)
-    data, batch_sizes, *_ = pack_padded_sequence(x.index_select(0, order), by_length, batch_first=True)
-    return PackedSequence(data, batch_sizes, order, place), place

@@ -88,6 +88,12 @@ def _describe_step(
             "Pipeline of these: save only a part of the model, such as pipeline[:-1] or "
             "search.best_estimator_."
         )
+    if isinstance(getattr(estimator, "network", None), type):
+        raise ValueError(
+            f"{title} has a network of the class {estimator.network.__name__}, but a model file can only "
+            "hold the networks of this package: save its weights with "
+            "torch.save(classifier.net_.module_.state_dict(), path)."
+        )
     tensors: dict[str, Tensor] = {}
     found = vars(estimator)
     fitted = {name: found[attribute] for name, attribute in _FITTED.items() if attribute in found}

@@ -49,34 +49,38 @@ class SpectrogramDataset(torch.utils.data.Dataset):
     __getitems__ = batch  # a DataLoader calls it once per batch
 
 
-class LengthBatchSampler(torch.utils.data.Sampler[list[Any]]):
-    """Indices of the items of each batch: similar lengths together, shuffled or from short to long."""
+class BatchSampler(torch.utils.data.Sampler[list[Any]]):
+    """Indices of the items of each batch: sorted by length, or shuffled with similar or any lengths."""
 
-    def __init__(self, lengths: NDArray[Any], batch_size: int, shuffle: bool) -> None:
+    def __init__(self, lengths: NDArray[Any], batch_size: int, shuffle: bool, by_length: bool) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.by_length = by_length
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shuffle:
             return iter(batches_by_length(self.lengths, self.batch_size))
         seed = int(torch.randint(2**62, ()))
-        return iter(shuffled_batches(self.lengths, self.batch_size, np.random.default_rng(seed)))
+        make_batches = shuffled_batches if self.by_length else random_batches
+        return iter(make_batches(self.lengths, self.batch_size, np.random.default_rng(seed)))
 
 
 class BatchIterator(torch.utils.data.DataLoader):
-    """A loader of batches of items of similar length, with the parameters that skorch passes."""
+    """A loader of padded batches, of items of similar length by default, with the parameters of skorch."""
 
     # A loader draws a seed for worker processes in each pass. A separate generator is used for it, so that
     # the draw does not change the numbers of torch's global generator.
 
     dataset: SpectrogramDataset
-    batch_sampler: LengthBatchSampler
+    batch_sampler: BatchSampler
 
-    def __init__(self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False) -> None:
+    def __init__(
+        self, dataset: SpectrogramDataset, batch_size: int, shuffle: bool = False, by_length: bool = True
+    ) -> None:
         super().__init__(
             dataset,
-            batch_sampler=LengthBatchSampler(dataset.X.lengths, batch_size, shuffle),
+            batch_sampler=BatchSampler(dataset.X.lengths, batch_size, shuffle, by_length),
             collate_fn=tuple,  # the dataset collates
             generator=torch.Generator(),
         )
@@ -90,6 +94,13 @@ def shuffled_batches(
     order = np.argsort(lengths * rng.uniform(1 - spread, 1 + spread, len(lengths)))
     batches = _cut_evenly(order, batch_size)
     return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def random_batches(
+    lengths: NDArray[Any], batch_size: int, rng: np.random.Generator
+) -> list[NDArray[np.intp]]:
+    """Draw batches of random items, whatever their lengths."""
+    return _cut_evenly(rng.permutation(len(lengths)), batch_size)
 
 
 def batches_by_length(

@@ -1,6 +1,15 @@
 """Training of a network: net, callbacks, split, state and checkpoint."""
 
-from ._callbacks import SCHEDULES, CenterRamp, CenterUpdate, EarlyStopping, EpochSeed, FiniteLoss, OneCycle
+from ._callbacks import (
+    SCHEDULES,
+    CenterRamp,
+    CenterUpdate,
+    CenterWarmup,
+    EarlyStopping,
+    EpochSeed,
+    FiniteLoss,
+    OneCycle,
+)
 from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
 from ._fingerprint import check_resumable

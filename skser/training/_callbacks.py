@@ -68,6 +68,37 @@ class CenterRamp(Callback):
         return (progress - self.first) / (self.last - self.first)
 
 
+class CenterWarmup(Callback):
+    """Train the first steps at lambda 0 and alpha 1."""
+
+    # The centers start at zero, and so they reach the means of their classes before they pull. Steps are
+    # counted in the history, which is part of model files, checkpoints and continued training. The loss of a
+    # validation set always has the full weight.
+
+    def __init__(self, n_steps: int, center_lambda: float, center_alpha: float) -> None:
+        self.n_steps = n_steps
+        self.center_lambda = center_lambda
+        self.center_alpha = center_alpha
+
+    def on_batch_begin(self, net: CenterLossNet, training: bool = False, **kwargs: Any) -> None:
+        """Set the weight and the rate of a step."""
+        self._set(net, warm=training and self._steps_before(net) < self.n_steps)
+
+    def on_train_end(self, net: CenterLossNet, **kwargs: Any) -> None:
+        """Reset the weight and the rate to the parameters of the criterion."""
+        self._set(net, warm=False)
+
+    def _set(self, net: CenterLossNet, warm: bool) -> None:
+        net.criterion_.center_lambda = 0.0 if warm else self.center_lambda
+        net.criterion_.center_loss.alpha = 1.0 if warm else self.center_alpha
+
+    @staticmethod
+    def _steps_before(net: CenterLossNet) -> int:
+        """Count the steps before the one that begins, which the history already holds."""
+        earlier = sum(row["train_batch_count"] for row in net.history[:-1])
+        return earlier + len(net.history[-1]["batches"]) - 1
+
+
 class EpochSeed(Callback):
     """Seed torch's generators at the start of each epoch, from the seed and the number of the epoch."""
 

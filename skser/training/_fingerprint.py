@@ -50,6 +50,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Describe everything that determines the result of a training, except for the machine."""
     X, y, sample_weight = data
+    parameters = {**parameters, "network": _describe_network(parameters["network"])}
     try:
         plain = {name: encode(parameters[name], name) for name in parameters if name not in _WITHOUT_EFFECT}
         callbacks = [describe_callback(callback) for callback in parameters.get("callbacks") or ()]
@@ -68,6 +69,11 @@ def fingerprint(
         # The split depends on which items share a group and on the order of the groups, not on their names.
         "groups": None if groups is None else joblib.hash(np.unique(groups, return_inverse=True)[1]),
     }
+
+
+def _describe_network(network: Any) -> Any:
+    """Describe the class of a custom network by its name, like that of a callback."""
+    return f"{network.__module__}.{network.__qualname__}" if isinstance(network, type) else network
 
 
 def describe_callback(callback: Any) -> Any:

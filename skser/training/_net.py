@@ -51,7 +51,8 @@ class CenterLossNet(NeuralNetClassifier):
             if "memory" not in str(error):
                 raise
             raise ValueError(
-                f"the network does not fit into memory ({error}): lower channels, rnn_units or embedding_dim."
+                f"the network does not fit into memory ({error}): lower channels, rnn_units, "
+                "embedding_dim or network_params."
             ) from error
 
     def initialize_empty(self) -> CenterLossNet:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..nn import CenterLossCriterion, SpectrogramNetwork
+from ..nn import CenterLossCriterion
 from ._net import CenterLossNet
 
 CLASS_WEIGHT = "criterion.class_weight"
@@ -66,8 +66,8 @@ def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
         net.module_.load_state_dict(previous.module_.state_dict())
     except RuntimeError as error:
         raise ValueError(
-            "the network was made with other channels, rnn, rnn_units, pooling or embedding_dim: restore "
-            "them to continue the training, or start a new one with warm_start=False."
+            "the network was made with other channels, rnn, rnn_units, pooling, embedding_dim, network or "
+            "network_params: restore them to continue the training, or start a new one with warm_start=False."
         ) from error
     net.criterion_.center_loss.load_state_dict(previous.criterion_.center_loss.state_dict())
     if type(net.optimizer_) is type(previous.optimizer_):
@@ -95,7 +95,7 @@ def _expected(net: CenterLossNet) -> dict[str, Tensor]:
     parameters = net.get_params_for("module")
     try:
         with torch.device("meta"):
-            module = SpectrogramNetwork(**parameters)
+            module = net.module(**parameters)
             criterion = CenterLossCriterion(**net.get_params_for("criterion"))
     except (RuntimeError, TypeError) as error:  # sizes beyond any memory
         raise ValueError(f"its parameters cannot make a network: {error}") from error

@@ -1,0 +1,73 @@
+"""The network that the parameters of a classifier choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ..nn import NETWORKS, CustomNetwork, StandardizedNetwork, check_network_parameters, keywords_of
+
+# Parameters of the classifier that are passed to the network under the same names: to "crnn" only, and to
+# every network of this package.
+_CRNN_ONLY = ("channels", "rnn", "rnn_units", "pooling")
+_SHARED = ("dropout", "embedding_dim", "augmentation")
+
+
+def choose_network(parameters: Mapping[str, Any]) -> tuple[type[StandardizedNetwork], dict[str, Any]]:
+    """Return the class of the network and its keywords."""
+    network, network_params = parameters["network"], dict(parameters["network_params"] or {})
+    if isinstance(network, type):
+        own = {name: parameters[name] for name in ("embedding_dim", "augmentation")}
+        return CustomNetwork, {"network": network, "network_params": network_params, **own}
+    return NETWORKS[network], {**{name: parameters[name] for name in _own_names(network)}, **network_params}
+
+
+def check_network(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the network, and the parameters that belong to it, can be used."""
+    network, network_params = parameters["network"], parameters["network_params"]
+    is_custom = isinstance(network, type) and issubclass(network, nn.Module)
+    if not is_custom and not (isinstance(network, str) and network in NETWORKS):
+        names = ", ".join(repr(name) for name in sorted(NETWORKS))
+        raise ValueError(f"network must be one of {names} or a subclass of torch.nn.Module, got {network!r}.")
+    if network_params is not None and not isinstance(network_params, Mapping):
+        raise TypeError(f"network_params must be a dict or None, got {network_params!r}.")
+    of_crnn = (parameters[name] for name in (*_CRNN_ONLY, "dropout", "embedding_dim"))
+    check_network_parameters(*of_crnn)
+    _check_unused(parameters, (*_CRNN_ONLY, "dropout") if is_custom else _CRNN_ONLY)
+    if not is_custom:
+        _check_keys(network, network_params or {})
+
+
+def _own_names(network: str) -> list[str]:
+    """Parameters of the classifier that a network of this package takes."""
+    keywords = keywords_of(NETWORKS[network])
+    names = (*_CRNN_ONLY, *_SHARED) if network == "crnn" else _SHARED
+    return [name for name in names if name in keywords]
+
+
+def _check_unused(parameters: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise if a parameter that another network does not take has another value than its default."""
+    if parameters["network"] == "crnn":
+        return
+    defaults = keywords_of(NETWORKS["crnn"])
+    for name in names:
+        value, default = parameters[name], defaults[name]
+        if (tuple(value) if name == "channels" else value) != default:
+            raise ValueError(
+                f"{name}={value!r} has no effect on network={parameters['network']!r}: leave it at its "
+                f"default, {default!r}, and set the sizes of this network with network_params."
+            )
+
+
+def _check_keys(network: str, network_params: Mapping[str, Any]) -> None:
+    """Raise unless a network of this package takes these keys in addition to the classifier's parameters."""
+    own = _own_names(network)
+    keys = [name for name in keywords_of(NETWORKS[network]) if name not in own]
+    for name in network_params:
+        if name in own:
+            raise ValueError(f"network_params cannot set {name!r}: use the parameter {name} instead.")
+        if name not in keys:
+            known = f"its keys are {', '.join(keys)}" if keys else "it has none"
+            raise ValueError(f"network_params has no {name!r} for network={network!r}: {known}.")
