@@ -3,10 +3,12 @@
 python examples/center_loss_gain.py
 python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --folds 6 --only 4 5 6
 python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --device cuda
+python examples/center_loss_gain.py --corpus ravdess:path/to/ravdess --protocol published
 
 The two fits of a pair share fold, seed, initial weights and batches. Each fit is written to a row of
 OUTPUT/fits.csv, so a run that was stopped continues where it stopped. ``--baselines`` adds methods without a
-network, and ``--embedding-dims`` sets the sizes of the embedding.
+network, and ``--embedding-dims`` sets the sizes of the embedding. ``--protocol published`` repeats the
+paper's experiment instead, in which training and test share the speakers (center_loss_published.py).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import center_loss_published as published
 import center_loss_report as report
 import numpy as np
 import pandas as pd
@@ -83,27 +86,46 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--center-alpha", type=float, default=default.center_alpha, metavar="ALPHA")
     parser.add_argument("--embedding-dims", type=int, nargs="+", default=[default.embedding_dim])
     parser.add_argument("--max-epochs", type=int, default=default.max_epochs)
-    parser.add_argument("--folds", type=int, default=3, help="folds of neighboring speakers (default: 3)")
+    parser.add_argument(
+        "--folds",
+        nargs="+",
+        default=["3"],
+        help="number of folds of neighboring speakers (default: 3), or the speakers of each: A,B C,D",
+    )
     parser.add_argument("--only", type=int, nargs="+", help="numbers of the test folds (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--baselines", action="store_true", help="add SVCs on MFCC and openSMILE features")
+    parser.add_argument("--protocol", default="apart", choices=["apart", "published"])
+    parser.add_argument("--network", default="crnn", choices=["crnn", "published"])
+    parser.add_argument(
+        "--stages", nargs="*", default=["primary"], choices=published.STAGES, help="of --protocol published"
+    )
+    parser.add_argument("--max-steps", type=int, default=published.MAX_STEPS, help="of --protocol published")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--n-jobs", type=int, default=1, help="parallel fits, one thread each (default: 1)")
     parser.add_argument("--output", type=Path, default=Path("center_loss_gain"))
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if len(arguments.folds) == 1:
+        arguments.folds = int(arguments.folds[0])
+    return arguments
 
 
-def speaker_folds(speakers: np.ndarray, n_folds: int) -> list[np.ndarray]:
-    """Assign each speaker to one test fold: the first few speakers to the first fold, and so on."""
+def speaker_folds(speakers: np.ndarray, folds: int | list[str]) -> list[np.ndarray]:
+    """Assign each speaker to one test fold: neighbors to the same one, or as listed."""
     names = np.unique(speakers)
-    if not 2 <= n_folds <= len(names):
+    if isinstance(folds, list):
+        if sorted(",".join(folds).split(",")) != names.tolist():
+            raise SystemExit(f"--folds must list each speaker once: {', '.join(names)}.")
+        return [np.isin(speakers, fold.split(",")) for fold in folds]
+    if not 2 <= folds <= len(names):
         raise SystemExit(f"--folds must be between 2 and the number of speakers, {len(names)}.")
-    return [np.isin(speakers, members) for members in np.array_split(names, n_folds)]
+    return [np.isin(speakers, fold) for fold in np.array_split(names, folds)]
 
 
 def planned(arguments: argparse.Namespace) -> list[Fit]:
     """List the fits; the two of a pair are neighbours, so that a stopped run leaves complete pairs."""
-    folds = arguments.only or range(1, arguments.folds + 1)
+    n_folds = arguments.folds if isinstance(arguments.folds, int) else len(arguments.folds)
+    folds = arguments.only or range(1, n_folds + 1)
     fits = [
         Fit(features, method, size, fold, seed)
         for size in arguments.embedding_dims
@@ -119,6 +141,11 @@ def planned(arguments: argparse.Namespace) -> list[Fit]:
 
 def classifier_for(fit: Fit, arguments: argparse.Namespace) -> CenterLossClassifier:
     """Make the classifier of a fit; the two of a pair differ only in lambda."""
+    if arguments.network == "published":  # the paper's settings, without a validation set
+        center_lambda = published.LAMBDA if fit.method == "center" else 0.0
+        arm = published.Fit("apart", "", fit.features, "published", center_lambda, 0.5, 0, fit.seed)
+        classifier = published.classifier_for(arm, arguments.max_epochs, arguments.device)
+        return classifier.set_params(early_stopping=False, random_state=fit.seed)
     return CenterLossClassifier(
         center_lambda=arguments.center_lambda if fit.method == "center" else 0.0,
         center_alpha=arguments.center_alpha,
@@ -132,12 +159,19 @@ def classifier_for(fit: Fit, arguments: argparse.Namespace) -> CenterLossClassif
 def parameters_of(fit: Fit, arguments: argparse.Namespace) -> str:
     """Write the parameters that determine a row, except its fold and seed."""
     if fit.method == "traditional":
-        return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds})
-    own = classifier_for(fit, arguments).get_params() | TRANSFORMERS[fit.features].get_params()
+        return json.dumps({"corpus": arguments.corpus.split(":")[0], "folds": arguments.folds})
+    own = classifier_for(fit, arguments).get_params() | transformer_for(fit.features, arguments).get_params()
     of_the_machine = ("checkpoint_dir", "device", "max_duration", "max_nbytes", "memory", "n_jobs")
     for name in (*of_the_machine, "precision", "random_state", "verbose"):
         own.pop(name, None)
-    return json.dumps({"corpus": arguments.corpus, "folds": arguments.folds} | own, default=list)
+    return json.dumps(
+        {"corpus": arguments.corpus.split(":")[0], "folds": arguments.folds} | own, default=list
+    )
+
+
+def transformer_for(features: str, arguments: argparse.Namespace) -> SpectrogramTransformer:
+    """Make the transformer of a kind of spectrogram, as the network expects it."""
+    return TRANSFORMERS[features] if arguments.network == "crnn" else published.transformer_for(features)
 
 
 def train_network(fit: Fit, classifier: CenterLossClassifier, X: Any, y: np.ndarray, test: np.ndarray):
@@ -183,10 +217,10 @@ def run(fit: Fit, arguments: argparse.Namespace, X: Any, y: np.ndarray, test: np
     return fit, *train_network(fit, classifier_for(fit, arguments), X, y, test)
 
 
-def features_for(name: str, corpus: Any) -> Spectrograms | np.ndarray:
+def features_for(name: str, corpus: Any, arguments: argparse.Namespace) -> Spectrograms | np.ndarray:
     """Compute one kind of features for the whole corpus; they learn nothing from the data."""
     if name in TRANSFORMERS:
-        return TRANSFORMERS[name].fit_transform(corpus.data)
+        return transformer_for(name, arguments).fit_transform(corpus.data)
     if name == "majority class":
         return np.zeros((len(corpus.data), 1))
     compute = mfcc_statistics if name.startswith("MFCC") else compare_functionals
@@ -236,7 +270,7 @@ def results(arguments: argparse.Namespace, todo: list[Fit]) -> Iterator[tuple[Fi
     y = np.asarray(corpus.target).astype(str)
     folds = speaker_folds(np.asarray(corpus.groups), arguments.folds)
     for features in dict.fromkeys(fit.features for fit in todo):
-        X = features_for(features, corpus)
+        X = features_for(features, corpus, arguments)
         tasks = (
             delayed(run)(fit, arguments, X, y, folds[fit.fold - 1])
             for fit in todo
@@ -248,6 +282,9 @@ def results(arguments: argparse.Namespace, todo: list[Fit]) -> Iterator[tuple[Fi
 def main() -> None:
     """Run the missing fits, then print the tables and draw the pictures."""
     arguments = parse_arguments()
+    if arguments.protocol == "published":
+        published.main(arguments)
+        return
     fits = planned(arguments)
     keys = {fit: hashlib.sha256(parameters_of(fit, arguments).encode()).hexdigest()[:12] for fit in fits}
     arguments.output.mkdir(parents=True, exist_ok=True)
