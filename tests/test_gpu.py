@@ -200,7 +200,7 @@ def test_results_of_other_networks_are_float32_in_bfloat16(X, y, network, bfloat
     assert 0 < difference < 0.05 if network == "published" else difference == 0
 
 
-def test_results_of_an_own_class_are_float32_in_bfloat16(X, y, bfloat16_anywhere):
+def test_results_of_a_custom_class_are_float32_in_bfloat16(X, y, bfloat16_anywhere):
     class LastFrame(torch.nn.Module):
         def __init__(self, n_bins, n_classes):
             super().__init__()
