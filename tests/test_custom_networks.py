@@ -63,7 +63,7 @@ def make(network=MeanNetwork, **parameters) -> CenterLossClassifier:
     return CenterLossClassifier(**{**TINY, "network": network, **parameters})
 
 
-def test_own_class_learns_and_has_all_methods(X, y):
+def test_custom_class_learns_and_has_all_methods(X, y):
     fitted = make(max_epochs=30, lr=0.05).fit(X, y)
     assert fitted.score(X, y) > 0.8
     assert fitted.transform(X).shape == (24, 5)
@@ -72,7 +72,7 @@ def test_own_class_learns_and_has_all_methods(X, y):
     assert pickle.loads(pickle.dumps(fitted)).score(X, y) == fitted.score(X, y)
 
 
-def test_own_class_gets_standardized_spectrograms_with_zeros_after_the_end(X, y):
+def test_custom_class_gets_standardized_spectrograms_with_zeros_after_the_end(X, y):
     make(Watching, augmentation=None, max_epochs=1).fit(X, y)
     fitted = make(Watching, augmentation=None, max_epochs=1).fit(X, y)
     fitted.predict(X[[0, 5]])
@@ -83,7 +83,7 @@ def test_own_class_gets_standardized_spectrograms_with_zeros_after_the_end(X, y)
     np.testing.assert_allclose(spectrogram[1], (X[5] - mean[:, None]) / std[:, None], rtol=1e-4, atol=1e-5)
 
 
-def test_own_class_gets_augmented_spectrograms_in_training_only(X, y):
+def test_custom_class_gets_augmented_spectrograms_in_training_only(X, y):
     items = X[[0]]
     mean, std = X.mean_and_std()
     plain = (items[0] - mean[:, None]) / std[:, None]
@@ -120,13 +120,13 @@ def test_grid_search_over_networks_and_their_parameters(X, y):
     assert scores[0] == scores[1]  # 5 is the default width
 
 
-def test_partial_fit_continues_own_class(X, y):
+def test_partial_fit_continues_custom_class(X, y):
     whole = make(augmentation=None, schedule="constant").fit(X, y)
     parts = make(augmentation=None, schedule="constant").partial_fit(X, y).partial_fit(X, y)
     np.testing.assert_array_equal(whole.predict_proba(X), parts.predict_proba(X))
 
 
-def test_checkpoint_holds_own_class_and_another_class_starts_again(X, y, tmp_path):
+def test_checkpoint_holds_custom_class_and_another_class_starts_again(X, y, tmp_path):
     first = make(checkpoint_dir=tmp_path).fit(X, y)
     second = make(checkpoint_dir=tmp_path).fit(X, y)
     assert len(list(tmp_path.iterdir())) == 1
@@ -136,7 +136,7 @@ def test_checkpoint_holds_own_class_and_another_class_starts_again(X, y, tmp_pat
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_model_file_refuses_own_class(X, y, tmp_path):
+def test_model_file_refuses_custom_class(X, y, tmp_path):
     with pytest.raises(
         ValueError, match=r"the model has a network of the class MeanNetwork, but .* torch.save"
     ):
@@ -144,14 +144,14 @@ def test_model_file_refuses_own_class(X, y, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_of_own_class_can_be_saved_as_the_message_says(X, y, tmp_path):
+def test_weights_of_custom_class_can_be_saved_as_the_message_says(X, y, tmp_path):
     fitted, other = make().fit(X, y), make(random_state=1).fit(X, y)
     torch.save(fitted.net_.module_.state_dict(), tmp_path / "weights")
     other.net_.module_.load_state_dict(torch.load(tmp_path / "weights", weights_only=True))
     np.testing.assert_array_equal(other.predict_proba(X), fitted.predict_proba(X))
 
 
-def test_onnx_refuses_own_class(X, y, tmp_path):
+def test_onnx_refuses_custom_class(X, y, tmp_path):
     with pytest.raises(TypeError, match=r"a network of the class MeanNetwork, but to_onnx can only"):
         to_onnx(make().fit(X, y), tmp_path / "model.onnx")
 
@@ -179,7 +179,7 @@ def test_network_of_another_size_than_in_the_file_is_refused(X, y, tmp_path):
         (MeanNetwork, r"embeddings of shape \(8, 7\), got shapes \(8, 3\), \(8, 5\): .*set embedding_dim"),
     ],
 )
-def test_wrong_outputs_of_own_class_are_named(X, y, network, message):
+def test_wrong_outputs_of_custom_class_are_named(X, y, network, message):
     with pytest.raises(ValueError, match=message):
         make(network, embedding_dim=7).fit(X, y)
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of both estimators with their defaults, every one of them run."""
+"""scikit-learn's own checks of the estimators, every one of them run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ CLASSIFIER = CenterLossClassifier(
     lr=1e-2,
     random_state=0,
 )
+DENSE = CenterLossClassifier(
+    network="dense",
+    network_params={"hidden_units": 16},
+    embedding_dim=16,
+    max_epochs=15,
+    lr=1e-2,
+    random_state=0,
+)
 
 # What cannot hold, why, and what is tested in its place.
 EXPECTED_FAILURES = {
@@ -36,7 +44,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
-@parametrize_with_checks([TRANSFORMER, CLASSIFIER], expected_failed_checks=expected_failures)
+@parametrize_with_checks([TRANSFORMER, CLASSIFIER, DENSE], expected_failed_checks=expected_failures)
 def test_estimator_keeps_scikit_learns_contract(estimator, check):
     assert os.environ.get("SCIPY_ARRAY_API") == "1"
     try:
@@ -45,7 +53,7 @@ def test_estimator_keeps_scikit_learns_contract(estimator, check):
         pytest.fail(f"the check did not run: {skipped}")
 
 
-@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (CLASSIFIER, 66)])
+@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (CLASSIFIER, 66), (DENSE, 66)])
 def test_all_checks_are_collected(estimator, least):
     names = [
         getattr(check, "func", check).__name__

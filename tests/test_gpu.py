@@ -35,6 +35,14 @@ SMALL = {
 }
 
 
+# The sizes of other networks than the default one.
+NETWORKS = {
+    "published": {"channels": (3, 4, 5, 6), "rnn_units": 4},
+    "dense": {"hidden_units": 16},
+    "pooled": {"hidden_units": 16},
+}
+
+
 @pytest.fixture(scope="module")
 def X() -> Spectrograms:
     rng = np.random.default_rng(0)
@@ -62,6 +70,22 @@ def bfloat16_anywhere(monkeypatch):
 
 def make(**parameters) -> CenterLossClassifier:
     return CenterLossClassifier(**SMALL | parameters)
+
+
+def make_other(network: str, **parameters) -> CenterLossClassifier:
+    """A classifier with another network, whose other parameters are those of `make`."""
+    shared = {name: value for name, value in SMALL.items() if name not in ("channels", "rnn_units")}
+    network_params = NETWORKS[network]
+    return CenterLossClassifier(
+        **shared | {"network": network, "network_params": network_params} | parameters
+    )
+
+
+def input_of(network: str, X: Spectrograms) -> Spectrograms | np.ndarray:
+    """Enough bins for the published network, and a table for the dense one."""
+    if network == "dense":
+        return np.stack([item.mean(axis=1) for item in X])
+    return Spectrograms([np.tile(item, (3, 1)) for item in X])
 
 
 def same_bits(first: CenterLossClassifier, second: CenterLossClassifier, X: Spectrograms) -> bool:
@@ -165,8 +189,48 @@ def test_a_bfloat16_model_has_weights_centers_and_results_in_float32(X, y, tmp_p
     assert np.abs(loaded.predict_proba(X) - half.predict_proba(X)).max() < 0.02
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_results_of_other_networks_are_float32_in_bfloat16(X, y, network, bfloat16_anywhere):
+    items = input_of(network, X)
+    half = make_other(network, device="cpu", precision="bfloat16").fit(items, y)
+    whole = make_other(network, device="cpu").fit(items, y)
+    assert {value.dtype for value in half.net_.module_.state_dict().values()} == {torch.float32}
+    assert half.centers_.dtype == half.transform(items).dtype == half.predict_proba(items).dtype == np.float32
+    difference = np.abs(half.predict_proba(items) - whole.predict_proba(items)).max()
+    assert 0 < difference < 0.05 if network == "published" else difference == 0
+
+
+def test_results_of_a_custom_class_are_float32_in_bfloat16(X, y, bfloat16_anywhere):
+    class LastFrame(torch.nn.Module):
+        def __init__(self, n_bins, n_classes):
+            super().__init__()
+            self.embedding = torch.nn.Linear(n_bins, 8)
+            self.classes = torch.nn.Linear(8, n_classes)
+
+        def forward(self, spectrogram, lengths):
+            z = self.embedding(spectrogram[:, :, 0])
+            assert z.dtype == torch.bfloat16
+            return self.classes(z), z
+
+    shared = {name: value for name, value in SMALL.items() if name not in ("channels", "rnn_units", "device")}
+    half = CenterLossClassifier(**shared, network=LastFrame, device="cpu", precision="bfloat16").fit(X, y)
+    assert half.transform(X).dtype == half.predict_proba(X).dtype == np.float32
+
+
 # ----------------------------------------------------------------------------------------------------
 # On a GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", NETWORKS)
+def test_other_networks_agree_with_the_cpu_and_with_themselves(X, y, network):
+    items = input_of(network, X)
+    on_gpu, on_cpu = (
+        make_other(network, device=device, max_epochs=1).fit(items, y) for device in (DEVICE, "cpu")
+    )
+    assert on_gpu.history_[0] == pytest.approx(on_cpu.history_[0], rel=1e-3)
+    np.testing.assert_allclose(on_gpu.predict_proba(items), on_cpu.predict_proba(items), atol=2e-3)
+    assert same_bits(*(make_other(network, dropout=0.2).fit(items, y) for _ in range(2)), items)
 
 
 @pytest.mark.gpu

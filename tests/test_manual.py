@@ -26,7 +26,7 @@ import soundfile
 import torch
 from joblib import parallel_config
 
-from skser import CenterLossClassifier, load_model
+from skser import CenterLossClassifier, SpectrogramNetwork, load_model
 from skser.datasets import make_emotional_speech
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -162,8 +162,10 @@ def reader(recordings, tmp_path, monkeypatch):
     shutil.copytree(recordings, work)
     monkeypatch.chdir(work)
     monkeypatch.setenv("SKSER_DATA", str(work / "path" / "to"))  # nothing is downloaded
-    for name, value in {"max_epochs": 1, "channels": (4, 4, 4, 4), "rnn_units": 4}.items():
-        monkeypatch.setitem(CenterLossClassifier.__init__.__kwdefaults__, name, value)
+    monkeypatch.setitem(CenterLossClassifier.__init__.__kwdefaults__, "max_epochs", 1)
+    for name, value in {"channels": (4, 4, 4, 4), "rnn_units": 4}.items():
+        for owner in (CenterLossClassifier, SpectrogramNetwork):
+            monkeypatch.setitem(owner.__init__.__kwdefaults__, name, value)
     monkeypatch.setattr(make_emotional_speech, "__defaults__", (8, 2))
     monkeypatch.setitem(make_emotional_speech.__kwdefaults__, "duration", 0.5)
     backend, n_threads = plt.get_backend(), torch.get_num_threads()

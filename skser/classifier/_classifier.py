@@ -56,16 +56,17 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Number of first training steps in which the weight of the center loss is 0 and the learning rate of
         the centers is 1, so that the centers reach the means of their classes before they pull. Steps of
         earlier calls of `partial_fit` count. Cannot be used together with `center_ramp`.
-    network : {"crnn", "published"} or a subclass of torch.nn.Module, default="crnn"
-        The network. "crnn" is `SpectrogramNetwork`, and "published" is `PublishedNetwork`, the network of
-        the paper without changes. A class is called as
+    network : {"crnn", "published", "dense", "pooled"} or a subclass of torch.nn.Module, default="crnn"
+        The network. "crnn" is `SpectrogramNetwork`. "published" is `PublishedNetwork`, the network of the
+        paper without changes. "dense" is `DenseNetwork`, for tables of features. "pooled" is
+        `PooledNetwork`, for frames of features. A class is called as
         ``network(n_bins, n_classes, **network_params)``; its ``forward(spectrogram, lengths)`` takes
         augmented and standardized spectrograms (batch, n_bins, n_frames), with zeros after an item's end,
         and the frames of each item on the CPU. It returns logits (batch, n_classes) and embeddings (batch,
         `embedding_dim`). Model files and ONNX files cannot hold a class.
     network_params : dict, default=None
         Keywords of the network that are not parameters of the classifier, such as ``{"rnn_units": 64}`` for
-        "published". "crnn" has none. A class receives only these.
+        "published" or ``{"hidden_units": 128}`` for "dense". "crnn" has none. A class receives only these.
     channels : sequence of int, default=(24, 32, 48, 64)
         Channels of each convolution. `channels`, `rnn`, `rnn_units` and `pooling` belong to "crnn" and must
         have their defaults with another network.
@@ -82,8 +83,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     augmentation : "moderate", dict or None, default="moderate"
         Random changes to the training spectrograms, by `SpectrogramAugmentation`: "moderate" is
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
-        a dictionary sets other parameters, None changes nothing. Single frames (two-dimensional `X`) are
-        never augmented.
+        a dictionary sets other parameters, None changes nothing. Two-dimensional `X` is never augmented,
+        and "dense" and "pooled" have no augmentation, because it is made for spectrograms in dB.
     class_weight : dict or "balanced", default=None
         Weight of each class, by label; "balanced" weights a class by the inverse of its frequency in
         the training set. Both losses are weighted.
@@ -154,7 +155,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     best_epoch_ : int
         With early stopping, the epoch whose network was kept, counted from 1.
     n_features_in_ : int
-        Frequency bins of the spectrograms.
+        Frequency bins of the spectrograms, or columns of the table.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` was a table with names.
     seed_ : int
@@ -171,7 +172,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     `X` can be `Spectrograms`; a list or object array of arrays (n_bins, n_frames); a dense array
     (n_samples, n_bins, n_frames) whose trailing frames of NaN are padding; or a two-dimensional array
     (n_samples, n_bins) of single frames. Each bin is standardized by the mean and standard deviation of
-    the training frames. Predictions depend neither on the padding nor on the other items.
+    the training frames. Predictions depend neither on the padding nor on the other items. With
+    ``network="dense"``, `X` must be a table (n_samples, n_features), whose columns are standardized.
 
     Class and sample weights apply to both losses but not to the update of the centers. An item of
     weight 0 is left out. Because batches are random, an item of weight 2 is not equivalent to passing the
@@ -513,6 +515,6 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = self.network != "dense"
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -15,9 +15,15 @@ from sklearn.utils.validation import validate_data
 from ..sequences import Spectrograms
 
 
-def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
-    """Convert an estimator's input to one container."""
+def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
+    """Convert an estimator's input to one container; a row of a table is an item of one frame."""
     container = _as_spectrograms(X)
+    takes_tables = estimator.network == "dense"
+    if takes_tables and container is not None:
+        raise ValueError(
+            f'network="dense" takes a table of shape (n_samples, n_features), got {container!r}: compute '
+            'statistics over the frames first, or use network="pooled".'
+        )
     try:
         if container is not None:
             validate_data(estimator, container, reset=reset, skip_check_array=True)
@@ -26,7 +32,7 @@ def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spec
     except OverflowError as error:  # an integer too large for a float
         raise ValueError(f"X holds a number beyond the range of float32 ({error}): scale it.") from error
     except ValueError as error:
-        if "features, but" not in str(error):
+        if takes_tables or "features, but" not in str(error):
             raise
         raise ValueError(
             f"{error} Features are frequency bins: compute the spectrograms with the same parameters as "

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from ..nn import NETWORKS, CustomNetwork, StandardizedNetwork, check_network_parameters, keywords_of
 
-# Parameters of the classifier that are passed to the network under the same names: to "crnn" only, and to
-# every network of this package.
+# Parameters of the classifier that belong to "crnn", and those that other networks take as well.
 _CRNN_ONLY = ("channels", "rnn", "rnn_units", "pooling")
 _SHARED = ("dropout", "embedding_dim", "augmentation")
 
@@ -18,10 +17,10 @@ _SHARED = ("dropout", "embedding_dim", "augmentation")
 def choose_network(parameters: Mapping[str, Any]) -> tuple[type[StandardizedNetwork], dict[str, Any]]:
     """Return the class of the network and its keywords."""
     network, network_params = parameters["network"], dict(parameters["network_params"] or {})
+    own = {name: parameters[name] for name in _own_names(network)}
     if isinstance(network, type):
-        own = {name: parameters[name] for name in ("embedding_dim", "augmentation")}
         return CustomNetwork, {"network": network, "network_params": network_params, **own}
-    return NETWORKS[network], {**{name: parameters[name] for name in _own_names(network)}, **network_params}
+    return NETWORKS[network], {**own, **network_params}
 
 
 def check_network(parameters: Mapping[str, Any]) -> None:
@@ -35,29 +34,32 @@ def check_network(parameters: Mapping[str, Any]) -> None:
         raise TypeError(f"network_params must be a dict or None, got {network_params!r}.")
     of_crnn = (parameters[name] for name in (*_CRNN_ONLY, "dropout", "embedding_dim"))
     check_network_parameters(*of_crnn)
-    _check_unused(parameters, (*_CRNN_ONLY, "dropout") if is_custom else _CRNN_ONLY)
+    _check_unused(parameters)
     if not is_custom:
         _check_keys(network, network_params or {})
 
 
-def _own_names(network: str) -> list[str]:
-    """Parameters of the classifier that a network of this package takes."""
-    keywords = keywords_of(NETWORKS[network])
+def _own_names(network: str | type) -> list[str]:
+    """Parameters of the classifier that a network takes."""
+    keywords = keywords_of(CustomNetwork if isinstance(network, type) else NETWORKS[network])
     names = (*_CRNN_ONLY, *_SHARED) if network == "crnn" else _SHARED
     return [name for name in names if name in keywords]
 
 
-def _check_unused(parameters: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Raise if a parameter that another network does not take has another value than its default."""
-    if parameters["network"] == "crnn":
-        return
-    defaults = keywords_of(NETWORKS["crnn"])
-    for name in names:
-        value, default = parameters[name], defaults[name]
-        if (tuple(value) if name == "channels" else value) != default:
+def _check_unused(parameters: Mapping[str, Any]) -> None:
+    """Raise if a parameter that the network does not take differs from its default."""
+    network = parameters["network"]
+    defaults = {**keywords_of(NETWORKS["crnn"]), "augmentation": "moderate"}
+    for name, default in defaults.items():
+        value = parameters[name]
+        if (
+            name not in _own_names(network)
+            and value is not None
+            and (tuple(value) if name == "channels" else value) != default
+        ):
             raise ValueError(
-                f"{name}={value!r} has no effect on network={parameters['network']!r}: leave it at its "
-                f"default, {default!r}, and set the sizes of this network with network_params."
+                f"{name}={value!r} has no effect on network={network!r}: leave it at its default, "
+                f"{default!r}, and use network_params for the settings of this network."
             )
 
 

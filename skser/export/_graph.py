@@ -22,7 +22,10 @@ from ..nn import (
     NETWORKS,
     Attention,
     ConvolutionBlock,
+    DenseNetwork,
+    HeadNetwork,
     MaskedBatchNorm2d,
+    PooledNetwork,
     PublishedBlock,
     PublishedNetwork,
     SpectrogramNetwork,
@@ -51,6 +54,8 @@ _PARTS: dict[type[nn.Module], set[str]] = {
     PublishedBlock: {"conv", "batch_norm", "kernel_size", "stride", "pool"},
     Attention: {"score"},
     MaskedBatchNorm2d: {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"},
+    DenseNetwork: {"bin_mean", "bin_std", "hidden", "embedding", "classes"},
+    PooledNetwork: {"bin_mean", "bin_std", "hidden", "embedding", "classes"},
     nn.Conv2d: {"weight", "bias"},
     nn.GRU: _BOTH_DIRECTIONS,
     nn.LSTM: _BOTH_DIRECTIONS,
@@ -116,10 +121,13 @@ def network_to_onnx(network: StandardizedNetwork) -> ModelProto:
     embedding = _EMBED[type(network)](graph, network)
     graph.add("Softmax", _linear(graph, network.classes, embedding), axis=1, name="probabilities")
     describe, floats, integers = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT64
+    n_bins = len(network.bin_mean)
     inputs = [
-        describe("spectrogram", floats, ["batch", len(network.bin_mean), "time"], "Padded at their ends."),
+        describe("spectrogram", floats, ["batch", n_bins, "time"], "Padded at their ends."),
         describe("lengths", integers, ["batch"], "Frames of each item, from 1 to time."),
     ]
+    if isinstance(network, DenseNetwork):
+        inputs = [describe("features", floats, ["batch", n_bins])]
     outputs = [
         describe(
             "probabilities", floats, ["batch", network.classes.out_features], "In the order of classes."
@@ -157,10 +165,14 @@ def _check_parts(network: nn.Module) -> None:
 
 def _standardize(graph: _Graph, network: StandardizedNetwork) -> str:
     """Standardize and mask the spectrograms: (B, T, F)."""
-    x = graph.add("Transpose", "spectrogram", perm=[0, 2, 1])
-    x = graph.add("Div", graph.add("Sub", x, network.bin_mean), network.bin_std)
+    x = _scale(graph, network, graph.add("Transpose", "spectrogram", perm=[0, 2, 1]))
     # "Where" instead of a product, because 0 * NaN is NaN.
     return graph.add("Where", _mask(graph, x, "lengths", n_axes=3), x, np.float32(0))
+
+
+def _scale(graph: _Graph, network: StandardizedNetwork, x: str) -> str:
+    """Subtract the mean of each bin, on the last axis, and divide by its deviation."""
+    return graph.add("Div", graph.add("Sub", x, network.bin_mean), network.bin_std)
 
 
 def _embed_crnn(graph: _Graph, network: SpectrogramNetwork) -> str:
@@ -189,6 +201,32 @@ def _embed_published(graph: _Graph, network: PublishedNetwork) -> str:
         return _linear(graph, network.embedding, x, name="embedding")
     x = _linear(graph, network.embedding, x)
     return graph.add("PRelu", x, network.activation.weight, name="embedding")
+
+
+def _embed_table(graph: _Graph, network: DenseNetwork) -> str:
+    """Compute the embeddings of the network for tables."""
+    return _embed_features(graph, network, _scale(graph, network, "features"))
+
+
+def _embed_pooled(graph: _Graph, network: PooledNetwork) -> str:
+    """Compute the embeddings of the network that pools frames by their mean and deviation."""
+    from onnx import TensorProto
+
+    x = _standardize(graph, network)
+    valid = _mask(graph, x, "lengths", n_axes=3)  # (B, T, 1)
+    count = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=TensorProto.FLOAT), [1, 2])
+    mean = graph.add("Div", graph.add("ReduceSum", x, [1], keepdims=1), count)  # (B, 1, F)
+    difference = graph.add("Where", valid, graph.add("Sub", x, mean), np.float32(0))
+    norm = graph.add("ReduceL2", difference, axes=[1], keepdims=1)
+    deviation = graph.add("Div", norm, graph.add("Sqrt", count))
+    both = graph.add("Squeeze", graph.add("Concat", mean, deviation, axis=2), [1])  # (B, 2 * F)
+    return _embed_features(graph, network, both)
+
+
+def _embed_features(graph: _Graph, network: HeadNetwork, x: str) -> str:
+    """Apply the two linear layers to (B, n_inputs)."""
+    hidden = graph.add("Relu", _linear(graph, network.hidden, x))
+    return _linear(graph, network.embedding, hidden, name="embedding")
 
 
 def _convolution_block(graph: _Graph, block: ConvolutionBlock, x: str, lengths: str) -> tuple[str, str]:
@@ -306,4 +344,6 @@ def _shorten(graph: _Graph, lengths: str, stride: int) -> str:
 _EMBED: dict[type[StandardizedNetwork], Callable[[_Graph, Any], str]] = {
     SpectrogramNetwork: _embed_crnn,
     PublishedNetwork: _embed_published,
+    DenseNetwork: _embed_table,
+    PooledNetwork: _embed_pooled,
 }

@@ -17,7 +17,7 @@ from .._utils import check_path, torch_settings, warn_caller, write_whole
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
-from ..nn import CustomNetwork, StandardizedNetwork
+from ..nn import CustomNetwork, DenseNetwork, StandardizedNetwork
 from ._graph import network_to_onnx
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     - ``spectrogram``, float32 (batch, n_bins, time): spectrograms as for the classifier, padded at their
       ends; the values of the padding, even NaN, make no difference;
     - ``lengths``, int64 (batch,): the number of frames of each item, from 1 to time.
+
+    With ``network="dense"`` the only input is ``features``, float32 (batch, n_features).
 
     Outputs, both float32:
 
@@ -224,8 +226,9 @@ def _check_results(model: bytes, network: StandardizedNetwork) -> None:
     """Raise if the results of a model differ from those of its network on random items."""
     from onnxruntime import InferenceSession, SessionOptions
 
-    lengths = torch.from_numpy(np.array(_TEST_LENGTHS))
-    noise = np.random.default_rng(0).normal(size=(len(lengths), len(network.bin_mean), max(_TEST_LENGTHS)))
+    is_table = isinstance(network, DenseNetwork)
+    lengths = torch.ones(len(_TEST_LENGTHS), dtype=torch.int64) if is_table else torch.tensor(_TEST_LENGTHS)
+    noise = np.random.default_rng(0).normal(size=(len(lengths), len(network.bin_mean), int(lengths.max())))
     spectrogram = network.bin_mean[:, None] + network.bin_std[:, None] * torch.from_numpy(noise).float()
     for item, length in zip(spectrogram, lengths, strict=True):
         item[:, length:] = torch.nan
@@ -235,9 +238,10 @@ def _check_results(model: bytes, network: StandardizedNetwork) -> None:
     options.intra_op_num_threads = 1  # starts no threads
     options.log_severity_level = 3  # errors only
     session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    results = session.run(
-        ["probabilities", "embedding"], {"spectrogram": spectrogram.numpy(), "lengths": lengths.numpy()}
-    )
+    inputs = {"spectrogram": spectrogram.numpy(), "lengths": lengths.numpy()}
+    if is_table:
+        inputs = {"features": spectrogram[:, :, 0].numpy()}
+    results = session.run(["probabilities", "embedding"], inputs)
     for result, expected in zip(results, (logits.softmax(dim=1), embedding), strict=True):
         if not np.allclose(result, expected.numpy(), rtol=1e-4, atol=1e-4):
             raise RuntimeError(

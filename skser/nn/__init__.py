@@ -25,6 +25,7 @@ the training set. `network.eval()` turns augmentation and dropout off.
 
 from ._augmentation import SpectrogramAugmentation, make_augmentation
 from ._batch_norm import MaskedBatchNorm2d
+from ._dense import DenseNetwork, HeadNetwork, PooledNetwork
 from ._losses import CenterLoss, CenterLossCriterion
 from ._network import Attention, ConvolutionBlock, SpectrogramNetwork, check_network_parameters
 from ._networks import NETWORKS, CustomNetwork, keywords_of
@@ -34,6 +35,8 @@ from ._standardized import StandardizedNetwork
 __all__ = [
     "CenterLoss",
     "CenterLossCriterion",
+    "DenseNetwork",
+    "PooledNetwork",
     "PublishedNetwork",
     "SpectrogramAugmentation",
     "SpectrogramNetwork",

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ._dense import DenseNetwork, PooledNetwork
 from ._network import SpectrogramNetwork
 from ._published import PublishedNetwork
 from ._standardized import StandardizedNetwork
@@ -16,6 +17,8 @@ from ._standardized import StandardizedNetwork
 NETWORKS: dict[str, type[StandardizedNetwork]] = {
     "crnn": SpectrogramNetwork,
     "published": PublishedNetwork,
+    "dense": DenseNetwork,
+    "pooled": PooledNetwork,
 }
 
 

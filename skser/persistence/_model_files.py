@@ -12,8 +12,8 @@ Effects that a malicious model file can have:
 Effects that it cannot have:
 
 - Running code. The reader parses only JSON and the bytes of tensors. It uses no pickle and imports no name
-  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`, `CenterLossClassifier`
-  and torch's optimizers, which are looked up in tables.
+  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`, `CenterLossClassifier`,
+  the networks of this package and torch's optimizers, which are looked up in tables.
 - Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
   folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles.
 - Allocation of more than a small multiple of the file's size. The shapes that its parameters need are
@@ -63,9 +63,9 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     Raises
     ------
     ValueError
-        If a part cannot be stored: callbacks, a generator as `random_state`, functions and classes (other
-        than torch's optimizers) in `net_params`, steps of other packages; or if the model is not
-        fitted, or its parameters no longer match its network. Nothing is written in these cases.
+        If a part cannot be stored: callbacks, a generator as `random_state`, a class as `network`, functions
+        and classes (other than torch's optimizers) in `net_params`, steps of other packages; or if the model
+        is not fitted, or its parameters no longer match its network. Nothing is written in these cases.
     OSError
         If the file cannot be written. An existing file is not changed in this case.
     TypeError
