@@ -1,0 +1,18 @@
+"""Arrays that NumPy would convert with a loss or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def without_mask(name: str, values: Any) -> Any:
+    """Raise if a value is masked, and convert a tensor; anything else is returned unchanged."""
+    if np.ma.is_masked(values):  # NumPy would ignore the mask
+        index = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
+        where = index[0] if len(index) == 1 else tuple(index)
+        raise ValueError(f"{name} has a masked value at index {where}: fill it in, or leave the item out.")
+    # NumPy refuses tensors that require a gradient or are on a GPU.
+    return values.numpy(force=True) if isinstance(values, torch.Tensor) else values
