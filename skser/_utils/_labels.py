@@ -143,11 +143,11 @@ def _to_text(entries: list[str]) -> NDArray[Any]:
 def _to_integers(name: str, entries: list[Any]) -> NDArray[Any]:
     """Convert integers to 64 bits, unsigned if they need it."""
     numbers = [int(entry) for entry in entries]
-    dtype = np.uint64 if max(numbers) >= 2**63 else np.int64
-    try:
-        return np.array(numbers, dtype=dtype)
-    except OverflowError as error:
-        raise ValueError(f"{name} holds integers that do not fit into 64 bits: use text.") from error
+    lowest, dtype = (0, np.uint64) if max(numbers) >= 2**63 else (-(2**63), np.int64)
+    for index, number in enumerate(numbers):
+        if not lowest <= number < 2**64:
+            raise ValueError(f"{name} holds integers that do not fit into 64 bits (item {index}): use text.")
+    return np.array(numbers, dtype=dtype)
 
 
 _CONVERSIONS: dict[str, Any] = {
