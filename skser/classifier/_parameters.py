@@ -136,15 +136,18 @@ def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> li
             "effect."
         )
     for label in classes:
-        weight = weights[label]
-        if not isinstance(weight, Real) or not (
-            weight == 0 or _LOWEST_WEIGHT <= float(weight) <= _HIGHEST_WEIGHT
-        ):
-            raise ValueError(
-                f"class_weight of {label!r} is {weight!r}: weights must be finite and at least 0, and those "
-                f"above 0 between {_LOWEST_WEIGHT:g} and {_HIGHEST_WEIGHT:g}."
-            )
+        _check_class_weight(label, weights[label])
     return [weights[label] for label in classes]
+
+
+def _check_class_weight(label: Any, weight: Any) -> None:
+    """Raise unless the weight of a class is zero or within its limits."""
+    is_number = isinstance(weight, Real)
+    if not is_number or not (weight == 0 or _LOWEST_WEIGHT <= float(weight) <= _HIGHEST_WEIGHT):
+        raise ValueError(
+            f"class_weight of {label!r} is {weight!r}: weights must be finite and at least 0, and those "
+            f"above 0 between {_LOWEST_WEIGHT:g} and {_HIGHEST_WEIGHT:g}."
+        )
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:
