@@ -48,8 +48,8 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     Raises
     ------
     TypeError
-        If `classifier` is neither, `path` is not a path, a label is not text, a number or a boolean, or the
-        network has a part that is not supported.
+        If `classifier` is neither, `path` is not a path, a label is a date, or the network has a part that
+        is not supported.
     ValueError
         If the Pipeline does not contain exactly one classifier, or `path` is empty.
     sklearn.exceptions.NotFittedError
