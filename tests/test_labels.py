@@ -28,7 +28,7 @@ from skser import (
     weighted_accuracy,
 )
 
-# Kinds that scikit-learn announces are announced here too.
+# Two kinds in the table are columns, for which fit gives scikit-learn's warning.
 pytestmark = pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "user_guide" / "labels.rst"
