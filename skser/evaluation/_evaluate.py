@@ -114,6 +114,9 @@ def evaluate(
     An error in a fold keeps its type and message. A note, which Python shows below the message, names the
     fold and its test groups.
 
+    Labels, groups and speakers can be of any kind, see :doc:`/user_guide/labels`. Members of an Enum are
+    replaced by their values, and bytes by text.
+
     UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled values are computed over the
     predictions of all folds together. If folds are small or lack classes, the mean over folds differs from
     the pooled value: state which one you report.

@@ -63,13 +63,19 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     Raises
     ------
     ValueError
-        If a part cannot be stored: callbacks, a generator as `random_state`, a class as `network`, functions
-        and classes (other than torch's optimizers) in `net_params`, steps of other packages; or if the model
-        is not fitted, or its parameters no longer match its network. Nothing is written in these cases.
+        If a part cannot be stored: dates as labels, callbacks, a generator as `random_state`, a class as
+        `network`, functions and classes (other than torch's optimizers) in `net_params`, steps of other
+        packages; or if the model is not fitted, or its parameters no longer match its network. Nothing is
+        written in these cases.
     OSError
         If the file cannot be written. An existing file is not changed in this case.
     TypeError
         If `path` is not a path or `optimizer` is neither True nor False.
+
+    Warns
+    -----
+    UserWarning
+        If the labels are members of an Enum, whose values are stored, or bytes, whose text is stored.
 
     See Also
     --------

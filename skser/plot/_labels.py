@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import unique_labels
+
+from .._utils import plain_labels
 
 
 def check_labelled(vectors: Any, y: Any, name: str) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Convert vectors (n_samples, dim) and their labels (n_samples,) to arrays."""
-    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), column_or_1d(y)
+    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), plain_labels("y", y)
     check_consistent_length(vectors, y)
     return vectors, y
 
@@ -21,11 +23,8 @@ def check_classes(
     y: NDArray[Any], classes: Any, centers: Any, dim: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
     """List the classes, followed by the other labels in `y`, and convert the centers of the classes."""
-    try:
-        found = unique_labels(y)
-    except TypeError as error:
-        raise TypeError(f"the labels in y must be all text or all numbers: {error}.") from error
-    known = found if classes is None else column_or_1d(classes)
+    found = unique_labels(y)
+    known = found if classes is None else plain_labels("classes", classes)
     if len(np.unique(known)) != len(known):
         raise ValueError(f"classes must differ from each other, got {known.tolist()}.")
     others = np.setdiff1d(found, known)
