@@ -6,7 +6,7 @@ from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
 from .exceptions import RecordingsError
 from .export import to_onnx
-from .features import SpectrogramTransformer, clear_cache, reduce_cache
+from .features import SpectrogramTransformer, SpeechEncoderTransformer, clear_cache, reduce_cache
 from .metrics import (
     intra_inter_ratio,
     unweighted_accuracy,
@@ -32,6 +32,7 @@ __all__ = [
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "SpeechEncoderTransformer",
     "TrainingHistoryDisplay",
     "clear_cache",
     "evaluate",
