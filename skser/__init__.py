@@ -6,7 +6,7 @@ from .classifier import CenterLossClassifier, make_published_pipeline
 from .evaluation import Evaluation, evaluate
 from .exceptions import RecordingsError
 from .export import to_onnx
-from .features import SpectrogramTransformer, clear_cache, reduce_cache
+from .features import SpectrogramTransformer, SpeechEncoderTransformer, clear_cache, reduce_cache
 from .metrics import (
     intra_inter_ratio,
     unweighted_accuracy,
@@ -43,6 +43,7 @@ __all__ = [
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "SpeechEncoderTransformer",
     "TrainingHistoryDisplay",
     "clear_cache",
     "evaluate",

@@ -21,7 +21,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-import skser.features._extraction
+import skser.features._spectrogram_function
 from skser import Spectrograms, SpectrogramTransformer, load_audio, spectrogram
 from skser.features import check_transformer_parameters
 from skser.spectral import checked_spectrogram
@@ -67,7 +67,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         lengths.append(len(y))
         return checked_spectrogram(y, *parameters)
 
-    monkeypatch.setattr(skser.features._extraction, "checked_spectrogram", counting)
+    monkeypatch.setattr(skser.features._spectrogram_function, "checked_spectrogram", counting)
     return lengths
 
 
@@ -349,6 +349,16 @@ def test_wrong_parameters_raise(parameters, error, message):
             check([np.zeros(100)])
     with pytest.raises(error, match=message):
         check_transformer_parameters(transformer.get_params())
+
+
+def test_rows_of_an_array_that_are_trimmed_to_different_lengths_raise():
+    X = np.random.default_rng(0).normal(size=(2, 8000))
+    X[0, :4000] = 0
+    with pytest.raises(
+        ValueError, match=r"trim_db leaves 31 to 51 frames .* give a list of waveforms, list\(X\)"
+    ):
+        SpectrogramTransformer(trim_db=30).transform(X)
+    assert SpectrogramTransformer(trim_db=30).transform(list(X)).lengths.tolist() == [31, 51]
 
 
 # The cache
