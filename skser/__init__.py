@@ -6,7 +6,13 @@ from .classifier import CenterLossClassifier
 from .evaluation import Evaluation, evaluate
 from .exceptions import RecordingsError
 from .export import to_onnx
-from .features import SpectrogramTransformer, clear_cache, reduce_cache
+from .features import (
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    clear_cache,
+    normalize_by_group,
+    reduce_cache,
+)
 from .metrics import (
     intra_inter_ratio,
     unweighted_accuracy,
@@ -27,6 +33,7 @@ __all__ = [
     "EmbeddingDisplay",
     "Evaluation",
     "RecordingsError",
+    "SpeakerNormalizer",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
@@ -40,6 +47,7 @@ __all__ = [
     "load_audio",
     "load_model",
     "mel_spectrogram",
+    "normalize_by_group",
     "power_spectrogram",
     "power_to_db",
     "reduce_cache",

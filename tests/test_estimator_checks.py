@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of both estimators with their defaults, every one of them run."""
+"""scikit-learn's own checks of the estimators with their defaults, every one of them run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skser import CenterLossClassifier, SpectrogramTransformer
+from skser import CenterLossClassifier, SpeakerNormalizer, SpectrogramTransformer
 
 TRANSFORMER = SpectrogramTransformer()
+NORMALIZER = SpeakerNormalizer()
 CLASSIFIER = CenterLossClassifier(
     channels=(8, 16),
     rnn_units=8,
@@ -36,7 +37,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
-@parametrize_with_checks([TRANSFORMER, CLASSIFIER], expected_failed_checks=expected_failures)
+@parametrize_with_checks([TRANSFORMER, NORMALIZER, CLASSIFIER], expected_failed_checks=expected_failures)
 def test_estimator_keeps_scikit_learns_contract(estimator, check):
     assert os.environ.get("SCIPY_ARRAY_API") == "1"
     try:
@@ -45,7 +46,7 @@ def test_estimator_keeps_scikit_learns_contract(estimator, check):
         pytest.fail(f"the check did not run: {skipped}")
 
 
-@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (CLASSIFIER, 66)])
+@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (NORMALIZER, 45), (CLASSIFIER, 66)])
 def test_all_checks_are_collected(estimator, least):
     names = [
         getattr(check, "func", check).__name__

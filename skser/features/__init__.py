@@ -1,5 +1,7 @@
-"""Spectrograms of recordings: the transformer, its worker processes and its cache."""
+"""Features: spectrograms of recordings with their workers and cache, and means of speakers."""
 
 from ._eviction import clear_cache, reduce_cache
 from ._parameters import check_transformer_parameters
+from ._speaker_normalizer import SpeakerNormalizer
+from ._speakers import normalize_by_group
 from ._spectrogram_transformer import SpectrogramTransformer
