@@ -3,7 +3,7 @@
 from ._version import __version__ as __version__
 from .audio import load_audio
 from .classifier import CenterLossClassifier
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, skew_test_sets
 from .exceptions import RecordingsError
 from .export import to_onnx
 from .features import (
@@ -52,6 +52,7 @@ __all__ = [
     "power_to_db",
     "reduce_cache",
     "save_model",
+    "skew_test_sets",
     "spectrogram",
     "to_onnx",
     "unweighted_accuracy",
