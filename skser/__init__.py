@@ -9,6 +9,7 @@ from .export import to_onnx
 from .features import (
     SpeakerNormalizer,
     SpectrogramTransformer,
+    SpeechEncoderTransformer,
     clear_cache,
     normalize_by_group,
     reduce_cache,
@@ -39,6 +40,7 @@ __all__ = [
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "SpeechEncoderTransformer",
     "TrainingHistoryDisplay",
     "clear_cache",
     "evaluate",

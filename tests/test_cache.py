@@ -20,9 +20,9 @@ import soundfile
 
 import skser.features._cache
 import skser.features._extraction
+import skser.features._spectrogram_function
 from skser import Spectrograms, SpectrogramTransformer, clear_cache, load_audio, reduce_cache
 from skser.features._cache import FORMAT_VERSION, cache_key, read_entry, write_entry
-from skser.features._extraction import Extraction
 from skser.spectral import checked_spectrogram
 
 pytestmark = pytest.mark.reliability
@@ -59,7 +59,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         lengths.append(len(y))
         return checked_spectrogram(y, *parameters)
 
-    monkeypatch.setattr(skser.features._extraction, "checked_spectrogram", counting)
+    monkeypatch.setattr(skser.features._spectrogram_function, "checked_spectrogram", counting)
     return lengths
 
 
@@ -236,7 +236,8 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths, folder):
         time.sleep(0.002)
 
     transformer = SpectrogramTransformer(memory=folder)
-    keys = [Extraction.of(transformer.get_params()).cache_key(path) for path in paths]
+    extraction = transformer._make_extraction()
+    keys = [extraction.cache_key(path) for path in paths]
     over = multiprocessing.get_context("fork").Event()
     processes = [in_another_process(work, over) for work in (write, evict, damage)]
     try:

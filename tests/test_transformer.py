@@ -21,7 +21,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-import skser.features._extraction
+import skser.features._spectrogram_function
 from skser import Spectrograms, SpectrogramTransformer, load_audio, spectrogram
 from skser.features import check_transformer_parameters
 from skser.spectral import checked_spectrogram
@@ -67,7 +67,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         lengths.append(len(y))
         return checked_spectrogram(y, *parameters)
 
-    monkeypatch.setattr(skser.features._extraction, "checked_spectrogram", counting)
+    monkeypatch.setattr(skser.features._spectrogram_function, "checked_spectrogram", counting)
     return lengths
 
 

@@ -1,4 +1,4 @@
-"""Spectrograms of many recordings, in one container or array."""
+"""Frames of many recordings in one container or array, or their statistics in one table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def extract_all(
     max_nbytes: float,
     verbose: bool | int,
 ) -> Spectrograms | np.ndarray:
-    """Compute the spectrograms of recordings: a container for a list, an array for an array."""
-    n, dense = len(recordings), isinstance(recordings, np.ndarray)
+    """Process recordings: frames in a container for a list, in an array for an array; statistics in a table."""
+    n = len(recordings)
+    is_table = extraction.statistics is not None
+    dense = is_table or isinstance(recordings, np.ndarray)
     # The rows of an array are passed one by one, because joblib reverses parts of some memory maps.
     calls = ((extraction, index, audio) for index, audio in enumerate(recordings))
     n_jobs = n_jobs if n_jobs is None else min(n_jobs, n)
     # Each process that computes on a GPU takes memory there; threads share theirs.
-    prefer = None if extraction.device.type == "cpu" else "threads"
+    prefer = None if extraction.function.device.type == "cpu" else "threads"
     buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
@@ -37,13 +39,21 @@ def extract_all(
             if failures:
                 raise RecordingsError(failures, n, extraction.folder)
             flat = buffer.finish()
+            if dense and len(set(lengths)) > 1:
+                raise ValueError(
+                    f"the rows of X have {min(lengths)} to {max(lengths)} frames after trim_db has cut their ends, "
+                    "which do not fit in one array: give a list of waveforms, list(X)."
+                )
     except BaseException:
         # An error or Ctrl-C makes joblib kill its workers.
         remove_unfinished(extraction.folder, extraction.writer)
         raise
-    if dense:
-        return flat.reshape(n, extraction.settings.n_bins, -1)
-    return Spectrograms.from_frames(flat.reshape(-1, extraction.settings.n_bins), lengths)
+    if is_table:
+        return flat.reshape(n, -1)
+    n_bins = extraction.function.n_bins
+    return (
+        flat.reshape(n, n_bins, -1) if dense else Spectrograms.from_frames(flat.reshape(-1, n_bins), lengths)
+    )
 
 
 def _show_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
@@ -55,7 +65,7 @@ def _show_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
 def _collect(
     results: Iterable[np.ndarray | RecordingFailure], buffer: Buffer, dense: bool
 ) -> tuple[list[int], list[RecordingFailure]]:
-    """Append spectrograms to a buffer, frame by frame for a container; return their lengths and failures."""
+    """Append results to a buffer, frame by frame for a container; return their lengths and failures."""
     lengths, failures = [], []
     for result in results:
         if isinstance(result, RecordingFailure):
@@ -63,5 +73,5 @@ def _collect(
             buffer.close()  # from here on, spectrograms are computed only for the cache
         elif not failures:
             buffer.append(result if dense else result.T)
-            lengths.append(result.shape[1])
+            lengths.append(result.shape[-1])
     return lengths, failures

@@ -1,56 +1,84 @@
-"""Spectrogram of one recording, through the cache if there is one."""
+"""Frames of one recording, through the cache if there is one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import numpy as np
 import torch
 
-from .._utils import all_finite, is_path, plain_error, resolve_device
+from .._utils import is_path, plain_error
 from ..audio import load_waveform
 from ..exceptions import RecordingFailure
-from ..spectral import Settings, checked_spectrogram
 from ._cache import CacheFolderError, cache_key, file_state, open_cache, read_entry, write_entry
-from ._parameters import settings_of
+from ._statistics import summarize
 
 _ATTEMPTS = 3  # to read a file that changes while it is read
 
 
+class FrameFunction(Protocol):
+    """Function from a waveform to frames: the part in which the transformers differ."""
+
+    @property
+    def sr(self) -> int:
+        """Sampling rate of the waveforms in Hz."""
+
+    @property
+    def hop_length(self) -> int:
+        """Distance between frames in samples."""
+
+    @property
+    def n_bins(self) -> int:
+        """Numbers per frame."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device that computes the frames."""
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that the frames of a waveform depend on, for the names of cache entries."""
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        """Frames (n_bins, n_frames) of a waveform, float32."""
+
+
 @dataclass(frozen=True)
 class Extraction:
-    """Settings with which a worker computes the spectrogram of a recording."""
+    """Settings with which a worker computes the frames, or their statistics, of a recording."""
 
-    settings: Settings
-    ref: float | str
-    top_db: float | None
+    function: FrameFunction
     trim_db: float | None
     max_duration: float | None
     folder: str | None
-    device: torch.device
+    statistics: tuple[str, ...] | None = None
     # Prefix of the names of unfinished files.
     writer: str = field(default_factory=lambda: uuid4().hex[:16], compare=False)
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Extraction:
+    def of(
+        cls, function: FrameFunction, parameters: Mapping[str, Any], statistics: tuple[str, ...] | None = None
+    ) -> Extraction:
         """Make an extraction from the checked parameters of a transformer."""
-        settings, memory = settings_of(parameters).plain(), parameters["memory"]
-        ref, top_db, trim_db = (_plain_number(parameters[name]) for name in ("ref", "top_db", "trim_db"))
+        memory, trim_db = parameters["memory"], plain_number(parameters["trim_db"])
         folder = None if memory is None else open_cache(memory)
-        device = resolve_device(parameters["device"])
-        return cls(settings, ref, top_db, trim_db, parameters["max_duration"], folder, device)
+        return cls(function, trim_db, parameters["max_duration"], folder, statistics)
 
     def __call__(self, audio: Any) -> np.ndarray:
-        """Spectrogram (n_bins, n_frames), from the cache if possible."""
+        """Frames (n_bins, n_frames), from the cache if possible, or their statistics (n_columns,)."""
+        S = self._frames(audio)
+        return S if self.statistics is None else summarize(S, self.statistics)
+
+    def _frames(self, audio: Any) -> np.ndarray:
+        """Frames (n_bins, n_frames), from the cache if possible."""
         if self.folder is None:
             return self._compute(audio)
         for _ in range(_ATTEMPTS):
             state, key = file_state(audio), self.cache_key(audio)
-            S = read_entry(self.folder, key, self.settings.n_bins)
+            S = read_entry(self.folder, key, self.function.n_bins)
             if S is not None and not self._is_too_long(audio, S):
                 return S
             S = self._compute(audio)
@@ -61,34 +89,21 @@ class Extraction:
 
     def cache_key(self, audio: Any) -> str:
         """Name of the cache entry of a recording."""
-        used = self.settings._asdict() | {"ref": self.ref, "top_db": self.top_db, "trim_db": self.trim_db}
-        used["window"] = repr(self.settings.window)
-        if self.settings.kind == "stft":
-            del used["n_mels"]
-        return cache_key(audio, used)
+        return cache_key(audio, self.function.recipe() | {"trim_db": self.trim_db})
 
     def _is_too_long(self, audio: Any, S: np.ndarray) -> bool:
-        """Whether the file of a cached spectrogram is longer than `max_duration`."""
-        n_times = (S.shape[1] - 1) * self.settings.hop_length - 1  # at least, apart from rounding
+        """Whether the file of cached frames is longer than `max_duration`."""
+        n_times = (S.shape[1] - 1) * self.function.hop_length - 1  # at least, apart from rounding
         limited = is_path(audio) and self.max_duration is not None
-        return limited and n_times / self.settings.sr > self.max_duration
+        return limited and n_times / self.function.sr > self.max_duration
 
     def _compute(self, audio: Any) -> np.ndarray:
-        """Spectrogram (n_bins, n_frames) of a recording."""
-        y = load_waveform(audio, self.settings.sr, None, self.trim_db, self.max_duration)
-        on_device = y if self.device.type == "cpu" else torch.tensor(y, device=self.device)
-        with torch.no_grad():
-            S: np.ndarray = checked_spectrogram(on_device, self.settings, self.ref, self.top_db).cpu().numpy()
-        if not all_finite(S):
-            raise ValueError(
-                f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
-                "scale the waveform to [-1, 1]."
-            )
-        return S
+        """Frames (n_bins, n_frames) of a recording."""
+        return self.function(load_waveform(audio, self.function.sr, None, self.trim_db, self.max_duration))
 
 
 def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | RecordingFailure:
-    """Compute the spectrogram of one recording among several; for an unusable file, return the reason."""
+    """Process one recording among several; for an unusable file, return the reason."""
     try:
         return extraction(audio)
     except CacheFolderError:
@@ -100,6 +115,6 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
         raise plain_error(error, f"item {index}: {error}") from error
 
 
-def _plain_number(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
     """Convert a number to Python's float, for the names of cache entries."""
     return value if value is None or isinstance(value, str) else float(value)

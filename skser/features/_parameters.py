@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._utils import check_number, to_bytes
+import numpy as np
+
+from .._utils import check_choice, check_number, to_bytes
 from ..audio import check_audio_parameters
+from ..encoders import check_source_parameters
 from ..spectral import Settings, check_db_parameters, check_settings
 from ._cache import check_memory
+from ._statistics import STATISTICS
 
 _MOST_JOBS = 2**31 - 1
 
 
 def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise unless the parameters of a transformer can be used."""
-    # `device` depends on the machine and is checked where it is used.
-    check_audio_parameters(
-        parameters["sr"], trim_db=parameters["trim_db"], max_duration=parameters["max_duration"]
-    )
+    _check_extraction_parameters(parameters, parameters["sr"])
     check_settings(settings_of(parameters))
     check_db_parameters(parameters["ref"], parameters["top_db"])
+
+
+def check_encoder_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the parameters of a `SpeechEncoderTransformer` can be used, apart from the encoder itself."""
+    _check_extraction_parameters(parameters)
+    check_source_parameters(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
+    layers = layers_of(parameters["layer"])
+    if not layers:
+        raise ValueError("layer is an empty list: give one layer or more.")
+    for layer in layers:
+        check_number("layer", layer, integer=True, low=0)
+    _check_statistics(parameters["statistics"])
+
+
+def layers_of(layer: int | Sequence[int]) -> tuple[int, ...]:
+    """List the layers of the parameter `layer`."""
+    if isinstance(layer, (list, tuple, np.ndarray)):
+        return tuple(layer)
+    return (layer,)
+
+
+def _check_statistics(statistics: Any) -> None:
+    """Raise unless statistics is None or names of statistics, each one once."""
+    if statistics is None:
+        return
+    if not isinstance(statistics, (list, tuple)) or not statistics:
+        raise TypeError(
+            f"statistics must be None or a tuple of one or more of {', '.join(STATISTICS)}, got {statistics!r}."
+        )
+    for name in statistics:
+        check_choice("statistics", name, STATISTICS)
+    if len(set(statistics)) < len(statistics):
+        raise ValueError(f"statistics={statistics!r} names one statistic twice: leave it out.")
+
+
+def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000) -> None:
+    """Raise unless the parameters that all transformers have can be used."""
+    # `device` depends on the machine and is checked where it is used.
+    check_audio_parameters(sr, trim_db=parameters["trim_db"], max_duration=parameters["max_duration"])
     if parameters["n_jobs"] is not None:
         check_number("n_jobs", parameters["n_jobs"], integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
     if parameters["n_jobs"] == 0:

@@ -8,19 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
 
-from .._utils import is_path, prefix_errors, to_bytes
-from ..audio import check_waveform
 from ..sequences import Spectrograms
-from ._collection import extract_all
 from ._extraction import Extraction
 from ._parameters import check_transformer_parameters
-from ._recordings import to_recordings
+from ._recording_transformer import RecordingTransformer
+from ._spectrogram_function import SpectrogramFunction
 
 
-class SpectrogramTransformer(TransformerMixin, BaseEstimator):
+class SpectrogramTransformer(RecordingTransformer):
     """Compute the spectrograms of recordings in decibels.
 
     Each recording is read, mixed down to one channel, resampled to `sr`, optionally trimmed, and
@@ -170,36 +166,6 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None) -> SpectrogramTransformer:
-        """Check the parameters and the input; nothing is learned and no file is read.
-
-        Parameters
-        ----------
-        X : sequence of path or of array-like of shape (n_times,), or array-like of shape (n, n_times)
-            Recordings.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        SpectrogramTransformer
-            The transformer itself.
-
-        Raises
-        ------
-        TypeError
-            If a parameter has a wrong type, or `X` holds anything but recordings, or mixes paths with
-            waveforms.
-        ValueError
-            If a parameter is outside its range, or a waveform is empty, complex or not finite.
-        """
-        check_transformer_parameters(self.get_params(deep=False))
-        for index, audio in enumerate(to_recordings(X, self, reset=True)):
-            if not is_path(audio):
-                with prefix_errors(f"item {index}"):
-                    check_waveform(audio)
-        return self
-
     def transform(self, X: Any) -> Spectrograms | np.ndarray:
         """Compute the spectrograms of recordings.
 
@@ -229,15 +195,13 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         ImportError
             If ``backend="torchaudio"`` and torchaudio cannot be imported.
         """
-        check_transformer_parameters(self.get_params(deep=False))
-        recordings = to_recordings(X, self, reset=False)
-        extraction = Extraction.of(self.get_params(deep=False))
-        max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
-        return extract_all(extraction, recordings, self.n_jobs, max_nbytes, self.verbose)
+        return self._extract(X)
 
-    def __sklearn_tags__(self) -> Tags:
-        """Declare that no fit is needed and that the output is float32."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+    def _check_parameters(self) -> None:
+        """Raise unless the parameters can be used."""
+        check_transformer_parameters(self.get_params(deep=False))
+
+    def _make_extraction(self) -> Extraction:
+        """Make the extraction that the checked parameters describe."""
+        parameters = self.get_params(deep=False)
+        return Extraction.of(SpectrogramFunction.of(parameters), parameters)

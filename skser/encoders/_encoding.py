@@ -1,0 +1,59 @@
+"""What all encoders have in common: layers, and their frames for one waveform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from .._utils import torch_settings
+
+
+class Encoder(Protocol):
+    """An encoder in memory, on one device."""
+
+    device: torch.device
+    sr: int  # sampling rate in Hz of the waveforms
+    hop_length: int  # samples between frames
+    n_features: int  # numbers per frame
+    first_layer: int
+    last_layer: int
+
+    def outputs(self, y: np.ndarray, last: int) -> Sequence[torch.Tensor]:
+        """Frames (n_frames, n_features) of each layer from `first_layer` to `last`, for one waveform."""
+
+
+def check_layers(encoder: Encoder, name: str, layers: Sequence[int]) -> None:
+    """Raise unless an encoder has these layers."""
+    for layer in layers:
+        if not encoder.first_layer <= layer <= encoder.last_layer:
+            raise ValueError(
+                f"layer={layer} does not exist: encoder={name!r} has the layers {encoder.first_layer} to "
+                f"{encoder.last_layer}."
+            )
+
+
+def encode_waveform(encoder: Encoder, y: np.ndarray, layers: Sequence[int]) -> np.ndarray:
+    """Frames (n_features, n_frames) of a waveform: the mean over these layers."""
+    with torch_settings(encoder.device), _one_thread(encoder.device), torch.inference_mode():
+        outputs = encoder.outputs(y, max(layers))
+        chosen = torch.stack([outputs[layer - encoder.first_layer] for layer in layers])
+        frames: np.ndarray = chosen.mean(dim=0).T.cpu().numpy()
+    return frames
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """Compute with one thread on a CPU, so that the sums do not depend on the number of workers."""
+    n_threads = torch.get_num_threads()
+    if device.type != "cpu" or n_threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)

@@ -1,0 +1,49 @@
+"""The function from a waveform to the frames of a pretrained encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from .._utils import all_finite, resolve_device
+from ..encoders import EncoderSource, check_layers, encode_waveform, find_encoder, load_encoder
+from ._parameters import layers_of
+
+
+@dataclass(frozen=True)
+class EncoderFunction:
+    """Mean over some layers of an encoder, whose weights are not part of this object."""
+
+    source: EncoderSource
+    layers: tuple[int, ...]
+    device: torch.device
+    sr: int  # Hz
+    hop_length: int  # samples
+    n_bins: int
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> EncoderFunction:
+        """Make the function from the checked parameters of the transformer."""
+        source = find_encoder(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
+        device, layers = resolve_device(parameters["device"]), layers_of(parameters["layer"])
+        encoder = load_encoder(source, device)
+        check_layers(encoder, source.encoder, layers)
+        return cls(source, layers, device, encoder.sr, encoder.hop_length, encoder.n_features)
+
+    def recipe(self) -> dict[str, Any]:
+        """Everything that the frames of a waveform depend on; the digest stands for the encoder's name."""
+        return {"encoder": self.source.digest, "layers": self.layers}
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        """Frames (n_bins, n_frames) of a waveform."""
+        S = encode_waveform(load_encoder(self.source, self.device), y, self.layers)
+        if not all_finite(S):
+            raise ValueError(
+                f"the samples are too large for the encoder (up to {np.abs(y).max():g}): scale the waveform to "
+                "[-1, 1]."
+            )
+        return S
