@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If a parameter is invalid, `X` is not finite or has a wrong shape, or `groups` does not have one
             value per item.
         """
-        self._check_parameters()
+        check_normalizer_parameters(self.get_params(deep=False))
         X = self._check_features(X, reset=True)
         self.speakers_ = {} if groups is None else self._statistics(X, groups)
         if groups is None:
@@ -151,7 +152,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If speakers are unknown and get `mean_`.
         """
         check_is_fitted(self)
-        self._check_parameters()
+        check_normalizer_parameters(self.get_params(deep=False))
         X = self._check_features(X, reset=False)
         if groups is None:
             codes, found = np.zeros(len(X), dtype=np.intp), [np.stack([self.mean_, self.scale_])]
@@ -203,16 +204,10 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If `X` is not finite or has a wrong shape, or `groups` does not have one value per item.
         """
         check_is_fitted(self)
-        self._check_parameters()
+        check_normalizer_parameters(self.get_params(deep=False))
         enrolled = self._statistics(self._check_features(X, reset=False), groups)
         self.speakers_ = {**self.speakers_, **enrolled}
         return self
-
-    def _check_parameters(self) -> None:
-        check_flag("with_mean", self.with_mean)
-        check_flag("with_std", self.with_std)
-        check_choice("unknown", self.unknown, ("mean", "batch"))
-        check_number("min_items", self.min_items, integer=True, low=1)
 
     def _check_features(self, X: Any, *, reset: bool) -> Features:
         """Check features, and compare their number with that of `fit`."""
@@ -258,3 +253,11 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def check_normalizer_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise unless the parameters of a `SpeakerNormalizer` can be used."""
+    check_flag("with_mean", parameters["with_mean"])
+    check_flag("with_std", parameters["with_std"])
+    check_choice("unknown", parameters["unknown"], ("mean", "batch"))
+    check_number("min_items", parameters["min_items"], integer=True, low=1)
