@@ -28,6 +28,7 @@ help:
 
 venv: .venv/.stamp
 
+# Only the weights in resemblyzer are used, not its dependencies, of which one needs a compiler.
 # setuptools comes first so that it is the pinned one that builds: an isolated build would fetch any.
 .venv/.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -37,6 +38,7 @@ venv: .venv/.stamp
 	@$(PYTHON) -m venv .venv
 	@$(PIP_INSTALL) setuptools
 	@$(PIP_INSTALL) --no-build-isolation --editable ".[plot,export,lint,test]"
+	@$(PIP_INSTALL) --no-deps resemblyzer
 	@touch $@
 
 .venv/.stamp-docs: .venv/.stamp
@@ -77,7 +79,8 @@ test-lowest: .venv-lowest/.stamp
 	@echo "Setting up .venv-lowest, which takes some minutes and 4.7 GB the first time"
 	@$(PYTHON) -m venv .venv-lowest
 	@{ $(PIP_LOWEST) setuptools && \
-		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]"; } || { \
+		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]" && \
+		$(PIP_LOWEST) --no-deps resemblyzer; } || { \
 		echo "the lowest versions could not be installed in .venv-lowest (pip says why above):" \
 			"a network is needed, and 5 GB of space." >&2; exit 1; }
 	@.venv-lowest/bin/python -c "import torchaudio" || { \

@@ -28,8 +28,8 @@ PACKAGES = ("skser", "skser.datasets")
 
 # Never loaded by `import skser`, each comes with the function that needs it.
 LATE = {
-    *("dask", "librosa", "matplotlib", "onnx", "onnxruntime", "pandas", "pooch"),
-    *("safetensors", "soundfile", "soxr", "torchaudio", "tqdm"),
+    *("dask", "huggingface_hub", "librosa", "matplotlib", "onnx", "onnxruntime", "pandas", "pooch"),
+    *("resemblyzer", "safetensors", "soundfile", "soxr", "torchaudio", "tqdm", "transformers"),
 }
 
 
@@ -159,7 +159,7 @@ def test_third_party_imports_are_declared():
     imported = {name for path in (REPOSITORY / "skser").rglob("*.py") for name in top_level_imports(path)}
     third_party = imported - sys.stdlib_module_names - {"skser"}
     assert {"sklearn", "torch"} < third_party
-    packages = {"scikit-learn" if name == "sklearn" else name for name in third_party}
+    packages = {"scikit-learn" if name == "sklearn" else canonicalize_name(name) for name in third_party}
     assert packages <= declared
 
 

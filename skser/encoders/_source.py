@@ -37,8 +37,8 @@ def check_source_parameters(encoder: Any, revision: Any, local_files_only: Any) 
     """Raise unless these parameters can name an encoder."""
     if not is_path(encoder):
         raise TypeError(
-            f"encoder must be {GE2E!r}, the path of a file or of a folder, or a name on the Hugging Face Hub, "
-            f"got {encoder!r} of type {type(encoder).__name__}."
+            f"encoder must be {GE2E!r}, a path, or a name on the Hugging Face Hub, got {encoder!r} of type "
+            f"{type(encoder).__name__}."
         )
     if not os.fspath(encoder) or "\0" in os.fsdecode(encoder):
         raise ValueError(f"encoder must be {GE2E!r}, a path or a name, got {encoder!r}.")
@@ -92,26 +92,32 @@ def _find_path(name: str, revision: str | None, local_files_only: bool) -> str:
 
 
 def _files_of(path: str, name: str) -> tuple[tuple[str, int, int, int], ...]:
-    """List the files of an encoder with numbers that change when they are written."""
+    """List the files of an encoder, each with numbers that change when it is written."""
     try:
-        return tuple(
-            (file, status.st_ino, status.st_size, status.st_mtime_ns)
-            for file in (used_files(path) if os.path.isdir(path) else [path])
-            for status in [os.stat(file)]
-        )
+        files = used_files(path) if os.path.isdir(path) else [path]
+        return tuple(_state(file) for file in files)
     except OSError as error:
-        raise with_message(
-            error, f"encoder={name!r} cannot be read ({error.strerror}): check its path."
-        ) from error
+        reason = error.strerror or str(error).rstrip(".")
+        raise with_message(error, f"encoder={name!r} cannot be read ({reason}): check its path.") from error
+
+
+def _state(file: str) -> tuple[str, int, int, int]:
+    """Path of a file, and numbers that change when it is written."""
+    status = os.stat(file)
+    return file, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=16)
 def _digest(files: tuple[tuple[str, int, int, int], ...]) -> str:
     """SHA-256 of one file, or of the names and the digests of several."""
-    digests = []
-    for path, *_ in files:
+    digests = [(os.path.basename(path), _digest_of_file(path)) for path, *_ in files]
+    return digests[0][1] if len(digests) == 1 else hashlib.sha256(repr(digests).encode()).hexdigest()
+
+
+def _digest_of_file(path: str) -> str:
+    """SHA-256 of a file."""
+    try:
         with open(path, "rb") as file:
-            digests.append((os.path.basename(path), hashlib.file_digest(file, "sha256").hexdigest()))
-    if len(digests) == 1:
-        return digests[0][1]
-    return hashlib.sha256(repr(digests).encode()).hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise with_message(error, f"{path} cannot be read ({error.strerror}): check its permissions.") from error

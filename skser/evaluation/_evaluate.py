@@ -16,7 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from .._utils import check_flag, listed, warn_caller
-from ..features import SpeakerNormalizer, SpectrogramTransformer
+from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 # Name by which metadata routing passes the speakers, which need not be the groups.
 _SPEAKERS = "speakers"
+
+
+# They learn nothing, and no recording influences another: their result can be computed once for all folds.
+_STATELESS = (SpectrogramTransformer, SpeechEncoderTransformer)
 
 
 def evaluate(
@@ -133,10 +137,10 @@ def evaluate(
     A `SpeakerNormalizer` in a Pipeline receives the speakers instead of the groups, also if groups such as
     sessions hold several speakers. Within a search, inner folds are scored without `speaker_means`.
 
-    If the first step of a Pipeline is a `SpectrogramTransformer`, each spectrogram is computed only once
-    instead of once per fold. The predictions are the same bit for bit, because the transformer learns
-    nothing and no recording influences the spectrogram of another. Within a search, set its parameter
-    `memory` for the same effect.
+    If the first step of a Pipeline is a `SpectrogramTransformer` or a `SpeechEncoderTransformer`, each
+    recording is processed only once instead of once per fold. The predictions are the same bit for bit,
+    because these transformers learn nothing and no recording influences the result of another. Within a
+    search, set their parameter `memory` for the same effect.
 
     An error in a fold keeps its type and message. A note, which Python shows below the message, names the
     fold and its test groups.
@@ -211,8 +215,8 @@ def evaluate(
 
 def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[Any, Any]:
     """Compute the spectrograms of a Pipeline's first step, and replace that step by "passthrough"."""
-    # Only this exact class: a subclass, like any other step, may depend on the training set.
-    if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) is SpectrogramTransformer):
+    # Only these exact classes: a subclass, like any other step, may depend on the training set.
+    if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) in _STATELESS):
         return estimator, X
     name, transformer = estimator.steps[0]
     transformer = clone(transformer).set_params(n_jobs=transformer.n_jobs or n_jobs)
@@ -221,7 +225,7 @@ def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[A
 
 def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:
     """Restore the first step of a fitted Pipeline that `_compute_spectrograms` replaced."""
-    if isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) is SpectrogramTransformer:
+    if isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) in _STATELESS:
         name, transformer = estimator.steps[0]
         fitted.set_params(**{name: clone(transformer).fit(X)})
     return fitted

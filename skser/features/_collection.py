@@ -23,7 +23,7 @@ def extract_all(
     max_nbytes: float,
     verbose: bool | int,
 ) -> Spectrograms | np.ndarray:
-    """Process recordings: frames in a container for a list, in an array for an array; statistics in a table."""
+    """Process recordings: frames in a container, or in an array for an array; statistics in a table."""
     n = len(recordings)
     is_table = extraction.statistics is not None
     dense = is_table or isinstance(recordings, np.ndarray)
@@ -41,8 +41,8 @@ def extract_all(
             flat = buffer.finish()
             if dense and len(set(lengths)) > 1:
                 raise ValueError(
-                    f"the rows of X have {min(lengths)} to {max(lengths)} frames after trim_db has cut their ends, "
-                    "which do not fit in one array: give a list of waveforms, list(X)."
+                    f"trim_db leaves {min(lengths)} to {max(lengths)} frames of the rows of X, which do not fit "
+                    "in one array: give a list of waveforms, list(X)."
                 )
     except BaseException:
         # An error or Ctrl-C makes joblib kill its workers.

@@ -43,7 +43,7 @@ class EncoderFunction:
         S = encode_waveform(load_encoder(self.source, self.device), y, self.layers)
         if not all_finite(S):
             raise ValueError(
-                f"the samples are too large for the encoder (up to {np.abs(y).max():g}): scale the waveform to "
-                "[-1, 1]."
+                f"the samples are too large for the encoder (up to {np.abs(y).max():g}): "
+                "scale the waveform to [-1, 1]."
             )
         return S

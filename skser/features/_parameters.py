@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from .._utils import check_choice, check_number, to_bytes
 from ..audio import check_audio_parameters
@@ -25,7 +23,7 @@ def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_encoder_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise unless the parameters of a `SpeechEncoderTransformer` can be used, apart from the encoder itself."""
+    """Raise unless the parameters of a `SpeechEncoderTransformer` can be used; nothing is read."""
     _check_extraction_parameters(parameters)
     check_source_parameters(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
     layers = layers_of(parameters["layer"])
@@ -36,11 +34,9 @@ def check_encoder_parameters(parameters: Mapping[str, Any]) -> None:
     _check_statistics(parameters["statistics"])
 
 
-def layers_of(layer: int | Sequence[int]) -> tuple[int, ...]:
+def layers_of(layer: Any) -> tuple[int, ...]:
     """List the layers of the parameter `layer`."""
-    if isinstance(layer, (list, tuple, np.ndarray)):
-        return tuple(layer)
-    return (layer,)
+    return tuple(layer) if isinstance(layer, (list, tuple)) else (layer,)
 
 
 def _check_statistics(statistics: Any) -> None:
@@ -49,7 +45,7 @@ def _check_statistics(statistics: Any) -> None:
         return
     if not isinstance(statistics, (list, tuple)) or not statistics:
         raise TypeError(
-            f"statistics must be None or a tuple of one or more of {', '.join(STATISTICS)}, got {statistics!r}."
+            f"statistics must be None or a tuple of some of {', '.join(STATISTICS)}, got {statistics!r}."
         )
     for name in statistics:
         check_choice("statistics", name, STATISTICS)

@@ -34,7 +34,7 @@ class RecordingTransformer(TransformerMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        self : object
+        object
             The transformer itself.
 
         Raises

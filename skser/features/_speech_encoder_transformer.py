@@ -211,7 +211,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
 
     @available_if(_has_table)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the columns of the table: "mean_0", "mean_1", ...
+        """Return the names of the columns of the table: "mean_0", "mean_1", ...
 
         Parameters
         ----------

@@ -38,7 +38,7 @@ _ARRAYS: dict[type, Callable[[Any], Shapes]] = {
 # Further attributes of each class, which are integers or one-dimensional arrays of them.
 _COUNTS: dict[type, str] = {LogisticRegression: "n_iter_", StandardScaler: "n_samples_seen_"}
 _MAY_BE_NONE = StandardScaler  # its arrays, if with_mean or with_std is False
-_POSITIVE = ("scale_",)
+_POSITIVE = "scale_"
 _SPEAKERS = "speakers_"
 
 
@@ -61,17 +61,15 @@ def describe_arrays(estimator: Any, *, speakers: bool) -> tuple[dict[str, Any], 
     return fitted, tensors
 
 
-def restore_arrays(estimator: Any, fitted: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Set the attributes of an estimator that has its parameters, features and classes."""
+def restore_arrays(estimator: Any, fitted: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -> None:
+    """Set the fitted attributes of an estimator, and remove its tensors from `tensors`."""
     shapes = _ARRAYS[type(estimator)](estimator)
     if isinstance(estimator, SpeakerNormalizer):
         check_normalizer_parameters(estimator.get_params(deep=False))
-        estimator.speakers_ = _restore_speakers(fitted, tensors, estimator.n_features_in_)
+        estimator.speakers_ = _restore_speakers(fitted, tensors, prefix, estimator.n_features_in_)
     for name, shape in shapes.items():
-        if name not in tensors and isinstance(estimator, _MAY_BE_NONE):
-            setattr(estimator, name, None)
-        else:
-            setattr(estimator, name, _restore_array(tensors, name, shape))
+        is_none = prefix + name not in tensors and isinstance(estimator, _MAY_BE_NONE)
+        setattr(estimator, name, None if is_none else _restore_array(tensors, prefix + name, shape))
     if type(estimator) in _COUNTS:
         _restore_counts(estimator, _COUNTS[type(estimator)], fitted)
 
@@ -84,13 +82,13 @@ def _restore_array(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]
     if tensor.dtype not in (torch.float32, torch.float64) or tensor.shape != shape:
         raise ValueError(f"its tensor {name!r} must be of floats and of shape {shape}, got {tensor.shape}.")
     array: np.ndarray = tensor.numpy()
-    if not np.isfinite(array).all() or (name in _POSITIVE and not (array > 0).all()):
+    if not np.isfinite(array).all() or (name.endswith(_POSITIVE) and not (array > 0).all()):
         raise ValueError(f"its tensor {name!r} holds NaN, infinity, or a value that is too small.")
     return array
 
 
 def _restore_speakers(
-    fitted: dict[str, Any], tensors: dict[str, Tensor], n_features: int
+    fitted: dict[str, Any], tensors: dict[str, Tensor], prefix: str, n_features: int
 ) -> dict[Any, np.ndarray]:
     """Restore the mean and the scale of each speaker."""
     if _SPEAKERS not in fitted:
@@ -98,9 +96,9 @@ def _restore_speakers(
     names = fitted[_SPEAKERS]
     if not isinstance(names, list) or len(set(names)) < len(names):
         raise ValueError("its speakers must be a list of different names.")
-    arrays = _restore_array(tensors, _SPEAKERS, (len(names), 2, n_features))
+    arrays = _restore_array(tensors, prefix + _SPEAKERS, (len(names), 2, n_features))
     if not (arrays[:, 1] > 0).all():
-        raise ValueError(f"its tensor {_SPEAKERS!r} holds a scale that is too small.")
+        raise ValueError(f"its tensor {prefix + _SPEAKERS!r} holds a scale that is too small.")
     return dict(zip(names, arrays, strict=True))
 
 

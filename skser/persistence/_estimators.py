@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,13 @@ from .._utils import (
     resolve_device,
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
-from ..features import SpeakerNormalizer, SpectrogramTransformer, check_transformer_parameters
+from ..features import (
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    check_encoder_parameters,
+    check_transformer_parameters,
+)
 from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
 from ._arrays import describe_arrays, has_arrays, restore_arrays
 
@@ -37,12 +44,13 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
     "LogisticRegression": LogisticRegression,
     "SpeakerNormalizer": SpeakerNormalizer,
     "SpectrogramTransformer": SpectrogramTransformer,
+    "SpeechEncoderTransformer": SpeechEncoderTransformer,
     "StandardScaler": StandardScaler,
 }
 # Other versions of scikit-learn may not have all parameters, so that only those which were set are stored.
 _OF_SCIKIT_LEARN = (LogisticRegression, StandardScaler)
 # Parameters that belong to the machine. A file cannot set them, because a folder could hold anything.
-_RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "max_nbytes", "memory", "n_jobs")
+_RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "local_files_only", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 # Fitted attributes in a file, by their names in the file.
 _FITTED = {
@@ -51,7 +59,9 @@ _FITTED = {
     "classes_": "classes_",
     "best_epoch_": "best_epoch_",
     "_seed": "seed_",
+    "digest_": "digest_",
 }
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
 _SKIPPED_STEPS = (None, "passthrough")
 
@@ -103,6 +113,8 @@ def _describe_step(
     if has_arrays(estimator):
         of_arrays, tensors = describe_arrays(estimator, speakers=speakers)
         fitted |= of_arrays
+    if isinstance(estimator, SpeechEncoderTransformer):
+        check_is_fitted(estimator, "digest_")
     if isinstance(estimator, CenterLossClassifier):
         check_is_fitted(estimator)
         net = estimator.net_
@@ -182,19 +194,21 @@ def _restore_step(
     if not isinstance(verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
-    own = {key.removeprefix(prefix): tensors.pop(key) for key in list(tensors) if key.startswith(prefix)}
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
-        _restore_classifier(estimator, fitted, own)
+        own = [key for key in tensors if key.startswith(prefix)]
+        _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     elif has_arrays(estimator):
         _restore_features(estimator, fitted)
         if isinstance(estimator, LogisticRegression):
             _check_classes(fitted["classes_"])
             estimator.classes_ = fitted["classes_"]
-        restore_arrays(estimator, fitted, own)
-        tensors |= {f"{prefix}{key}": value for key, value in own.items()}  # belong to no step
+        restore_arrays(estimator, fitted, tensors, prefix)
     else:
-        check_transformer_parameters(estimator.get_params(deep=False))  # checks sizes before they are used
+        if isinstance(estimator, SpeechEncoderTransformer):
+            _restore_encoder(estimator, fitted)
+        else:
+            check_transformer_parameters(estimator.get_params(deep=False))  # before sizes are used
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)
@@ -209,6 +223,17 @@ def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str,
         if name not in known:
             raise ValueError(f"it has a parameter {name!r}, which a model file cannot set for its class.")
     return parameters
+
+
+def _restore_encoder(transformer: SpeechEncoderTransformer, fitted: dict[str, Any]) -> None:
+    """Set the digest of the encoder, which is neither in the file nor read here."""
+    check_encoder_parameters(transformer.get_params(deep=False))
+    digest = _get(fitted, "digest_", str)
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"digest_ must be a SHA-256 in hexadecimal digits, got {digest!r}.")
+    # A file must not cause a download: the name of an encoder in it may be that of anyone's.
+    transformer.set_params(local_files_only=True)
+    transformer.digest_ = digest
 
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:

@@ -12,11 +12,13 @@ Effects that a malicious model file can have:
 Effects that it cannot have:
 
 - Running code. The reader parses only JSON and the bytes of tensors. It uses no pickle and imports no name
-  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`, `SpeakerNormalizer`,
-  `CenterLossClassifier`, `StandardScaler`, `LogisticRegression` and torch's optimizers, which are looked up
-  in tables.
+  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`,
+  `SpeechEncoderTransformer`, `SpeakerNormalizer`, `CenterLossClassifier`, `StandardScaler`,
+  `LogisticRegression` and torch's optimizers, which are looked up in tables.
 - Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
-  folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles.
+  folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles. The exception is
+  the encoder of a `SpeechEncoderTransformer`: `transform` reads the weights that the file names, as tensors,
+  if they are on this machine and have the digest in the file. Nothing is fetched.
 - Allocation of more than a small multiple of the file's size. The shapes that its parameters need are
   compared with its tensors before a network is built. The lengths of text arrays, windows and filterbanks
   are bounded, and the description has at most 8 MiB.
@@ -53,9 +55,10 @@ def save_model(
 
     Parameters
     ----------
-    model : CenterLossClassifier, SpectrogramTransformer, SpeakerNormalizer or Pipeline
-        A fitted classifier, a transformer, or a scikit-learn `Pipeline` of them ("passthrough" included).
-        scikit-learn's `StandardScaler` and `LogisticRegression` are supported too.
+    model : estimator or Pipeline
+        A fitted `CenterLossClassifier`, `SpeakerNormalizer`, `SpeechEncoderTransformer`, `StandardScaler` or
+        `LogisticRegression`, a `SpectrogramTransformer`, or a scikit-learn `Pipeline` of them ("passthrough"
+        included).
     path : str or path-like
         Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
         replaced after the new one is complete.
@@ -88,7 +91,10 @@ def save_model(
     The file is in the safetensors format and holds the labels with their type, the parameters, the
     standardization, the network, the centers and the history of the training. It does not hold
 
-    - `device`, `memory`, `max_nbytes`, `checkpoint_dir` and `n_jobs`, which belong to the machine;
+    - `device`, `memory`, `max_nbytes`, `checkpoint_dir`, `n_jobs` and `local_files_only`, which belong to the
+      machine;
+    - the encoder of a `SpeechEncoderTransformer`: the file has its name, layer and digest, and `transform` of
+      the loaded model refuses other weights;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
     - attributes that other code has set.
 
@@ -129,10 +135,11 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
 
     Returns
     -------
-    CenterLossClassifier, SpectrogramTransformer, SpeakerNormalizer or Pipeline
+    estimator or Pipeline
         The saved model, with names of steps, labels and parameters. Exceptions are `device`; `memory`,
-        `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults; and `precision`, which is
-        "float32" if the device does not support another one.
+        `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults; `precision`, which is
+        "float32" if the device does not support another one; and `local_files_only`, which is True, so that
+        a file cannot cause a download.
 
     Raises
     ------
