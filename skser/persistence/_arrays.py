@@ -35,7 +35,7 @@ _ARRAYS: dict[type, Callable[[Any], Shapes]] = {
     SpeakerNormalizer: _vectors("mean_", "scale_"),
     StandardScaler: _vectors("mean_", "var_", "scale_"),
 }
-# Further attributes of each class, which are integers or one-dimensional arrays of them.
+# Further attributes of each class, which are numbers or one-dimensional arrays of them.
 _COUNTS: dict[type, str] = {LogisticRegression: "n_iter_", StandardScaler: "n_samples_seen_"}
 _MAY_BE_NONE = StandardScaler  # its arrays, if with_mean or with_std is False
 _POSITIVE = "scale_"
@@ -80,7 +80,8 @@ def _restore_array(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]
         raise ValueError(f"its tensor {name!r} is missing.")
     tensor = tensors.pop(name)
     if tensor.dtype not in (torch.float32, torch.float64) or tensor.shape != shape:
-        raise ValueError(f"its tensor {name!r} must be of floats and of shape {shape}, got {tensor.shape}.")
+        found = f"{tuple(tensor.shape)}, {tensor.dtype}"
+        raise ValueError(f"its tensor {name!r} must be of floats and of shape {shape}, got {found}.")
     array: np.ndarray = tensor.numpy()
     if not np.isfinite(array).all() or (name.endswith(_POSITIVE) and not (array > 0).all()):
         raise ValueError(f"its tensor {name!r} holds NaN, infinity, or a value that is too small.")
@@ -103,8 +104,8 @@ def _restore_speakers(
 
 
 def _restore_counts(estimator: Any, name: str, fitted: dict[str, Any]) -> None:
-    """Set an attribute that is an integer or an array of integers."""
+    """Set an attribute that is a number or an array of numbers."""
     value = fitted[name]
     for number in value if isinstance(value, np.ndarray) else [value]:
-        check_number(name, number, integer=True, low=0)
+        check_number(name, number, low=0)
     setattr(estimator, name, value)
