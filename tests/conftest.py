@@ -55,6 +55,25 @@ def write_recordings() -> Callable[[Any, Path], Path]:
     return written
 
 
+@pytest.fixture(scope="session")
+def write_ge2e() -> Callable[[Path, int], str]:
+    """Give the function that writes random weights in the form of those of resemblyzer."""
+    return random_ge2e
+
+
+def random_ge2e(path: Path, seed: int) -> str:
+    """Write random weights of a GE2E encoder to a file."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(seed)
+    lstm, linear = nn.LSTM(40, 256, 3), nn.Linear(256, 256)
+    tensors = {f"lstm.{name}": value for name, value in lstm.state_dict().items()}
+    tensors |= {f"linear.{name}": value for name, value in linear.state_dict().items()}
+    torch.save({"model_state": tensors}, path)
+    return str(path)
+
+
 def written(corpus: Any, root: Path) -> Path:
     """Write recordings, one folder a class, with a table of speakers."""
     import soundfile

@@ -93,12 +93,12 @@ def _find_path(name: str, revision: str | None, local_files_only: bool) -> str:
 
 def _files_of(path: str, name: str) -> tuple[tuple[str, int, int, int], ...]:
     """List the files of an encoder, each with numbers that change when it is written."""
+    files = used_files(path) if os.path.isdir(path) else [path]
     try:
-        files = used_files(path) if os.path.isdir(path) else [path]
         return tuple(_state(file) for file in files)
     except OSError as error:
-        reason = error.strerror or str(error).rstrip(".")
-        raise with_message(error, f"encoder={name!r} cannot be read ({reason}): check its path.") from error
+        message = f"encoder={name!r} cannot be read ({error.strerror}): check its path."
+        raise with_message(error, message) from error
 
 
 def _state(file: str) -> tuple[str, int, int, int]:
@@ -120,4 +120,6 @@ def _digest_of_file(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise with_message(error, f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise with_message(
+            error, f"{path} cannot be read ({error.strerror}): check its permissions."
+        ) from error

@@ -41,8 +41,8 @@ def extract_all(
             flat = buffer.finish()
             if dense and len(set(lengths)) > 1:
                 raise ValueError(
-                    f"trim_db leaves {min(lengths)} to {max(lengths)} frames of the rows of X, which do not fit "
-                    "in one array: give a list of waveforms, list(X)."
+                    f"trim_db leaves {min(lengths)} to {max(lengths)} frames of the rows of X, which do not "
+                    "fit in one array: give a list of waveforms, list(X)."
                 )
     except BaseException:
         # An error or Ctrl-C makes joblib kill its workers.
