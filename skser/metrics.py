@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, make_scorer, recall_score
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
+
+from ._utils import plain_labels
 
 __all__ = [
     "intra_inter_ratio",
@@ -142,7 +144,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     0.125
     """
     z = check_array(embedding, dtype=np.float64, input_name="embedding")
-    labels = column_or_1d(y)
+    labels = plain_labels("y", y)
     if len(z) != len(labels):
         raise ValueError(
             f"embedding has {len(z)} rows but y has {len(labels)} labels: pass one label per row."
@@ -162,7 +164,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
 
 def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     """Check true and predicted labels, and convert them to vectors."""
-    y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
+    y_true, y_pred = plain_labels("y_true", y_true), plain_labels("y_pred", y_pred)
     if len(y_true) != len(y_pred):
         raise ValueError(
             f"y_true has {len(y_true)} labels but y_pred has {len(y_pred)}: pass one prediction per label."

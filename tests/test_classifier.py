@@ -265,8 +265,10 @@ class TestWeights:
 
     @pytest.mark.parametrize("weight", [np.nan, -1.0])
     def test_bad_class_weight_is_named(self, X, y, weight):
-        with pytest.raises(ValueError, match="class_weight must be finite and at least 0"):
-            make(class_weight={"fall": weight}).fit(X, y)
+        with pytest.raises(
+            ValueError, match=f"class_weight of 'fall' is {weight}: weights must be finite and"
+        ):
+            make(class_weight={"fall": weight, "level": 1, "rise": 1}).fit(X, y)
 
     def test_sample_weights_do_not_reach_the_module(self, X, y):
         classifier = make(max_epochs=1).fit(X, y, sample_weight=np.linspace(0.1, 2, 48))
@@ -471,7 +473,7 @@ class TestEarlyStopping:
             make(early_stopping=True, validation="random").fit(X[:3], ["a", "a", "b"])
 
     def test_number_of_groups_must_match(self, X, y):
-        with pytest.raises(ValueError, match="groups has 3 entries but X has 48 items"):
+        with pytest.raises(ValueError, match="groups has 3 values but X has 48 items"):
             make(early_stopping=True).fit(X, y, groups=[1, 2, 3])
 
     def test_missing_group_is_named(self, X, y):
@@ -598,12 +600,12 @@ class TestErrors:
         [
             (None, "requires y to be passed, but the target y is None"),
             (["a"] * 48, r"needs at least 2 classes, got one class: \['a'\]"),
-            (["a", "b"], "y has 2 labels but X has 48 items"),
+            (["a", "b"], "y has 2 values but X has 48 items"),
             (np.linspace(0, 1, 48), "Unknown label type"),
             (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
             (
                 np.array(["a", 3, "b"] * 16, dtype=object),
-                r"y mixes text and numbers \(item 0 is 'a', item 1",
+                r"y mixes text and integers \(item 0 is 'a', item 1",
             ),
         ],
     )

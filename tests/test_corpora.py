@@ -19,6 +19,7 @@ from skser.datasets import (
     load_crema_d,
     load_emodb,
     load_iemocap,
+    load_nemo,
     load_ravdess,
     load_savee,
     load_tess,
@@ -34,6 +35,7 @@ NAMED = {
     "crema_d": load_crema_d,
     "savee": load_savee,
     "tess": load_tess,
+    "nemo": load_nemo,
 }
 # Two recordings of two speakers, in the published layout.
 SMALL = {
@@ -42,6 +44,7 @@ SMALL = {
     "crema_d": ["AudioWAV/1001_IEO_HAP_LO.wav", "AudioWAV/1091_WSI_SAD_XX.wav"],
     "savee": ["AudioData/DC/h01.wav", "AudioData/KL/sa15.wav"],
     "tess": ["TESS/OAF_happy/OAF_back_happy.wav", "TESS/YAF_sad/YAF_bite_sad.wav"],
+    "nemo": ["samples/EB0_anger_1.wav", "samples/WR0_sadness_90.wav"],
 }
 COLUMNS = {
     "ravdess": ["path", "emotion", "intensity", "statement", "repetition", "actor", "sex"],
@@ -49,6 +52,7 @@ COLUMNS = {
     "crema_d": ["path", "emotion", "original", "level", "sentence", "actor", "sex"],
     "savee": ["path", "emotion", "original", "sentence", "speaker", "sex"],
     "tess": ["path", "emotion", "original", "word", "speaker", "sex"],
+    "nemo": ["path", "emotion", "original", "sentence", "speaker", "sex"],
 }
 SPEAKER = dict.fromkeys(NAMED, "speaker") | {"ravdess": "actor", "crema_d": "actor"}
 
@@ -62,6 +66,12 @@ CREMA_ACTORS = {actor: 82 for actor in range(1001, 1092)} | {
     **{1002: 81, 1008: 76, 1009: 76, 1019: 76, 1076: 81}
 }
 CREMA_SENTENCES = ["DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI"]
+# Speakers with fewer than 90 recordings of an emotion, from data.tsv of the corpus.
+NEMO_INCOMPLETE = {
+    **{("EB0", "surprised"): 89, ("MK0", "surprised"): 0, ("SM0", "fear"): 89, ("SM0", "happiness"): 89},
+    **{("TP0", "surprised"): 89, ("WR0", "neutral"): 89, ("MP0", "anger"): 29, ("MP0", "fear"): 17},
+    **{("MP0", "happiness"): 30, ("MP0", "sadness"): 49, ("MP0", "surprised"): 41},
+}
 # Session: angry, happy (with excited), neutral, sad / women, men / improvised, scripted.
 IEMOCAP_SESSIONS = {
     1: ((229, 278, 384, 194), (528, 557), (521, 564)),
@@ -154,12 +164,25 @@ def tess_files() -> list[str]:
     return [file.replace("OAF_aa_neutral.wav", "OA_bite_neutral.wav") for file in files]
 
 
+def nemo_files() -> list[str]:
+    """Every speaker and emotion as often as published."""
+    speakers = ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"]
+    emotions = ["anger", "fear", "happiness", "neutral", "sadness", "surprised"]
+    pairs = itertools.product(speakers, emotions)
+    return [
+        f"samples/{speaker}_{emotion}_{sentence}.wav"
+        for speaker, emotion in pairs
+        for sentence in range(1, NEMO_INCOMPLETE.get((speaker, emotion), 90) + 1)
+    ]
+
+
 FILES = {
     "ravdess": all_ravdess_files,
     "emodb": emodb_files,
     "crema_d": crema_d_files,
     "savee": savee_files,
     "tess": tess_files,
+    "nemo": nemo_files,
 }
 
 
@@ -203,6 +226,7 @@ def complete(tmp_path, pretend):
         ("savee", 480, 4, {"bored", "calm"}),
         ("tess", 2800, 2, {"bored", "calm"}),
         ("crema_d", 7442, 91, {"bored", "calm", "surprised"}),
+        ("nemo", 4481, 9, {"bored", "calm", "disgust"}),
     ],
 )
 def test_a_complete_copy_is_as_published(complete, name, n, n_speakers, missing):
@@ -243,6 +267,8 @@ def test_a_complete_copy_is_as_published(complete, name, n, n_speakers, missing)
         ("savee", "JE_n30", ["neutral", "n", 30, "JE", "male"]),
         ("savee", "KL_sa15", ["sad", "sa", 15, "KL", "male"]),
         ("savee", "JK_su02", ["surprised", "su", 2, "JK", "male"]),
+        ("nemo", "WR0_surprised_64", ["surprised", "surprised", 64, "WR0", "male"]),
+        ("nemo", "MK0_fear_9", ["fearful", "fear", 9, "MK0", "female"]),
         ("tess", "OAF_back_fear", ["fearful", "fear", "back", "OAF", "female"]),
         ("tess", "YAF_bite_ps", ["surprised", "ps", "bite", "YAF", "female"]),
         ("tess", "OA_bite_neutral", ["neutral", "neutral", "bite", "OAF", "female"]),  # a published name
@@ -263,6 +289,7 @@ def test_names_are_decoded(tmp_path, name, file, row):
         ("emodb", ["Burkhardt", "10.21437/Interspeech.2005-446"]),
         ("crema_d", ["ODbL", "Cao", "10.1109/TAFFC.2014.2336244", "1076_MTI_SAD_XX"]),
         ("savee", ["Haq", "registration"]),
+        ("nemo", ["CC BY-NC-SA 4.0", "Christop", "MP0"]),
         ("tess", ["Pichora-Fuller", "10.5683/SP2/E8H2MF", "two speakers"]),
     ],
 )
@@ -320,6 +347,8 @@ def test_recordings_are_counted_before_the_filters(tmp_path):
         ("crema_d", {"emotions": {"neutral"}}, 1087),
         ("savee", {"emotions": ["surprised"], "speakers": ["KL"]}, 15),
         ("tess", {"emotions": ["fearful"], "speakers": ["YAF"]}, 200),
+        ("nemo", {"sentences": range(1, 4), "speakers": ["MK0"]}, 5 * 3),
+        ("nemo", {"emotions": ["surprised"]}, 669),
     ],
 )
 def test_filters_select_recordings(complete, name, filters, n):
@@ -374,6 +403,13 @@ def test_filters_of_single_codes_select_recordings(tmp_path):
         ("crema_d", {"levels": ["XX"]}, ValueError, "each of levels must be one of 'high', .*got 'XX'"),
         ("crema_d", {"sentences": [["IEO"]]}, ValueError, "each of sentences must be one of 'DFA'"),
         ("savee", {"speakers": ["dc"]}, ValueError, "each of speakers must be one of 'DC', .*got 'dc'"),
+        (
+            "nemo",
+            {"sentences": [91]},
+            ValueError,
+            r"each of sentences must be an integer in \[1, 90\], got 91",
+        ),
+        ("nemo", {"speakers": ["WR1"]}, ValueError, "each of speakers must be one of 'EB0', .*got 'WR1'"),
         ("tess", {"emotions": ["ps"]}, ValueError, "each of emotions must be one of .*got 'ps'"),
         ("tess", {"emotions": ["angry"]}, ValueError, "passes the filters for emotion, speaker: widen them"),
     ],
@@ -422,6 +458,7 @@ def test_one_recording_under_two_names_is_a_copy(tmp_path, load, files):
         ("crema_d", ["10\u0661\u0661_IEO_HAP_MD"]),  # a digit of another script
         ("savee", ["s01", "XX_a01", "DC_a16", "DC_n31", "DC_a00"]),
         ("savee", ["a01"]),  # no speaker, and not in the folder of a speaker
+        ("nemo", ["EB0_anger_0", "EB0_anger_91", "EB0_anger_01", "EB1_anger_1", "EB0_sad_1"]),
         ("tess", ["OAF_back_joy", "MAF_back_sad", "OAF_back"]),
     ],
 )

@@ -123,6 +123,14 @@ def test_speakers_come_from_a_csv_file(classes, tmp_path_factory, kind):
     assert found == {file: numbers[name] for file, name in EXPECTED.items()}
 
 
+def test_a_table_of_speakers_may_have_tabs_and_blanks(classes, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables") / "speakers.tsv"
+    rows = [f"{file}\t{' ' * index}{speaker}" for index, (file, speaker) in enumerate(TABLE.items())]
+    path.write_text("\n".join(["file\tspeaker", *rows]))
+    with pytest.warns(UserWarning, match="blanks around .* values of the column 'speaker'"):
+        assert speakers_of(load_audio_files(classes, speaker=str(path))) == EXPECTED
+
+
 def test_the_path_in_a_table_goes_before_the_name(tmp_path):
     touch(tmp_path, "sad/1.wav", "calm/1.wav")
     corpus = load_audio_files(tmp_path, speaker={"1.wav": "anna", "sad/1.wav": "ben"})
@@ -173,7 +181,7 @@ def test_sources_of_speakers_are_checked(classes, speaker, error, message):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"file,speaker\na,b,c,d\n", b"file;speaker\n", b"file,speaker\n\xff\xfe,", b'file,speaker\n"a'],
+    [b"", b"file,speaker\na,b,c,d\n", b"file|speaker\n", b"file,speaker\n\xff\xfe,", b'file,speaker\n"a'],
 )
 def test_an_invalid_csv_file_is_named(classes, tmp_path_factory, content):
     path = tmp_path_factory.mktemp("tables") / "speakers of.csv"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skser.datasets import load_corpus, load_manifest
+from skser.datasets import load_corpus, load_manifest, load_nemo
 
 
 @pytest.fixture
@@ -98,13 +99,119 @@ def test_groups_may_be_unknown_or_another_column(folder):
 
 @pytest.mark.parametrize(
     ("labels", "kind"),
-    [([3, 1, 3], "i"), ([True, False, True], "b"), ([0.5, 1.5, 2.5], "f"), (["a", 1, "b"], "U")],
+    [
+        ([3, 1, 3], "i"),
+        ([True, False, True], "b"),
+        ([0.5, 1.5, 2.5], "f"),
+        (["a", "1", "b"], "U"),
+        (pd.array([2**53 + 1, 2**53, 2**53], dtype="Int64"), "i"),
+        (pd.array([True, False, False], dtype="boolean"), "b"),
+        (pd.Categorical([7, 8, 7]), "i"),
+    ],
 )
 def test_labels_of_a_frame_keep_their_type(folder, labels, kind):
-    table = pd.DataFrame({"path": NAMES, "label": pd.Series(labels, dtype=object if kind == "U" else None)})
-    target = load_manifest(table, speaker=None, root=folder).target
-    assert target.dtype.kind == kind
-    assert target.tolist() == (labels if kind != "U" else ["a", "1", "b"])
+    table = pd.DataFrame({"path": NAMES, "label": labels, "speaker": labels})
+    corpus = load_manifest(table, root=folder)
+    for values in (corpus.target, corpus.groups):
+        assert values.dtype.kind == kind
+        assert values.tolist() == list(labels)
+
+
+@pytest.mark.parametrize("column", ["label", "speaker"])
+def test_text_and_numbers_are_not_mixed(folder, frame, column):
+    table = frame.astype(object)
+    table[column] = ["1", "2", 1]
+    message = f"the column '{column}' mixes text and integers .item 0 is '1', item 2 is 1.: use one kind"
+    with pytest.raises(ValueError, match=message):
+        load_manifest(table, root=folder)
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_the_separator_is_found(folder, frame, separator):
+    table = frame.assign(note=["a, b", "c; d", 'e"\tf'])
+    table.to_csv(folder / "table.csv", sep=separator, index=False)
+    assert load_manifest(folder / "table.csv").frame.equals(
+        table.assign(path=[str(folder / n) for n in NAMES])
+    )
+
+
+def test_a_single_column_needs_no_separator(folder):
+    with pytest.raises(ValueError, match="lacks the column 'label', it has 'path': name the correct"):
+        load_manifest(csv(folder, "path\none.wav\n"), speaker=None)
+
+
+def test_blanks_around_labels_and_speakers_are_removed_with_a_warning(folder):
+    table = csv(folder, "path\tlabel\tspeaker\tnote\none.wav\tsad \t        WR0\t a\ntwo.wav\tsad\tWR0\t b\n")
+    with pytest.warns(UserWarning, match="blanks around 1 value of the column") as record:
+        corpus = load_manifest(table)
+    assert corpus.target.tolist() == corpus.frame.label.tolist() == ["sad", "sad"]
+    assert corpus.groups.tolist() == corpus.frame.speaker.tolist() == ["WR0", "WR0"]
+    assert corpus.frame.note.tolist() == [" a", " b"]  # not a label
+    text = "column 'speaker', such as '        WR0': they are removed, so that this is the same as 'WR0'."
+    assert [text in str(warning.message) for warning in record] == [False, True]
+    assert {warning.filename for warning in record} == {__file__}
+
+
+def test_blanks_in_a_frame_are_removed_as_well(folder, frame):
+    with pytest.warns(
+        UserWarning, match=r"^The table has blanks around 2 values of the column 'label', such as"
+    ):
+        corpus = load_manifest(frame.assign(label=["sad", " calm", "sad\t"]), root=folder)
+    assert corpus.target.tolist() == ["sad", "calm", "sad"]
+
+
+def test_a_frame_of_polars_is_read(folder, frame):
+    polars = pytest.importorskip("polars")
+    table = polars.DataFrame({**frame.to_dict("list"), "take": [3, 2**53 + 1, 4]})
+    corpus = load_manifest(table, root=folder)
+    assert corpus.target.tolist() == ["sad", "calm", "sad"]
+    assert corpus.groups.tolist() == ["01", "02", "01"]
+    assert corpus.frame["take"].tolist() == [3, 2**53 + 1, 4]
+    with pytest.raises(
+        ValueError, match=r"The table has no value in the column 'label' in 1 row of 3 \(row 2, "
+    ):
+        load_manifest(table.with_columns(label=polars.Series(["a", None, "b"])), root=folder)
+    with (
+        pytest.raises(TypeError, match="of pandas or polars, got LazyFrame"),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        load_manifest(table.lazy(), root=folder)
+
+
+class OtherFrame:
+    """A table that has columns by name, but is not of pandas."""
+
+    def __init__(self, columns):
+        self.columns = list(columns)
+        self._values = dict(columns)
+
+    @property
+    def shape(self):
+        return len(self._values[self.columns[0]]), len(self.columns)
+
+    def __getitem__(self, name):
+        return tuple(self._values[name])
+
+
+def test_a_frame_of_another_library_is_read(folder, frame):
+    corpus = load_manifest(OtherFrame(frame.to_dict("list")), root=folder)
+    assert corpus.frame.equals(frame.assign(path=corpus.data))
+
+
+@pytest.mark.corpus
+@pytest.mark.filterwarnings("ignore:nEMO .* is not as published")
+def test_the_published_table_of_nemo_is_read(ravdess_root):
+    root = ravdess_root.parent / "nemo"
+    if not root.is_dir():
+        pytest.skip(f"no recordings in {root}")
+    columns = {"path": "file_id", "label": "emotion", "speaker": "speaker_id"}
+    with pytest.warns(UserWarning, match="blanks around 2988 values of the column 'speaker_id'"):
+        corpus = load_manifest(root / "data.tsv", **columns, root=root / "samples")
+    expected = load_nemo(root).frame.set_index("path").loc[corpus.data]
+    assert sorted(set(corpus.groups)) == ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"]
+    assert corpus.groups.tolist() == expected.speaker.tolist()
+    assert corpus.target.tolist() == expected.original.tolist()
+    assert corpus.frame.gender.tolist() == expected.sex.tolist()
 
 
 def test_categories_and_odd_indices_of_a_frame_are_taken_by_position(folder, frame):
@@ -191,7 +298,7 @@ def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
         ),
         ('path,label,speaker\n"one.wav,sad\n', "is not a CSV file in UTF-8"),
         ("path,label,speaker,label\none.wav,sad,a,joy\n", "has two columns 'label': rename or drop one"),
-        ("path;label;speaker\none.wav;sad;a\n", "it has 'path;label;speaker'"),
+        ("path|label|speaker\none.wav|sad|a\n", "it has 'path|label|speaker'".replace("|", "[|]")),
     ],
 )
 def test_invalid_tables_are_named(folder, text, message):
@@ -202,7 +309,12 @@ def test_invalid_tables_are_named(folder, text, message):
 @pytest.mark.parametrize(
     ("table", "parameters", "error", "message"),
     [
-        (3, {}, TypeError, r"table must be the path of a CSV file or a pandas\.DataFrame, got int"),
+        (
+            3,
+            {},
+            TypeError,
+            r"table must be the path of a CSV file, or a DataFrame of pandas or polars, got int",
+        ),
         ([["one.wav", "sad"]], {}, TypeError, "table must be .*got list"),
         (
             "nowhere.csv",

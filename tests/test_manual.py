@@ -114,6 +114,7 @@ OTHER_CORPORA = (
     "crema-d/AudioWAV/1001_IEO_ANG_HI.wav",
     "savee/AudioData/DC/a01.wav",
     "tess/OAF_back_ps.wav",
+    "nemo/samples/WR0_anger_1.wav",
 )
 
 

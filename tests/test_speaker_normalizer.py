@@ -295,8 +295,10 @@ def test_refuses_a_wrong_parameter(Z, parameters, kind, error):
 def test_refuses_features_and_groups_that_do_not_match(Z, S):
     normalizer = SpeakerNormalizer().fit(Z, groups=SPEAKERS)
     for call in (normalizer.transform, normalizer.enroll, normalize_by_group):
-        with pytest.raises(ValueError, match="groups has 2 entries but there are 20 items: pass one per"):
+        with pytest.raises(ValueError, match="groups has 2 values but X has 20 items: pass one per item"):
             call(Z, ["Ann", "Ben"])
+        with pytest.raises(ValueError, match="groups has no value for item 1, got None"):
+            call(Z, ["Ann", None, *SPEAKERS[2:]])
         with pytest.raises(ValueError, match="contains NaN"):
             call(np.full((20, 3), np.nan), SPEAKERS)
         with pytest.raises(ValueError, match="0 sample"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._utils import all_finite, check_number, is_path, prefix_errors
+from .._utils import all_finite, check_number, is_path, prefix_errors, without_mask
 from ._decoding import HIGHEST_RATE, read_mono
 
 # Offset and scale of integer samples, as in libsndfile.
@@ -148,6 +148,7 @@ def load_waveform(
 
 def _to_array(y: Any) -> np.ndarray:
     """Convert samples to an array of any data type, or raise if that is not possible."""
+    y = without_mask("the waveform", y)
     try:
         array = np.asarray(y)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """The estimator: a network trained with cross-entropy and center loss."""
 
 from ._classifier import CenterLossClassifier
-from ._inputs import check_labels
+from ._inputs import check_groups, check_labels
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters

@@ -15,7 +15,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeatures
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_acceleration, resolve_device, torch_settings, warn_caller
+from .._utils import check_acceleration, plain_labels, resolve_device, torch_settings, warn_caller
+from ..metrics import weighted_accuracy
 from ..sequences import SpectrogramDataset, batches_by_length
 from ..training import (
     CenterLossNet,
@@ -27,7 +28,7 @@ from ..training import (
     train_net,
     train_validation_split,
 )
-from ._inputs import check_groups, check_labels, check_sample_weight, check_spectrograms
+from ._inputs import check_classes, check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters, class_weights, make_schedules
 
@@ -260,11 +261,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         X : Spectrograms, list of array-like, or array-like
             Spectrograms, see Notes of the class.
         y : array-like of shape (n_samples,)
-            Labels: strings, integers or booleans, of two or more classes.
+            Labels of two or more classes: text, integers, booleans, members of an Enum, or bytes, in a list,
+            array, Series or tensor. See :doc:`/user_guide/labels`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items, at least 0.
         groups : array-like of shape (n_samples,), default=None
-            Speaker or session of each item, for early stopping.
+            Speaker or session of each item, for early stopping, of the same kinds as labels.
 
         Returns
         -------
@@ -337,15 +339,17 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Check parameters and input; if `reset`, set the attributes of a new training."""
         check_classifier_parameters(self.get_params(deep=False))
         spectrograms = check_spectrograms(self, X, reset=reset)
-        known = None if classes is None else np.unique(np.asarray(classes))
+        known = None if classes is None else check_classes(classes)
         if not reset:
-            if known is not None and not np.array_equal(known, self.classes_):
+            first = check_classes(self.classes_)
+            if known is not None and known.plain.tolist() != first.plain.tolist():
                 raise ValueError(
-                    f"classes={known.tolist()} differ from those of the first call, "
-                    f"{self.classes_.tolist()}: leave classes out, or start again with fit."
+                    f"classes={known.plain.tolist()} differ from those of the first call, "
+                    f"{first.plain.tolist()}: leave classes out, or start again with fit."
                 )
-            known = self.classes_
-        self.classes_, encoded = check_labels(self, y, len(spectrograms), known)
+            known = first
+        found, encoded = check_labels(self, y, len(spectrograms), known)
+        self.classes_ = found.given
         data = TrainingData(spectrograms, encoded, check_sample_weight(sample_weight, len(spectrograms)))
         speakers = check_groups(groups, len(encoded))
         if reset:
@@ -371,7 +375,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Make the callback that writes checkpoints; None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
-        return make_checkpoint(self.get_params(deep=False), self.classes_, data, speakers)
+        return make_checkpoint(
+            self.get_params(deep=False), plain_labels("classes_", self.classes_), data, speakers
+        )
 
     def _train(
         self,
@@ -464,6 +470,25 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """
         numbers = self._forward(X)[0].argmax(axis=1)
         return self.classes_[numbers]
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the share of correct predictions, for any kind of labels that `fit` takes.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+        y : array-like of shape (n_samples,)
+            The true labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the items.
+
+        Returns
+        -------
+        float
+            Accuracy (WA), see `weighted_accuracy`.
+        """
+        return weighted_accuracy(y, self.predict(X), sample_weight=sample_weight)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Compute the embeddings.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import column_or_1d
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from .._utils import Labels, plain_labels, read_labels, warn_caller, without_mask
 from ..sequences import Spectrograms
+
+# The product of two weights, and the sum of the products in a batch, are then normal numbers of float32.
+_LOWEST_WEIGHT, _HIGHEST_WEIGHT = 1e-15, 1e15
 
 
 def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
     """Convert an estimator's input to one container."""
+    X = without_mask("X", X)
     container = _as_spectrograms(X)
     try:
         if container is not None:
@@ -65,91 +71,87 @@ def _not_empty(X: Spectrograms) -> Spectrograms:
 
 
 def check_labels(
-    estimator: BaseEstimator, y: Any, n_samples: int, classes: NDArray[Any] | None
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Check labels and encode them as class numbers."""
+    estimator: BaseEstimator, y: Any, n_samples: int, classes: Labels | None = None
+) -> tuple[Labels, NDArray[np.int64]]:
+    """Check labels, and return the classes and the number of each item's class."""
     name = type(estimator).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
-    labels = column_or_1d(y, warn=True)
-    if len(labels) != n_samples:
-        raise ValueError(f"y has {len(labels)} labels but X has {n_samples} items: pass one label per item.")
-    _check_present("y", _as_given(y, labels))
-    check_classification_targets(labels)
-    found = np.unique(labels)
+    if getattr(y, "ndim", 1) == 2:
+        warn_caller(
+            "A column-vector y was passed when a 1d array was expected: pass y of shape (n_samples,), for "
+            "example y.ravel().",
+            DataConversionWarning,
+        )
+    labels = read_labels("y", y, n_samples)
+    check_classification_targets(labels.plain)
+    found, numbers = _distinct(labels)
     if classes is None:
         classes = found
-    elif not np.isin(found, classes).all():
-        unknown = found[~np.isin(found, classes)].tolist()
+    if len(classes.plain) < 2:
+        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.plain.tolist()}.")
+    return classes, _positions(found.plain, classes.plain)[numbers]
+
+
+def check_classes(classes: Any) -> Labels:
+    """Check the labels that will occur, and sort them."""
+    return _distinct(read_labels("classes", classes))[0]
+
+
+def _distinct(labels: Labels) -> tuple[Labels, NDArray[np.intp]]:
+    """Return the different labels, sorted, and the position of each item's label among them."""
+    plain, first, numbers = np.unique(labels.plain, return_index=True, return_inverse=True)
+    return Labels(plain, labels.given[first]), numbers
+
+
+def _positions(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Find the position of each label among the classes; Python's objects compare without conversion."""
+    position = {label: number for number, label in enumerate(classes.tolist())}
+    unknown = [label for label in labels.tolist() if label not in position]
+    if unknown:
         raise ValueError(
             f"y holds labels that are not among the classes {classes.tolist()}: {unknown}; name all labels "
             "in the first partial_fit(..., classes=...), or start again with fit and warm_start=False."
         )
-    if len(classes) < 2:
-        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.tolist()}.")
-    return classes, np.searchsorted(classes, labels).astype(np.int64)
-
-
-def _as_given(values: Any, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the original entries if NumPy has converted a list to text, in which NaN would be "nan"."""
-    if array.dtype.kind == "U" and isinstance(values, (list, tuple)):
-        return np.asarray(values, dtype=object).ravel()
-    return array
-
-
-def _check_present(name: str, values: NDArray[Any]) -> None:
-    """Raise if an entry of an object array is missing, or if text and numbers are mixed."""
-    if values.dtype != object:
-        return
-    for index, value in enumerate(values):
-        if _is_missing(value):
-            raise ValueError(
-                f"{name} has no value for item {index}, got {value!r}: fill it in or leave the item out."
-            )
-        if isinstance(value, str) != isinstance(values[0], str):
-            raise ValueError(
-                f"{name} mixes text and numbers (item 0 is {values[0]!r}, item {index} is {value!r}): "
-                "use either only text or only numbers."
-            )
-
-
-def _is_missing(value: Any) -> bool:
-    """Whether a value is None, NaN, or pandas' NA, whose comparisons are neither true nor false."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:
-        return True
+    return np.array([position[label] for label in labels.tolist()], dtype=np.int64)
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
     """Check the weights of items."""
     if sample_weight is None:
         return None
+    sample_weight = without_mask("sample_weight", sample_weight)
     try:
-        weight = np.asarray(sample_weight, dtype=np.float32)
+        weight = np.asarray(sample_weight, dtype=np.float64)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold one number per item ({error}).") from error
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must be of shape ({n_samples},), one weight per item, got {weight.shape}."
         )
-    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    wrong = ~_is_weight(weight)
     if wrong.any():
         index = int(np.argmax(wrong))
-        raise ValueError(
-            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
-        )
+        check_weight(f"sample_weight of item {index}", float(weight[index]))
     if not weight.any():
         raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
-    return weight
+    return weight.astype(np.float32)
 
 
-def check_groups(groups: ArrayLike | None, n_samples: int) -> NDArray[Any] | None:
-    """Check the groups of items."""
-    if groups is None:
-        return None
-    array = column_or_1d(groups)
-    if len(array) != n_samples:
-        raise ValueError(f"groups has {len(array)} entries but X has {n_samples} items: pass one per item.")
-    _check_present("groups", _as_given(groups, array))
-    return array
+def check_weight(name: str, weight: Any) -> None:
+    """Raise unless the weight of a class or an item is zero or within its limits."""
+    if not isinstance(weight, Real) or not _is_weight(np.float64(weight)):
+        raise ValueError(
+            f"{name} is {weight!r}: weights must be finite and at least 0, and those above 0 between "
+            f"{_LOWEST_WEIGHT:g} and {_HIGHEST_WEIGHT:g}."
+        )
+
+
+def _is_weight(weight: Any) -> Any:
+    """Whether weights are zero or in their range."""
+    return (weight == 0) | ((weight >= _LOWEST_WEIGHT) & (weight <= _HIGHEST_WEIGHT))
+
+
+def check_groups(groups: Any, n_samples: int, name: str = "groups") -> NDArray[Any] | None:
+    """Check the groups or speakers of items by the rules for labels."""
+    return None if groups is None else plain_labels(name, groups, n_samples)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 from skorch.callbacks import Callback
 
-from .._utils import PRECISIONS, check_choice, check_flag, check_number
+from .._utils import PRECISIONS, check_choice, check_flag, check_number, plain_labels, warn_caller
 from ..nn import CenterLossCriterion, check_network_parameters, make_augmentation
 from ..sequences import BatchIterator
 from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, OneCycle
+from ._inputs import check_weight
 
 # Parameters of the classifier that are passed to the network under the same names.
 _OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
@@ -104,15 +105,36 @@ def _fused(net_params: Mapping[str, Any], device: torch.device) -> dict[str, boo
 
 
 def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]) -> torch.Tensor | None:
-    """Compute the weight of each class; it is 0 for classes that do not occur."""
+    """Compute the weight of each class; "balanced" gives 0 to classes that do not occur."""
     if class_weight is None:
         return None
-    present = np.unique(y)
     weights = np.zeros(len(classes))
-    weights[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[y])
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError(f"class_weight must be finite and at least 0, got {class_weight!r}.")
+    if isinstance(class_weight, Mapping):
+        weights[:] = _weights_by_label(class_weight, plain_labels("classes_", classes).tolist())
+    else:
+        present = np.unique(y)
+        weights[present] = compute_class_weight(class_weight, classes=present, y=y)
     return torch.as_tensor(weights, dtype=torch.float32)
+
+
+def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> list[float]:
+    """Look up the weight of each class; warn about labels that do not occur."""
+    labels = plain_labels("class_weight", list(class_weight)).tolist()
+    weights = dict(zip(labels, class_weight.values(), strict=True))
+    missing = [label for label in classes if label not in weights]
+    if missing:
+        raise ValueError(
+            f"class_weight lacks the labels {missing}, it has {labels}: give every class a weight, such as 1."
+        )
+    unused = [label for label in labels if label not in classes]
+    if unused:
+        warn_caller(
+            f"class_weight has weights for {unused}, which are not among the classes {classes}: they have no "
+            "effect."
+        )
+    for label in classes:
+        check_weight(f"class_weight of {label!r}", weights[label])
+    return [weights[label] for label in classes]
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:

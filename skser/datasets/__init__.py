@@ -10,6 +10,7 @@ from ._files import load_audio_files
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest
 from ._merge import merge_corpora
+from ._nemo import load_nemo
 from ._ravdess import load_ravdess
 from ._savee import load_savee
 from ._synthetic import make_emotional_speech
@@ -25,6 +26,7 @@ __all__ = [
     "load_emodb",
     "load_iemocap",
     "load_manifest",
+    "load_nemo",
     "load_ravdess",
     "load_savee",
     "load_tess",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import Bunch
+
+from .._utils import plain_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +32,8 @@ def make_bunch(
     """Make a corpus from recordings and the columns of their frame, which include labels and groups."""
     import pandas as pd
 
-    target = _to_array(columns[label])
-    groups = None if speaker is None else _to_array(columns[speaker])
+    target = plain_labels(f"the column {label!r}", list(columns[label]))
+    groups = None if speaker is None else plain_labels(f"the column {speaker!r}", list(columns[speaker]))
     return Bunch(
         data=data,
         target=target,
@@ -41,12 +43,6 @@ def make_bunch(
         DESCR=f"{text.strip()}\n\n{describe_counts(target, groups, group_name)}\n",
         **entries,
     )
-
-
-def _to_array(values: Iterable[Any]) -> np.ndarray:
-    """Convert values to an array of numbers or booleans, or of str for anything else."""
-    array = np.array(list(values))
-    return array if array.dtype.kind in "biuf" else array.astype(str)
 
 
 def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: str) -> str:

@@ -12,6 +12,7 @@ from ._files import load_audio_files
 from ._folders import check_folder
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest, read_header
+from ._nemo import load_nemo
 from ._ravdess import load_ravdess
 from ._savee import load_savee
 from ._synthetic import make_emotional_speech
@@ -25,11 +26,11 @@ def load_corpus(spec: str) -> Bunch:
     ----------
     spec : str
         "synthetic" is ``make_emotional_speech(random_state=0)``; "crema_d:PATH", "emodb:PATH",
-        "iemocap:PATH", "ravdess:PATH", "savee:PATH" and "tess:PATH" are ``load_crema_d(PATH)`` and so
-        on. "files:PATH" is ``load_audio_files(PATH)``, with the speakers in ``PATH/speakers.csv`` (columns
-        file and speaker) if this file exists. "manifest:PATH" is ``load_manifest(PATH)`` for a CSV file with
-        the columns path and label, and speaker if the speakers are known. The path is everything after the
-        first colon.
+        "iemocap:PATH", "nemo:PATH", "ravdess:PATH", "savee:PATH" and "tess:PATH" are
+        ``load_crema_d(PATH)`` and so on. "files:PATH" is ``load_audio_files(PATH)``, with the speakers in
+        ``PATH/speakers.csv`` (columns file and speaker) if this file exists. "manifest:PATH" is
+        ``load_manifest(PATH)`` for a CSV file with the columns path and label, and speaker if the speakers
+        are known. The path is everything after the first colon.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def load_corpus(spec: str) -> Bunch:
     See Also
     --------
     load_audio_files, load_crema_d, load_emodb, load_iemocap, load_manifest : Loaders.
-    load_ravdess, load_savee, load_tess, make_emotional_speech : Other loaders.
+    load_nemo, load_ravdess, load_savee, load_tess, make_emotional_speech : Other loaders.
 
     Examples
     --------
@@ -89,6 +90,7 @@ _LOADERS: dict[str, Callable[[str], Bunch]] = {
     "crema_d": load_crema_d,
     "savee": load_savee,
     "tess": load_tess,
+    "nemo": load_nemo,
     "manifest": _load_manifest_with_speakers,
     "files": _load_files_with_speakers,
 }

@@ -39,8 +39,8 @@ def load_audio_files(
         Source of the speakers. A regular expression is searched in the path relative to `root`, with "/" as
         separator; its only group, or the group named speaker, is the speaker. A table is a dict from file to
         speaker, a DataFrame with the columns file and speaker, or the path of such a CSV file (a string that
-        ends in ".csv"); its files are paths relative to `root`, or only file names. None means unknown
-        speakers.
+        ends in ".csv" or ".tsv"); its files are paths relative to `root`, or only file names. None means
+        unknown speakers.
     categories : iterable of str, default=None
         Classes to load; None loads all.
     extensions : iterable of str, default=None

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from .._utils import counted, is_path, listed
 from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
 from ._folders import POINTER_CURE, check_folder, is_pointer
-from ._tables import is_missing, read_table
+from ._tables import is_missing, read_table, strip_blanks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +33,14 @@ def load_manifest(
 
     Parameters
     ----------
-    table : str, PathLike or pandas.DataFrame
-        The table, or the path of a CSV file with a header, in UTF-8, separated by commas.
+    table : str, PathLike or DataFrame
+        The table, of pandas or polars, or the path of a CSV file with a header, in UTF-8, separated by
+        commas, tabs or semicolons.
     path : str, default="path"
         Name of the column with the files. Relative paths start at `root`.
     label : str, default="label"
         Name of the column with the labels. Labels in a DataFrame keep their type; labels in a CSV file are
-        text.
+        text. Blanks around labels and speakers are removed.
     speaker : str or None, default="speaker"
         Name of the column with the speakers, or with other groups for cross-validation. None means unknown
         speakers.
@@ -62,7 +63,13 @@ def load_manifest(
         If the CSV file, `root`, or files in the table do not exist.
     TypeError, ValueError
         If a parameter is invalid; if the table is empty or lacks a column; if a path, a label or a speaker
-        is missing; if a file is listed twice or is a git-lfs pointer.
+        is missing; if labels or speakers are of several kinds, such as text and integers; if a file is
+        listed twice or is a git-lfs pointer.
+
+    Warns
+    -----
+    UserWarning
+        If there are blanks around labels or speakers.
 
     Examples
     --------
@@ -90,6 +97,8 @@ def load_manifest(
         _check_values(name, frame[column])
     paths = _find_files(name, frame[path], folder)
     fields = {str(column): frame[column].tolist() for column in frame.columns}
+    for column in (label, *([] if speaker is None else [speaker])):
+        fields[column] = strip_blanks(name, frame[column])
     fields[path] = [str(file) for file in paths]
     groups = "" if speaker is None else f"groups: column {speaker!r}.\n"
     text = (
@@ -108,7 +117,7 @@ def read_header(path: str | os.PathLike[str]) -> list[str]:
 def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
     """Return the name of a CSV file for messages, and its content."""
     name = f"The table {os.fspath(path)!r}"
-    return name, read_table(path, name, "give a CSV file with one row per recording, or a pandas.DataFrame")
+    return name, read_table(path, name, "give a CSV file with one row per recording, or a DataFrame")
 
 
 def _read(
@@ -117,12 +126,16 @@ def _read(
     """Return the name of the table for messages, its content, and the folder at which its paths start."""
     import pandas as pd
 
-    if isinstance(table, pd.DataFrame):
+    if hasattr(table, "columns") and hasattr(table, "shape"):
+        if not isinstance(table, pd.DataFrame):  # of polars; the conversions of pandas would need pyarrow
+            table = pd.DataFrame({column: [*table[column]] for column in table.columns})
         _check_columns("The table", table.columns.tolist(), columns)
         return "The table", table, check_folder("." if root is None else root)
     if not is_path(table):
         kind = type(table).__name__
-        raise TypeError(f"table must be the path of a CSV file or a pandas.DataFrame, got {kind}.")
+        raise TypeError(
+            f"table must be the path of a CSV file, or a DataFrame of pandas or polars, got {kind}."
+        )
     name, frame = _read_csv(table)
     _check_columns(name, frame.columns.tolist(), columns)
     for column in frame.columns.difference(list(columns.values())):

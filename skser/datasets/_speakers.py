@@ -9,12 +9,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .._utils import is_path
-from ._tables import is_missing, read_table
+from ._tables import is_missing, read_table, strip_blanks
+
+_TABLES = (".csv", ".tsv")
 
 
 def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
     """Make a function that finds the speaker of a file by its path."""
-    if isinstance(speaker, re.Pattern) or (isinstance(speaker, str) and not speaker.lower().endswith(".csv")):
+    if isinstance(speaker, re.Pattern) or (
+        isinstance(speaker, str) and not speaker.lower().endswith(_TABLES)
+    ):
         return _search_pattern(speaker)
     name = "The speaker table"
     if is_path(speaker):
@@ -30,7 +34,7 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
         found = ", ".join(map(str, speaker.columns)) or "none"
         lacking = f"the column {' and the column '.join(missing)}"
         raise ValueError(f"{name} lacks {lacking}: name its columns file and speaker, got {found}.")
-    return _look_up(zip(speaker["file"], speaker["speaker"], strict=True), name)
+    return _look_up(zip(speaker["file"], strip_blanks(name, speaker["speaker"]), strict=True), name)
 
 
 def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | None]:

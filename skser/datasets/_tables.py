@@ -1,31 +1,61 @@
-"""Tables in CSV files, read as text."""
+"""Tables of text with separators between the columns (CSV)."""
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._utils import counted, warn_caller
+
 if TYPE_CHECKING:
     import pandas as pd
 
+_SEPARATORS = (",", "\t", ";")
+
 
 def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFrame:
-    """Read a CSV file with a header; every field stays text, so that 01 does not become 1."""
+    """Read a table with a header; every field stays text, so that 01 does not become 1."""
     import pandas as pd
 
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"{name} does not exist: {cure}.")
+    separator = ","
     try:
+        separator = _find_separator(file)
         # With header=0, pandas would rename equal columns, and treat additional fields as an index.
-        rows = pd.read_csv(file, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows = pd.read_csv(
+            file, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        cure = "save it in this format, with quotes around fields that contain commas"
+    except (csv.Error, pd.errors.ParserError, UnicodeDecodeError) as error:
+        cure = f"save it in this format, with quotes around fields that contain {separator!r}"
         raise ValueError(f"{name} is not a CSV file in UTF-8 ({str(error).strip()}): {cure}.") from error
     return rows[1:].reset_index(drop=True).set_axis(rows.iloc[0].tolist(), axis=1)
+
+
+def _find_separator(file: Path) -> str:
+    """Find the separator that makes most columns of the header; a comma if there is only one column."""
+    n_columns = {}
+    for separator in _SEPARATORS:
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            header: list[str] = next(filter(None, csv.reader(stream, delimiter=separator)), [])
+        n_columns[separator] = len(header)
+    return max(_SEPARATORS, key=lambda separator: n_columns[separator])
+
+
+def strip_blanks(name: str, column: pd.Series) -> list[Any]:
+    """Remove blanks around the text of a column, and warn if there are any."""
+    values = [value.strip() if type(value) is str else value for value in column]
+    padded = [value for value in column if type(value) is str and value != value.strip()]
+    if padded:
+        values_of = f"{counted(len(padded), 'value')} of the column {column.name!r}"
+        cure = f"they are removed, so that this is the same as {padded[0].strip()!r}"
+        warn_caller(f"{name} has blanks around {values_of}, such as {padded[0]!r}: {cure}.")
+    return values
 
 
 def is_missing(value: Any) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import column_or_1d, indexable
+from sklearn.utils import indexable
 
 from .._utils import is_path
-from ..classifier import check_labels
+from ..classifier import check_groups, check_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Eval
     data, target, corpus_groups, frame = _entries(corpus)
     (X,) = indexable(data)
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    classes, encoded = check_labels(estimator, target, n_samples, None)
+    classes, encoded = check_labels(estimator, target, n_samples)
     columns = {} if frame is None else dict(frame.items())
     if speakers is None:
         speakers = _first_column(columns, _SPEAKER_COLUMNS)
@@ -50,7 +50,7 @@ def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Eval
     groups = _values("groups", corpus_groups if groups is None else groups, columns, n_samples)
     noun = "group" if speakers is None else "speaker"
     groups, speakers = (speakers if groups is None else groups), (groups if speakers is None else speakers)
-    y = classes[encoded]
+    y = classes.plain[encoded]
     corpora = columns.get("corpus")
     corpora = None if corpora is None or corpora.isna().any() else corpora.to_numpy()
     of_item = {"group": groups, "speaker": speakers, "corpus": corpora}
@@ -83,8 +83,6 @@ def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
 
 def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> NDArray[Any] | None:
     """Check groups or speakers, given as the name of a column or as one value per item."""
-    import pandas as pd
-
     if isinstance(values, str):
         if values not in columns:
             raise ValueError(
@@ -92,14 +90,7 @@ def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> 
                 "these, or pass one value per item."
             )
         values = columns[values]
-    if values is None:
-        return None
-    array: NDArray[Any] = column_or_1d(values)
-    if len(array) != n_samples:
-        raise ValueError(f"{name} has {len(array)} values for {n_samples} items: pass one value per item.")
-    if (missing := pd.isna(array)).any():
-        raise ValueError(f"{name} has no value for item {missing.argmax()}: fill it in, or omit the item.")
-    return array
+    return check_groups(values, n_samples, name)
 
 
 def _first_column(columns: dict[Any, Any], names: tuple[str, ...]) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
-from .._utils import check_number
+from .._utils import check_number, plain_labels
 
 
 def skew_test_sets(
@@ -69,11 +69,8 @@ def skew_test_sets(
     ['calm', 'sad', 'sad', 'sad', 'sad', 'sad']
     """
     check_number("concentration", concentration, low=0, closed="neither")
-    labels, names = column_or_1d(y), column_or_1d(groups)
-    if len(labels) != len(names):
-        raise ValueError(
-            f"groups has {len(names)} values but y has {len(labels)}: pass one of each per item."
-        )
+    labels = plain_labels("y", y)
+    names = plain_labels("groups", groups, len(labels))
     random = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     skewed = []
     for train, test in splits:

@@ -13,7 +13,7 @@ import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_path, torch_settings, warn_caller, write_whole
+from .._utils import check_path, plain_labels, torch_settings, warn_caller, write_whole
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
@@ -168,7 +168,10 @@ def _copy_network(classifier: CenterLossClassifier) -> SpectrogramNetwork:
 
 def _metadata(classifier: CenterLossClassifier, transformer: SpectrogramTransformer | None) -> dict[str, str]:
     """Metadata of the model: labels, version and settings of the spectrograms."""
-    metadata = {"classes": _json("classes_", classifier.classes_.tolist()), "skser_version": __version__}
+    metadata = {
+        "classes": _json("classes_", plain_labels("classes_", classifier.classes_).tolist()),
+        "skser_version": __version__,
+    }
     if transformer is not None:
         metadata["spectrogram"] = _json("the transformer", _spectrogram_settings(transformer))
     return metadata

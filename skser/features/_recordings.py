@@ -11,11 +11,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from .._utils import is_path
+from .._utils import is_path, without_mask
 
 
 def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any] | np.ndarray:
     """Convert X to a list of recordings of one kind or to an array (n, n_times) as in `fit`."""
+    X = without_mask("X", X)
     recordings = _to_list(X)
     if recordings is None:
         return _to_array(X, estimator, reset)

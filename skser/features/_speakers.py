@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array
 
+from .._utils import plain_labels
 from ..sequences import Buffer, Spectrograms
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
@@ -74,12 +75,7 @@ def to_spectrograms(Z: Any) -> Any:
 
 def encode_groups(groups: ArrayLike, n_items: int) -> tuple[list[Any], NDArray[np.intp]]:
     """Check the groups of items; return their sorted names and the number of each item's group."""
-    values = column_or_1d(groups)
-    if len(values) != n_items:
-        raise ValueError(
-            f"groups has {len(values)} entries but there are {n_items} items: pass one per item."
-        )
-    names, codes = np.unique(values, return_inverse=True)
+    names, codes = np.unique(plain_labels("groups", groups, n_items), return_inverse=True)
     return names.tolist(), codes
 
 

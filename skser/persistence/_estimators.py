@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -25,7 +26,9 @@ from .._utils import (
     check_number,
     decode,
     encode,
+    plain_labels,
     resolve_device,
+    warn_caller,
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
 from ..features import (
@@ -108,7 +111,9 @@ def _describe_step(
             "search.best_estimator_."
         )
     tensors: dict[str, Tensor] = {}
-    found = vars(estimator)
+    found = dict(vars(estimator))
+    if "classes_" in found:
+        found["classes_"] = _storable_labels(found["classes_"])
     fitted = {name: found[attribute] for name, attribute in _FITTED.items() if attribute in found}
     if has_arrays(estimator):
         of_arrays, tensors = describe_arrays(estimator, speakers=speakers)
@@ -135,6 +140,17 @@ def _describe_step(
         "fitted": {name: encode(value, f"{prefix}{name}") for name, value in fitted.items()},
     }
     return description, tensors
+
+
+def _storable_labels(classes: NDArray[Any]) -> NDArray[Any]:
+    """Convert labels to those in a file, which can hold neither members of an Enum nor bytes."""
+    plain = plain_labels("classes_", classes)
+    if type(plain[0]) is not type(classes[0]):
+        warn_caller(
+            f"A model file cannot hold labels of type {type(classes[0]).__name__}: the loaded model predicts "
+            f"{plain.tolist()} instead of {classes.tolist()}."
+        )
+    return plain
 
 
 def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:

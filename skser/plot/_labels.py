@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import unique_labels
+
+from .._utils import plain_labels
 
 
 def check_labelled(vectors: Any, y: Any, name: str) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Convert vectors (n_samples, dim) and their labels (n_samples,) to arrays."""
-    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), column_or_1d(y)
+    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), plain_labels("y", y)
     check_consistent_length(vectors, y)
     return vectors, y
 
@@ -25,7 +27,7 @@ def check_classes(
         found = unique_labels(y)
     except TypeError as error:
         raise TypeError(f"the labels in y must be all text or all numbers: {error}.") from error
-    known = found if classes is None else column_or_1d(classes)
+    known = found if classes is None else plain_labels("classes", classes)
     if len(np.unique(known)) != len(known):
         raise ValueError(f"classes must differ from each other, got {known.tolist()}.")
     others = np.setdiff1d(found, known)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._utils import all_finite
+from .._utils import all_finite, without_mask
 from ._buffer import Buffer
 
 # Rows per step of the check for non-finite values, which bounds its memory on memory-mapped buffers.
@@ -132,7 +132,7 @@ class Spectrograms:
             If `S` is not three-dimensional, or an item has no frames, more frames than `S`, or values
             that are not finite.
         """
-        dense = np.asarray(S)
+        dense = np.asarray(without_mask("S", S))
         if dense.dtype == object:
             dense = dense.astype(np.float64)
         if dense.ndim != 3:
@@ -305,7 +305,7 @@ class Spectrograms:
 
 def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
     """Check one spectrogram of a sequence and convert it to an array (n_bins, n_frames)."""
-    array = np.asarray(item)
+    array = np.asarray(without_mask(f"item {index}", item))
     if array.dtype.kind == "c":
         raise ValueError(
             f"Complex data not supported: item {index} is complex, take its magnitude or power first."

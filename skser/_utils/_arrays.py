@@ -1,0 +1,19 @@
+"""Arrays that NumPy would convert with a loss or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def without_mask(name: str, values: Any) -> Any:
+    """Raise if a value is masked, and convert a tensor; anything else is returned unchanged."""
+    # NumPy would ignore the mask. Nullable arrays of pandas have a mask as well, but their own missing value.
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        index = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
+        where = index[0] if len(index) == 1 else tuple(index)
+        raise ValueError(f"{name} has a masked value at index {where}: fill it in or leave the item out.")
+    # NumPy refuses tensors that require a gradient or are on a GPU.
+    return values.numpy(force=True) if isinstance(values, torch.Tensor) else values
