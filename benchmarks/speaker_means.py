@@ -7,7 +7,8 @@ One corpus is split by speakers, several corpora are left out one after the othe
 
 The rows are the model without means of speakers; the same with them, from all test recordings of each
 speaker; with means of the training speakers only; the first two on test speakers that are resampled to skewed
-emotions; and means of 10 enrolled recordings that are not scored. Rows with draws are averages over seeds.
+emotions; and means of a few enrolled recordings that
+are not scored. Rows with draws are averages over seeds.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", default="ge2e")
     parser.add_argument("--layer", type=int, default=2)
     parser.add_argument("--head", choices=HEADS, default="logistic")
+    parser.add_argument("--enroll", type=int, default=10, help="enrolled recordings per speaker")
     parser.add_argument(
         "--seeds", type=int, default=5, help="number of draws of the skewed and enrolled rows"
     )
@@ -77,7 +79,7 @@ def folds_of_corpora(corpus: Bunch) -> Splits:
     return splits
 
 
-def measure(corpus: Bunch, splits: Splits, head: Any, n_seeds: int) -> pd.DataFrame:
+def measure(corpus: Bunch, splits: Splits, head: Any, n_enroll: int, n_seeds: int) -> pd.DataFrame:
     """Evaluate each row of the table; UA in %, pooled and by fold."""
     plain = make_pipeline(StandardScaler(), head)
     with_means = make_pipeline(SpeakerNormalizer(), StandardScaler(), head)
@@ -85,14 +87,16 @@ def measure(corpus: Bunch, splits: Splits, head: Any, n_seeds: int) -> pd.DataFr
         skew_test_sets(splits, corpus.target, corpus.groups, random_state=seed) for seed in range(n_seeds)
     ]
     test = {"speaker_means": "test"}
-    enrolled = [{"speaker_means": "enrolled", "random_state": seed} for seed in range(n_seeds)]
+    enrolled = [
+        {"speaker_means": "enrolled", "n_enroll": n_enroll, "random_state": seed} for seed in range(n_seeds)
+    ]
     rows: dict[str, list[tuple[Any, Splits, dict[str, Any]]]] = {
         "plain": [(plain, splits, {})],
         "mean removed": [(with_means, splits, test)],
         "mean removed in training only": [(with_means, splits, {})],
         "plain, skewed": [(plain, part, {}) for part in skewed],
         "mean removed, skewed": [(with_means, part, test) for part in skewed],
-        "10 enrolled, not scored": [(with_means, splits, options) for options in enrolled],
+        f"{n_enroll} enrolled, not scored": [(with_means, splits, options) for options in enrolled],
     }
     table = {}
     for name, trials in rows.items():
@@ -119,7 +123,7 @@ def main() -> None:
         splits = folds_of(corpus, arguments.speakers_per_fold, arguments.folds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of repeated items and absent classes, which skewed test sets have
-        table = measure(corpus, splits, HEADS[arguments.head], arguments.seeds)
+        table = measure(corpus, splits, HEADS[arguments.head], arguments.enroll, arguments.seeds)
     print(table.astype({"draws": int}).to_string())
 
 

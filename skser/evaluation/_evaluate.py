@@ -20,7 +20,7 @@ from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderT
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
-from ._folds import Fold, is_by_corpus, make_splits, split_warnings
+from ._folds import Fold, make_folds, make_splits, split_warnings
 from ._speaker_means import (
     check_speaker_means,
     choose_enrolled,
@@ -184,16 +184,13 @@ def evaluate(
     items = read_corpus(estimator, corpus, groups, speakers)
     check_speaker_means(speaker_means, n_enroll, estimator, items)
     splits = make_splits(cv, items)
-    tests = [test for _, test in splits]
-    enrolled = choose_enrolled(speaker_means, items.speakers, tests, n_enroll, random_state)
-    fold_groups = items.corpora if is_by_corpus(cv) else items.groups
+    enrolled = choose_enrolled(speaker_means, items.speakers, splits, n_enroll, random_state)
+    folds = make_folds(cv, items, splits, enrolled)
     sentences = tuple(split_warnings(cv, items, splits))
     for sentence in sentences:
         warn_caller(sentence)
     remaining, X = _compute_spectrograms(estimator, items.X, n_jobs)
     prepared = items._replace(X=X)
-    names = [() if fold_groups is None else tuple(np.unique(fold_groups[t]).tolist()) for t in tests]
-    folds = [Fold(i + 1, *split, names[i], enrolled[i]) for i, split in enumerate(splits)]
     tasks = (delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds)
     # Not every back end can return a generator; Dask's cannot.
     results = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")(tasks)

@@ -38,7 +38,7 @@ class Fold(NamedTuple):
 
 def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
     """Split the items into the training and test sets of all folds."""
-    if is_by_corpus(cv):
+    if _is_by_corpus(cv):
         return _corpus_splits(corpus)
     items = np.arange(len(corpus.y))
     try:
@@ -56,7 +56,7 @@ def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
     return splits
 
 
-def is_by_corpus(cv: Any) -> bool:
+def _is_by_corpus(cv: Any) -> bool:
     """Whether each fold tests one corpus of a merged corpus."""
     return isinstance(cv, str) and cv == "corpus"
 
@@ -80,6 +80,17 @@ def _corpus_splits(corpus: EvaluationCorpus) -> list[Split]:
         is_test = (corpora == name) & np.isin(y, shared)
         splits.append((np.flatnonzero(corpora != name), np.flatnonzero(is_test)))
     return splits
+
+
+def make_folds(
+    cv: Any, corpus: EvaluationCorpus, splits: list[Split], enrolled: list[NDArray[np.bool_] | None]
+) -> list[Fold]:
+    """Number the splits, and name the groups, or the corpora, in their test sets."""
+    values = corpus.corpora if _is_by_corpus(cv) else corpus.groups
+    return [
+        Fold(number, train, test, () if values is None else tuple(np.unique(values[test]).tolist()), mask)
+        for number, ((train, test), mask) in enumerate(zip(splits, enrolled, strict=True), start=1)
+    ]
 
 
 def _splitter(cv: Any, corpus: EvaluationCorpus) -> Any:

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from .._utils import check_choice, check_number
 from ..features import SpeakerNormalizer
 from ._corpus import EvaluationCorpus, take
+from ._folds import Split
 
 MODES = ("none", "test", "enrolled")
 _SKIPPED_STEPS = (None, "passthrough")
@@ -53,15 +54,15 @@ def check_speaker_means(speaker_means: Any, n_enroll: Any, estimator: Any, corpu
 
 
 def choose_enrolled(
-    speaker_means: str, speakers: Any, tests: list[NDArray[np.intp]], n_enroll: int, random_state: Any
+    speaker_means: str, speakers: Any, splits: list[Split], n_enroll: int, random_state: Any
 ) -> list[NDArray[np.bool_] | None]:
     """Choose the items of each test set whose mean is that of their speaker, as masks; None without means."""
     if speaker_means == "none":
-        return [None] * len(tests)
+        return [None] * len(splits)
     if speaker_means == "test":
-        return [np.ones(len(test), dtype=bool) for test in tests]
+        return [np.ones(len(test), dtype=bool) for _, test in splits]
     random = check_random_state(random_state)
-    return [_draw(speakers[test], n_enroll, random, fold) for fold, test in enumerate(tests, start=1)]
+    return [_draw(speakers[test], n_enroll, random, fold) for fold, (_, test) in enumerate(splits, start=1)]
 
 
 def _draw(
