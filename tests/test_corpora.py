@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skser.datasets import (
@@ -910,3 +911,21 @@ def test_the_default_labels_cannot_be_changed_in_place():
 def test_iemocap_has_a_short_name(tmp_path):
     root = make_iemocap(tmp_path, {"Ses01F_impro01_F000": "neu"})
     assert load_corpus(f"iemocap:{root}").groups.tolist() == [1]
+
+
+@pytest.mark.corpus
+def test_real_recordings_of_nemo_agree_with_its_table(ravdess_root):
+    root = ravdess_root.parent / "nemo"
+    if not root.is_dir():
+        pytest.skip(f"no recordings in {root}")
+    table = pd.read_csv(root / "data.tsv", sep="\t")
+    table.index = table.file_id.map(lambda name: str(root / "samples" / name))
+    corpus, messages = load_with_warnings(load_nemo, root)
+    assert not messages
+    expected = table.loc[corpus.data]
+    assert len(corpus.data) == len(table)
+    assert corpus.frame.original.tolist() == expected.emotion.tolist()
+    assert corpus.groups.tolist() == expected.speaker_id.str.strip().tolist()
+    assert corpus.frame.sex.tolist() == expected.gender.tolist()
+    # Each number of a sentence has one text.
+    assert corpus.frame.assign(text=expected.raw_text.tolist()).groupby("sentence").text.nunique().eq(1).all()

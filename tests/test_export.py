@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import warnings
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -263,9 +264,20 @@ def test_labels_are_in_the_metadata(path, labels):
 
 
 def test_refuses_a_label_that_json_cannot_hold(classifier, path):
-    classifier.classes_ = np.array([b"angry", b"calm", b"happy"])
-    with pytest.raises(TypeError, match=r"classes_ cannot be stored .*b'angry'.*: use text"):
+    classifier.classes_ = np.array(["2024-05-01", "2024-05-02", "2024-05-03"], dtype="datetime64[D]")
+    with pytest.raises(TypeError, match=r"classes_ cannot be stored .*date\(2024, 5, 1\).*: use text"):
         to_onnx(classifier, path)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [Enum("Emotion", {"A": "angry", "B": "calm", "C": "happy"}), [b"angry", b"calm", b"happy"]],
+    ids=["Enum", "bytes"],
+)
+def test_labels_that_json_cannot_hold_are_stored_as_text(classifier, path, classes):
+    classifier.classes_ = np.array(list(classes), dtype=object)
+    to_onnx(classifier, path)
+    assert json.loads(metadata_of(InferenceSession(path))["classes"]) == ["angry", "calm", "happy"]
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ def test_missing_labels_and_groups_are_named(missing: Any, X: list[np.ndarray]) 
 
 
 def test_a_list_of_text_and_numbers_is_not_read_as_text(X: list[np.ndarray]) -> None:
-    with pytest.raises(ValueError, match=r"^y mixes text and numbers \(item 0 is 'a', item 5 is 1"):
+    with pytest.raises(ValueError, match=r"^y mixes text and integers \(item 0 is 'a', item 5 is 1"):
         CenterLossClassifier(**SMALL).fit(X, ["a", "b", "a", "b", "a", 1])
 
 

@@ -106,27 +106,28 @@ def _scalar(entry: Any) -> Any:
 
 def _common_kind(name: str, entries: list[Any]) -> Any:
     """Return the kind of all entries: a name, or the class of an Enum; raise if they differ in kind."""
+    first = _kind(type(entries[0])) if entries else "floats"
     for index, entry in enumerate(entries):
         if _is_missing(entry):
             raise _missing(name, index, entry)
-        kind = _kind(entry)
+        kind = _kind(type(entry))
         if kind is None:
             raise ValueError(
                 f"{name} holds {entry!r} of type {type(entry).__name__} (item {index}): {_CURE}."
             )
-        if kind != _kind(entries[0]):
+        if kind != first:
             raise ValueError(
-                f"{name} mixes {_name(_kind(entries[0]))} and {_name(kind)} (item 0 is {entries[0]!r}, item "
-                f"{index} is {entry!r}): use one kind of value."
+                f"{name} mixes {_name(first)} and {_name(kind)} (item 0 is {entries[0]!r}, item {index} is "
+                f"{entry!r}): use one kind of value."
             )
-    return _kind(entries[0]) if entries else "floats"
+    return first
 
 
-def _kind(entry: Any) -> Any:
-    """Name of the kind of an entry, the class of a member of an Enum, or None for anything else."""
-    if isinstance(entry, Enum):
-        return type(entry)
-    return next((name for name, types in _KINDS.items() if isinstance(entry, types)), None)
+def _kind(cls: type) -> Any:
+    """Name of the kind of a type, the type itself if it is an Enum, or None for anything else."""
+    if issubclass(cls, Enum):
+        return cls
+    return next((name for name, types in _KINDS.items() if issubclass(cls, types)), None)
 
 
 def _name(kind: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,6 @@ from sklearn.utils.validation import validate_data
 
 from .._utils import Labels, plain_labels, read_labels, warn_caller, without_mask
 from ..sequences import Spectrograms
-
-# The product of two weights, and the sum of the products in a batch, are then normal numbers of float32.
-_LOWEST_WEIGHT, _HIGHEST_WEIGHT = 1e-15, 1e15
 
 
 def check_spectrograms(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectrograms:
@@ -129,27 +125,16 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDAr
         raise ValueError(
             f"sample_weight must be of shape ({n_samples},), one weight per item, got {weight.shape}."
         )
-    wrong = ~_is_weight(weight)
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
     if wrong.any():
         index = int(np.argmax(wrong))
-        check_weight(f"sample_weight of item {index}", float(weight[index]))
+        raise ValueError(
+            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
+        )
     if not weight.any():
         raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
-    return weight.astype(np.float32)
-
-
-def check_weight(name: str, weight: Any) -> None:
-    """Raise unless the weight of a class or an item is zero or within its limits."""
-    if not isinstance(weight, Real) or not _is_weight(np.float64(weight)):
-        raise ValueError(
-            f"{name} is {weight!r}: weights must be finite and at least 0, and those above 0 between "
-            f"{_LOWEST_WEIGHT:g} and {_HIGHEST_WEIGHT:g}."
-        )
-
-
-def _is_weight(weight: Any) -> Any:
-    """Whether weights are zero or in their range."""
-    return (weight == 0) | ((weight >= _LOWEST_WEIGHT) & (weight <= _HIGHEST_WEIGHT))
+    # Only their ratios matter. A power of two keeps them exact, and their products in the range of float32.
+    return np.ldexp(weight, -np.frexp(weight.max())[1]).astype(np.float32)
 
 
 def check_groups(groups: Any, n_samples: int, name: str = "groups") -> NDArray[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from .._utils import PRECISIONS, check_choice, check_flag, check_number, plain_l
 from ..nn import CenterLossCriterion, check_network_parameters, make_augmentation
 from ..sequences import BatchIterator
 from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, OneCycle
-from ._inputs import check_weight
 
 # Parameters of the classifier that are passed to the network under the same names.
 _OF_NETWORK = ("channels", "rnn", "rnn_units", "pooling", "dropout", "embedding_dim")
 
+
+# Weights of classes for which float32 can hold a sum of weighted losses.
+_LOWEST_WEIGHT, _HIGHEST_WEIGHT = 1e-15, 1e15
 
 # Parameters of the net that the classifier sets, and the parameters or input that determine them.
 _SET_BY = {
@@ -133,8 +136,18 @@ def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> li
             "effect."
         )
     for label in classes:
-        check_weight(f"class_weight of {label!r}", weights[label])
+        _check_class_weight(label, weights[label])
     return [weights[label] for label in classes]
+
+
+def _check_class_weight(label: Any, weight: Any) -> None:
+    """Raise unless the weight of a class is zero or within its limits."""
+    is_number = isinstance(weight, Real)
+    if not is_number or not (weight == 0 or _LOWEST_WEIGHT <= float(weight) <= _HIGHEST_WEIGHT):
+        raise ValueError(
+            f"class_weight of {label!r} is {weight!r}: weights must be finite and at least 0, and those "
+            f"above 0 between {_LOWEST_WEIGHT:g} and {_HIGHEST_WEIGHT:g}."
+        )
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:

@@ -260,9 +260,10 @@ class CenterLossCriterion(nn.Module):
 
 
 def _weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    """Average over the batch; a batch whose weights are all zero has the loss zero."""
+    """Average over the batch; a batch whose weights are all about zero has the loss zero."""
     if weight is None:
         return values.mean()
     weight = weight.to(values.dtype)
     total = weight.sum()
-    return (values * weight).sum() / torch.where(total > 0, total, 1.0)
+    # The inverse of a smaller number would be infinite.
+    return (values * weight).sum() / torch.where(total >= torch.finfo(total.dtype).tiny, total, 1.0)

@@ -23,10 +23,7 @@ def check_classes(
     y: NDArray[Any], classes: Any, centers: Any, dim: int
 ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
     """List the classes, followed by the other labels in `y`, and convert the centers of the classes."""
-    try:
-        found = unique_labels(y)
-    except TypeError as error:
-        raise TypeError(f"the labels in y must be all text or all numbers: {error}.") from error
+    found = unique_labels(y)
     known = found if classes is None else plain_labels("classes", classes)
     if len(np.unique(known)) != len(known):
         raise ValueError(f"classes must differ from each other, got {known.tolist()}.")
