@@ -17,7 +17,14 @@ import numpy as np
 import pytest
 import torch
 
-from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
+from skser import (
+    CenterLossClassifier,
+    Spectrograms,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    load_model,
+    save_model,
+)
 from skser._utils import check_acceleration, torch_settings
 from skser.sequences import BatchIterator, DeviceBatches, SpectrogramDataset
 from skser.training import CenterLossNet
@@ -255,6 +262,20 @@ def test_spectrograms_are_those_of_the_cpu(kind):
     )
     assert on_gpu.lengths.tolist() == on_cpu.lengths.tolist()
     np.testing.assert_allclose(on_gpu.pad()[0], on_cpu.pad()[0], atol=0.01)  # dB
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("layer", [1, 3])
+def test_frames_of_an_encoder_are_those_of_the_cpu(write_ge2e, tmp_path, layer):
+    encoder = write_ge2e(tmp_path / "weights.pt", 0)
+    rng = np.random.default_rng(0)
+    recordings = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (400, 16000, 50000)]
+    on_gpu, again, on_cpu = (
+        SpeechEncoderTransformer(encoder, layer=layer, device=device, n_jobs=2).transform(recordings)
+        for device in (DEVICE, DEVICE, "cpu")
+    )
+    np.testing.assert_array_equal(on_gpu, again)
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)
 
 
 @ON_CUDA

@@ -351,6 +351,16 @@ def test_wrong_parameters_raise(parameters, error, message):
         check_transformer_parameters(transformer.get_params())
 
 
+def test_rows_of_an_array_that_are_trimmed_to_different_lengths_raise():
+    X = np.random.default_rng(0).normal(size=(2, 8000))
+    X[0, :4000] = 0
+    with pytest.raises(
+        ValueError, match=r"trim_db leaves 31 to 51 frames .* give a list of waveforms, list\(X\)"
+    ):
+        SpectrogramTransformer(trim_db=30).transform(X)
+    assert SpectrogramTransformer(trim_db=30).transform(list(X)).lengths.tolist() == [31, 51]
+
+
 # The cache
 
 

@@ -86,7 +86,7 @@ def _find_path(name: str, revision: str | None, local_files_only: bool) -> str:
     if name == GE2E:
         return installed_ge2e()
     path = os.path.expanduser(name)
-    if os.path.isfile(path) or path.endswith(".pt"):
+    if os.path.isfile(path) or (path.endswith(".pt") and not os.path.exists(path)):
         return path
     return find_folder(path, revision, local_files_only)
 

@@ -26,9 +26,14 @@ class EncoderFunction:
     n_bins: int
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> EncoderFunction:
-        """Make the function from the checked parameters of the transformer."""
+    def of(cls, parameters: Mapping[str, Any], digest: str | None) -> EncoderFunction:
+        """Make the function from checked parameters, for weights with this digest if there is one."""
         source = find_encoder(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
+        if digest not in (None, source.digest):
+            raise ValueError(
+                f"encoder={source.encoder!r} has the digest {source.digest}, but the transformer was fitted "
+                f"with {digest}: set encoder to those weights, or fit again."
+            )
         device, layers = resolve_device(parameters["device"]), layers_of(parameters["layer"])
         encoder = load_encoder(source, device)
         check_layers(encoder, source.encoder, layers)
