@@ -47,9 +47,9 @@ class Evaluation:
     predictions : pandas.DataFrame of shape (n_predictions, n_columns)
         One row per prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (if
         items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (if either is
-        known; if only one is known, both have its values), `corpus` (of a merged corpus), `fold` (from 1), and
-        `probability_<label>` for each class if the estimator has `predict_proba`; a class that was missing
-        in the training set has 0.
+        known; if only one is known, both have its values), `corpus` (of a merged corpus), `fold` (from 1),
+        and `probability_<label>` for each class if the estimator has `predict_proba`; a class that was
+        missing in the training set has 0.
     folds : pandas.DataFrame of shape (n_folds, 6)
         One row per fold: `fold` (from 1), `test_groups` (tuple, empty if groups are not known; a corpus with
         ``cv="corpus"``), `n_train`, `n_test` (scored items), `UA` and `WA`. The UA of a fold is the mean over
