@@ -3,10 +3,17 @@
 from ._version import __version__ as __version__
 from .audio import load_audio
 from .classifier import CenterLossClassifier, make_published_pipeline
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, skew_test_sets
 from .exceptions import RecordingsError
 from .export import to_onnx
-from .features import SpectrogramTransformer, SpeechEncoderTransformer, clear_cache, reduce_cache
+from .features import (
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    clear_cache,
+    normalize_by_group,
+    reduce_cache,
+)
 from .metrics import (
     intra_inter_ratio,
     unweighted_accuracy,
@@ -38,6 +45,7 @@ __all__ = [
     "PooledNetwork",
     "PublishedNetwork",
     "RecordingsError",
+    "SpeakerNormalizer",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
@@ -53,10 +61,12 @@ __all__ = [
     "load_model",
     "make_published_pipeline",
     "mel_spectrogram",
+    "normalize_by_group",
     "power_spectrogram",
     "power_to_db",
     "reduce_cache",
     "save_model",
+    "skew_test_sets",
     "spectrogram",
     "to_onnx",
     "unweighted_accuracy",

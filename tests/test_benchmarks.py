@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,33 @@ def test_paper_stem_has_twice_the_frames_until_the_last_pooling(parts):
             frames.append(x.shape[2])
         assert lengths.item() == frames[-1]
     assert frames == [16, 8, 4, 4, 32, 16, 8, 4]
+
+
+@pytest.mark.skipif(find_spec("resemblyzer") is None, reason="reads the weights in resemblyzer")
+@pytest.mark.parametrize("n_corpora", [1, 2])
+def test_means_of_speakers_are_measured_with_skewed_and_enrolled_recordings(folder_of_speech, n_corpora):
+    corpora = [f"files:{folder_of_speech}", f"manifest:{folder_of_speech / 'table.csv'}"][:n_corpora]
+    files = sorted(folder_of_speech.rglob("*.wav"))
+    table = pd.DataFrame(
+        {"path": files, "label": [f.parent.name for f in files], "speaker": [f.stem for f in files]}
+    )
+    table.assign(speaker=[f"s{n % 3}" for n in range(len(files))]).to_csv(
+        folder_of_speech / "table.csv", index=False
+    )
+    options = ["--speakers-per-fold", 3, "--enroll", 2, "--seeds", 2]
+    command = [sys.executable, BENCHMARKS / "speaker_means.py", *corpora, *options]
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+    rows = [line.rsplit(maxsplit=5) for line in done.stdout.splitlines()[-6:]]
+    assert [row[0] for row in rows] == [
+        "plain",
+        "mean removed",
+        "mean removed in training only",
+        "plain, skewed",
+        "mean removed, skewed",
+        "2 enrolled, not scored",
+    ]
+    assert [int(row[1]) for row in rows] == [1, 1, 1, 2, 2, 2]
+    assert all(0 <= float(value) <= 100 for row in rows for value in row[2:])
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skser import CenterLossClassifier, SpectrogramTransformer, SpeechEncoderTransformer
+from skser import CenterLossClassifier, SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 
 TRANSFORMER = SpectrogramTransformer()
 ENCODER = SpeechEncoderTransformer()
+NORMALIZER = SpeakerNormalizer()
 CLASSIFIER = CenterLossClassifier(
     channels=(8, 16),
     rnn_units=8,
@@ -46,7 +47,9 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
-@parametrize_with_checks([TRANSFORMER, ENCODER, CLASSIFIER, DENSE], expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [TRANSFORMER, ENCODER, NORMALIZER, CLASSIFIER, DENSE], expected_failed_checks=expected_failures
+)
 def test_estimator_keeps_scikit_learns_contract(estimator, check):
     assert os.environ.get("SCIPY_ARRAY_API") == "1"
     if isinstance(estimator, SpeechEncoderTransformer) and find_spec("resemblyzer") is None:
@@ -58,7 +61,8 @@ def test_estimator_keeps_scikit_learns_contract(estimator, check):
 
 
 @pytest.mark.parametrize(
-    ("estimator", "least"), [(TRANSFORMER, 45), (ENCODER, 45), (CLASSIFIER, 66), (DENSE, 66)]
+    ("estimator", "least"),
+    [(TRANSFORMER, 45), (ENCODER, 45), (NORMALIZER, 45), (CLASSIFIER, 66), (DENSE, 66)],
 )
 def test_all_checks_are_collected(estimator, least):
     names = [

@@ -9,6 +9,7 @@ from ._fetch import fetch_ravdess
 from ._files import load_audio_files
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest
+from ._merge import merge_corpora
 from ._nemo import load_nemo
 from ._ravdess import load_ravdess
 from ._savee import load_savee
@@ -30,4 +31,5 @@ __all__ = [
     "load_savee",
     "load_tess",
     "make_emotional_speech",
+    "merge_corpora",
 ]

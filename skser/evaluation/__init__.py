@@ -2,3 +2,4 @@
 
 from ._evaluate import evaluate
 from ._evaluation import Evaluation
+from ._skew import skew_test_sets

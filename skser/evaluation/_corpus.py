@@ -28,6 +28,7 @@ class EvaluationCorpus(NamedTuple):
     y: NDArray[Any]
     groups: Any  # array, or None if neither groups nor speakers are known
     speakers: Any
+    corpora: Any  # the corpus of each item in a merged corpus, or None
     noun: str  # "speaker", or "group" if groups replace unknown speakers
     items: pd.DataFrame  # the columns of the predictions that are known before the training
 
@@ -50,7 +51,10 @@ def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Eval
     noun = "group" if speakers is None else "speaker"
     groups, speakers = (speakers if groups is None else groups), (groups if speakers is None else speakers)
     y = classes.plain[encoded]
-    return EvaluationCorpus(X, y, groups, speakers, noun, _items(data, columns, y, groups, speakers))
+    corpora = columns.get("corpus")
+    corpora = None if corpora is None or corpora.isna().any() else corpora.to_numpy()
+    of_item = {"group": groups, "speaker": speakers, "corpus": corpora}
+    return EvaluationCorpus(X, y, groups, speakers, corpora, noun, _items(data, columns, y, of_item))
 
 
 def take(X: Any, indices: NDArray[np.intp]) -> Any:
@@ -94,12 +98,12 @@ def _first_column(columns: dict[Any, Any], names: tuple[str, ...]) -> Any:
     return next((columns[name] for name in names if name in columns and columns[name].notna().any()), None)
 
 
-def _items(data: Any, columns: dict[Any, Any], y: Any, groups: Any, speakers: Any) -> pd.DataFrame:
+def _items(data: Any, columns: dict[Any, Any], y: Any, of_item: dict[str, Any]) -> pd.DataFrame:
     """Table with one row per item, without columns whose values are unknown."""
     import pandas as pd
 
     are_files = getattr(data, "ndim", 1) == 1 and all(map(is_path, data))
     files = data if are_files else _first_column(columns, _FILE_COLUMNS)
     files = None if files is None else list(map(str, files))
-    table = {"item": np.arange(len(y)), "file": files, "label": y, "group": groups, "speaker": speakers}
+    table = {"item": np.arange(len(y)), "file": files, "label": y, **of_item}
     return pd.DataFrame(table).dropna(axis="columns", how="all")

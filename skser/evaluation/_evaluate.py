@@ -16,14 +16,24 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from .._utils import check_flag, listed, warn_caller
-from ..features import SpectrogramTransformer, SpeechEncoderTransformer
+from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
-from ._folds import Split, make_splits, split_warnings
+from ._folds import Fold, make_folds, make_splits, split_warnings
+from ._speaker_means import (
+    check_speaker_means,
+    choose_enrolled,
+    has_normalizer,
+    is_search,
+    transform_test_items,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Name by which metadata routing passes the speakers, which need not be the groups.
+_SPEAKERS = "speakers"
 
 
 # They learn nothing, and no recording influences another: their result can be computed once for all folds.
@@ -37,6 +47,9 @@ def evaluate(
     cv: Any = None,
     groups: str | ArrayLike | None = None,
     speakers: str | ArrayLike | None = None,
+    speaker_means: str = "none",
+    n_enroll: int = 10,
+    random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
     return_estimator: bool = False,
     verbose: bool | int = 0,
@@ -55,12 +68,13 @@ def evaluate(
         A corpus of `skser.datasets`, or any object or mapping with `data` and `target` (items and labels),
         and optionally `groups` and `frame` (a DataFrame with one row per item); or a tuple (X, y) or
         (X, y, groups).
-    cv : int, splitter or iterable of (train, test), default=None
+    cv : int, "corpus", splitter or iterable of (train, test), default=None
         None leaves out one group per fold (LeaveOneGroupOut), so that there are as many fits as
         groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n of at least 2
         makes n folds of whole groups (GroupKFold), or one fold per group if there are fewer groups; the
-        same holds for GroupKFold and StratifiedGroupKFold. Any other scikit-learn splitter is used
-        unchanged, and so are pairs of indices or masks.
+        same holds for GroupKFold and StratifiedGroupKFold. "corpus" leaves out one corpus of
+        `skser.datasets.merge_corpora` per fold, and tests it on the labels that it shares with the training
+        set. Any other scikit-learn splitter is used unchanged, and so are pairs of indices or masks.
     groups : str or array-like of shape (n_samples,), default=None
         The groups to leave out: the name of a column of the frame, such as "session", or one value per
         item. "speaker" means the speakers, even if the frame calls them "actor". None uses the groups of
@@ -68,6 +82,15 @@ def evaluate(
     speakers : str or array-like of shape (n_samples,), default=None
         The speaker of each item, in the same form as `groups`. None uses the column "speaker" of the frame,
         or else "actor". If the frame has neither, the groups of the corpus, or else `groups`, are used.
+    speaker_means : {"none", "test", "enrolled"}, default="none"
+        The mean that a `SpeakerNormalizer` in the pipeline subtracts from the items of a test speaker. "none"
+        is the mean of the training speakers, `mean_`: nothing about the test speakers is used. "test" is the
+        mean over all test items of the speaker, without their labels (transductive). "enrolled" is the mean
+        over `n_enroll` of them, which are drawn at random and not scored.
+    n_enroll : int, default=10
+        Number of items per test speaker, at least 1, for ``speaker_means="enrolled"``.
+    random_state : int, RandomState instance or None, default=None
+        Seed that draws the enrolled items. An int gives the same result in every call.
     n_jobs : int or None, default=None
         Number of processes that share the folds; -1 means one per processor. None means 1, unless in a
         ``joblib.parallel_config`` context.
@@ -88,7 +111,8 @@ def evaluate(
         a wrong type.
     ValueError
         If labels, groups or speakers are missing or do not match the items, `cv` cannot split them, or `cv`
-        is None without groups.
+        is None without groups; if `speaker_means` needs a `SpeakerNormalizer` or speakers that are missing,
+        or a test speaker has no more than `n_enroll` items.
 
     Warns
     -----
@@ -109,6 +133,9 @@ def evaluate(
     that early stopping and searches within a fold keep speakers apart as well. With metadata routing, these
     are the parts that request groups. Without it, these are estimators and steps of a Pipeline whose `fit`
     has a parameter `groups`, and the group splitter of a search with the steps of the Pipeline it searches.
+
+    A `SpeakerNormalizer` in a Pipeline receives the speakers instead of the groups, also if groups such as
+    sessions hold several speakers. Within a search, inner folds are scored without `speaker_means`.
 
     If the first step of a Pipeline is a `SpectrogramTransformer` or a `SpeechEncoderTransformer`, each
     recording is processed only once instead of once per fold. The predictions are the same bit for bit,
@@ -158,24 +185,32 @@ def evaluate(
         )
     check_flag("return_estimator", return_estimator)
     items = read_corpus(estimator, corpus, groups, speakers)
+    check_speaker_means(speaker_means, n_enroll, estimator, items)
     splits = make_splits(cv, items)
+    enrolled = choose_enrolled(speaker_means, items.speakers, splits, n_enroll, random_state)
+    folds = make_folds(cv, items, splits, enrolled)
     sentences = tuple(split_warnings(cv, items, splits))
     for sentence in sentences:
         warn_caller(sentence)
     remaining, X = _compute_spectrograms(estimator, items.X, n_jobs)
     prepared = items._replace(X=X)
-    tasks = (
-        delayed(_evaluate_fold)(clone(remaining), prepared, split, fold, return_estimator)
-        for fold, split in enumerate(splits, start=1)
-    )
+    tasks = (delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds)
     # Not every back end can return a generator; Dask's cannot.
     results = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")(tasks)
     bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
-    folds, tables, fitted = zip(*bar, strict=True)
+    rows, tables, fitted = zip(*bar, strict=True)
     predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)
     labels = np.unique([*items.y, *predictions["predicted"]])
     estimators = [_put_first_step_back(model, estimator, items.X) for model in fitted if model is not None]
-    return Evaluation(predictions, pd.DataFrame(folds), labels, sentences, estimators or None)
+    return Evaluation(
+        predictions,
+        pd.DataFrame(rows),
+        labels,
+        sentences,
+        estimators or None,
+        speaker_means if has_normalizer(estimator) else None,
+        n_enroll if speaker_means == "enrolled" else None,
+    )
 
 
 def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[Any, Any]:
@@ -197,21 +232,23 @@ def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:
 
 
 def _evaluate_fold(
-    estimator: Any, corpus: EvaluationCorpus, split: Split, fold: int, keep: bool
+    estimator: Any, corpus: EvaluationCorpus, fold: Fold, keep: bool
 ) -> tuple[dict[str, Any], pd.DataFrame, Any]:
     """Return the row of the table of folds, the predictions, and the fitted estimator if it is kept."""
-    train, test = split
-    groups = None if corpus.groups is None else corpus.groups[train]
-    test_groups = () if corpus.groups is None else tuple(np.unique(corpus.groups[test]).tolist())
-    row = {"fold": fold, "test_groups": test_groups, "n_train": len(train), "n_test": len(test)}
-    items = corpus.items.iloc[test].assign(fold=fold).reset_index(drop=True)
+    train, test = fold.train, fold.test
     try:
-        estimator.fit(take(corpus.X, train), corpus.y[train], **_groups_for_fit(estimator, groups))
-        predictions = _predict(estimator, take(corpus.X, test), items, np.unique(corpus.y))
-        row["UA"] = unweighted_accuracy(corpus.y[test], predictions["predicted"])
-        row["WA"] = weighted_accuracy(corpus.y[test], predictions["predicted"])
+        estimator.fit(take(corpus.X, train), corpus.y[train], **_groups_for_fit(estimator, corpus, train))
+        classifier, X = estimator, take(corpus.X, test)
+        if fold.enrolled is not None:
+            classifier, X = transform_test_items(estimator, X, corpus.speakers[test], fold.enrolled)
+        scored = fold.scored
+        items = corpus.items.iloc[test[scored]].assign(fold=fold.number).reset_index(drop=True)
+        predictions = _predict(classifier, take(X, scored), items, np.unique(corpus.y))
+        row = {"fold": fold.number, "test_groups": fold.names, "n_train": len(train), "n_test": len(scored)}
+        row["UA"] = unweighted_accuracy(predictions["label"], predictions["predicted"])
+        row["WA"] = weighted_accuracy(predictions["label"], predictions["predicted"])
     except Exception as error:
-        error.add_note(f"This happened in fold {fold} (test groups: {listed(test_groups)}).")
+        error.add_note(f"This happened in fold {fold.number} (test groups: {listed(fold.names)}).")
         raise
     return row, predictions, estimator if keep else None
 
@@ -231,29 +268,49 @@ def _predict(estimator: Any, X: Any, items: pd.DataFrame, labels: NDArray[Any]) 
     return predictions.join(probabilities.add_prefix("probability_"))
 
 
-def _groups_for_fit(estimator: Any, groups: NDArray[Any] | None) -> dict[str, NDArray[Any]]:
+def _groups_for_fit(
+    estimator: Any, corpus: EvaluationCorpus, train: NDArray[np.intp]
+) -> dict[str, NDArray[Any]]:
     """Make the parameters of `fit` that pass groups to each part of an estimator that can use them."""
-    if groups is None:
+    if corpus.groups is None:
         return {}
+    values = {"groups": corpus.groups[train], _SPEAKERS: corpus.speakers[train]}
     if get_config()["enable_metadata_routing"]:
-        return {"groups": groups} if _requests_groups(estimator, "fit") else {}
-    return dict.fromkeys(_group_parameters(estimator), groups)
+        _request_speakers(estimator)
+        return {name: values[name] for name in values if _requests(estimator, "fit", name)}
+    return {name: values[kind] for name, kind in _group_parameters(estimator).items()}
 
 
-def _requests_groups(consumer: Any, method: str) -> bool:
-    """Whether metadata routing passes groups to a method, or to a method that it calls."""
+def _request_speakers(estimator: Any) -> None:
+    """Let metadata routing pass the speakers as groups to each SpeakerNormalizer."""
+    for part in estimator.get_params().values():
+        if isinstance(part, SpeakerNormalizer):
+            part.set_fit_request(groups=_SPEAKERS).set_transform_request(groups=_SPEAKERS)
+
+
+def _requests(consumer: Any, method: str, name: str) -> bool:
+    """Whether metadata routing passes a parameter to a method, or to a method that it calls."""
     try:
-        return "groups" in get_routing_for_object(consumer).consumes(method, ["groups"])
+        return name in get_routing_for_object(consumer).consumes(method, [name])
     except NotImplementedError:  # raised by estimators of scikit-learn without routing
         return False
 
 
-def _group_parameters(estimator: Any) -> list[str]:
-    """Names of the parameters of `fit` that take groups without metadata routing."""
+def _group_parameters(estimator: Any) -> dict[str, str]:
+    """Parameters of `fit` that take groups without metadata routing, and what each receives."""
     if isinstance(estimator, Pipeline):
-        return [f"{name}__{inner}" for name, step in estimator.steps for inner in _group_parameters(step)]
-    if all(hasattr(estimator, name) for name in ("estimator", "cv", "refit")):  # a search
+        return {
+            f"{name}__{inner}": kind
+            for name, step in estimator.steps
+            for inner, kind in _group_parameters(step).items()
+        }
+    if is_search(estimator):
         # The parameter `groups` of a search is passed only to its splitter.
-        splitter = ["groups"] if _requests_groups(check_cv(estimator.cv), "split") else []
-        return splitter + [name for name in _group_parameters(estimator.estimator) if name != "groups"]
-    return ["groups"] if has_fit_parameter(estimator, "groups") else []
+        uses_groups = _requests(check_cv(estimator.cv), "split", "groups")
+        inner = {
+            name: kind for name, kind in _group_parameters(estimator.estimator).items() if name != "groups"
+        }
+        return {"groups": "groups", **inner} if uses_groups else inner
+    if isinstance(estimator, SpeakerNormalizer):
+        return {"groups": _SPEAKERS}
+    return {"groups": "groups"} if has_fit_parameter(estimator, "groups") else {}

@@ -22,6 +22,19 @@ _NAMED_GROUPS = 4
 # The report shows confusion matrices of up to this number of classes, so that its lines stay short.
 _CONFUSED_CLASSES = 8
 
+# What each mode of `speaker_means` subtracts from the items of a test speaker.
+_MEANS = {
+    "none": "the mean of the training speakers is subtracted from all test items.",
+    "test": (
+        "the mean of each test speaker is subtracted, taken over all test items of the speaker without their "
+        "labels (transductive)."
+    ),
+    "enrolled": (
+        "the mean of each test speaker is subtracted, taken over {} test items of the speaker without their "
+        "labels. These items are drawn at random and not scored."
+    ),
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
@@ -34,12 +47,13 @@ class Evaluation:
     predictions : pandas.DataFrame of shape (n_predictions, n_columns)
         One row per prediction, sorted by item, then by fold: `item` (its position in the corpus), `file` (if
         items are files or the corpus names them), `label`, `predicted`, `group` and `speaker` (if either is
-        known; if only one is known, both have its values), `fold` (from 1), and
-        `probability_<label>` for each class if the estimator has `predict_proba`; a class that was missing
-        in the training set has 0.
+        known; if only one is known, both have its values), `corpus` (of a merged corpus), `fold` (from 1),
+        and `probability_<label>` for each class if the estimator has `predict_proba`; a class that was
+        missing in the training set has 0.
     folds : pandas.DataFrame of shape (n_folds, 6)
-        One row per fold: `fold` (from 1), `test_groups` (tuple, empty if groups are not known), `n_train`,
-        `n_test`, `UA` and `WA`. The UA of a fold is the mean over the classes in its test set.
+        One row per fold: `fold` (from 1), `test_groups` (tuple, empty if groups are not known; a corpus with
+        ``cv="corpus"``), `n_train`, `n_test` (scored items), `UA` and `WA`. The UA of a fold is the mean over
+        the classes in its test set.
     unweighted_accuracy : float
         UA, the mean recall of the classes, over all predictions pooled.
     weighted_accuracy : float
@@ -55,7 +69,11 @@ class Evaluation:
     warnings : tuple of str
         The warnings of `evaluate`.
     estimators : list of estimators or None
-        The fitted estimator of each fold, if requested.
+        The fitted estimator of each fold, if requested. None of them stores means of test speakers.
+    speaker_means : {"none", "test", "enrolled"} or None
+        The mean that was subtracted from the items of test speakers; None without a `SpeakerNormalizer`.
+    n_enroll : int or None
+        Number of enrolled items per test speaker, which are not scored; None in the other modes.
 
     See Also
     --------
@@ -82,6 +100,8 @@ class Evaluation:
     labels: NDArray[Any]
     warnings: tuple[str, ...] = ()
     estimators: list[Any] | None = None
+    speaker_means: str | None = None
+    n_enroll: int | None = None
 
     @property
     def unweighted_accuracy(self) -> float:
@@ -123,7 +143,7 @@ class Evaluation:
         pooled = self.summary.loc["pooled"]
         return (
             f"Evaluation(UA={_percent(pooled['UA'])} %, WA={_percent(pooled['WA'])} %, "
-            f"folds={len(self.folds)}, predictions={len(self.predictions)})"
+            f"folds={len(self.folds)}, predictions={len(self.predictions)}{_mode(self)})"
         )
 
     def __str__(self) -> str:
@@ -136,9 +156,21 @@ class Evaluation:
 def _report(evaluation: Evaluation) -> str:
     """Text of an evaluation: a table of the folds, a table of the classes, and the warnings."""
     chance = 1 / evaluation.predictions["label"].nunique()
-    title = f"UA and WA in % (chance is {_percent(chance)} % UA, pooled is over all predictions)"
-    notes = [f"Note: {warning}" for warning in evaluation.warnings]
+    chance_text = f"(chance is {_percent(chance)} % UA, pooled is over all predictions)"
+    title = f"UA and WA in %{_mode(evaluation)} {chance_text}"
+    sentences = evaluation.warnings
+    if evaluation.speaker_means is not None:
+        sentences = (_MEANS[evaluation.speaker_means].format(evaluation.n_enroll), *sentences)
+    notes = [f"Note: {sentence}" for sentence in sentences]
     return "\n\n".join([title, _folds_table(evaluation), _classes_table(evaluation), *notes])
+
+
+def _mode(evaluation: Evaluation) -> str:
+    """Name the mode of the speakers' means; empty if none are subtracted."""
+    if evaluation.speaker_means is None:
+        return ""
+    n_enroll = "" if evaluation.n_enroll is None else f", n_enroll={evaluation.n_enroll}"
+    return f", speaker_means={evaluation.speaker_means!r}{n_enroll}"
 
 
 def _percent(share: float) -> str:

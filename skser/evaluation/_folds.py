@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,27 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 _FEW_SPEAKERS = 4
 
 
+class Fold(NamedTuple):
+    """The training and the test items of one fold."""
+
+    number: int  # from 1
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    names: tuple[Any, ...]  # of the groups in the test set
+    enrolled: NDArray[np.bool_] | None  # test items that give the means of their speakers
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        """Positions of the test items that are scored: all, or those that are not enrolled."""
+        if self.enrolled is None or self.enrolled.all():
+            return np.arange(len(self.test))
+        return np.flatnonzero(~np.isin(self.test, self.test[self.enrolled]))  # an item may be repeated
+
+
 def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
     """Split the items into the training and test sets of all folds."""
+    if _is_by_corpus(cv):
+        return _corpus_splits(corpus)
     items = np.arange(len(corpus.y))
     try:
         with warnings.catch_warnings():
@@ -35,6 +54,43 @@ def make_splits(cv: Any, corpus: EvaluationCorpus) -> list[Split]:
             "speakers or sessions, or cv=StratifiedKFold(5) for folds that may share speakers."
         ) from error
     return splits
+
+
+def _is_by_corpus(cv: Any) -> bool:
+    """Whether each fold tests one corpus of a merged corpus."""
+    return isinstance(cv, str) and cv == "corpus"
+
+
+def _corpus_splits(corpus: EvaluationCorpus) -> list[Split]:
+    """Test each corpus on the labels that it shares with the others, which are the training set."""
+    corpora, y = corpus.corpora, corpus.y
+    if corpora is None or len(np.unique(corpora)) < 2:
+        raise ValueError(
+            'cv="corpus" needs two or more corpora in the column "corpus" of the frame: merge them with '
+            "skser.datasets.merge_corpora."
+        )
+    splits = []
+    for name in np.unique(corpora):
+        shared = np.intersect1d(y[corpora == name], y[corpora != name])
+        if len(shared) < 2:
+            raise ValueError(
+                f"the corpus {name!r} shares {counted(len(shared), 'label')} with the others, but a test "
+                "needs two: give equal emotions equal names in merge_corpora(..., labels=...)."
+            )
+        is_test = (corpora == name) & np.isin(y, shared)
+        splits.append((np.flatnonzero(corpora != name), np.flatnonzero(is_test)))
+    return splits
+
+
+def make_folds(
+    cv: Any, corpus: EvaluationCorpus, splits: list[Split], enrolled: list[NDArray[np.bool_] | None]
+) -> list[Fold]:
+    """Number the splits, and name the groups, or the corpora, in their test sets."""
+    values = corpus.corpora if _is_by_corpus(cv) else corpus.groups
+    return [
+        Fold(number, train, test, () if values is None else tuple(np.unique(values[test]).tolist()), mask)
+        for number, ((train, test), mask) in enumerate(zip(splits, enrolled, strict=True), start=1)
+    ]
 
 
 def _splitter(cv: Any, corpus: EvaluationCorpus) -> Any:

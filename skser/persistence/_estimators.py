@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
@@ -30,19 +32,26 @@ from .._utils import (
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
 from ..features import (
+    SpeakerNormalizer,
     SpectrogramTransformer,
     SpeechEncoderTransformer,
     check_encoder_parameters,
     check_transformer_parameters,
 )
 from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
+from ._arrays import describe_arrays, has_arrays, restore_arrays
 
 # The only classes that a file can make: a class name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
     "CenterLossClassifier": CenterLossClassifier,
+    "LogisticRegression": LogisticRegression,
+    "SpeakerNormalizer": SpeakerNormalizer,
     "SpectrogramTransformer": SpectrogramTransformer,
     "SpeechEncoderTransformer": SpeechEncoderTransformer,
+    "StandardScaler": StandardScaler,
 }
+# Other versions of scikit-learn may not have all parameters, so that only those which were set are stored.
+_OF_SCIKIT_LEARN = (LogisticRegression, StandardScaler)
 # Parameters that belong to the machine. A file cannot set them, because a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "local_files_only", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
@@ -56,19 +65,20 @@ _FITTED = {
     "digest_": "digest_",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_ROUTED_METHODS = ("fit", "partial_fit", "score")
+_ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
 _SKIPPED_STEPS = (None, "passthrough")
 
 
-def describe(model: Any, *, optimizer: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def describe(model: Any, *, optimizer: bool, speakers: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Describe a model, and name its tensors."""
+    wanted = {"optimizer": optimizer, "speakers": speakers}
     if type(model) is not Pipeline:
-        return _describe_step(model, "the model", "", optimizer)
+        return _describe_step(model, "the model", "", **wanted)
     tensors: dict[str, Tensor] = {}
     steps = []
     for index, (name, step) in enumerate(model.steps):
         if step not in _SKIPPED_STEPS:
-            step, of_step = _describe_step(step, f"step {name!r}", f"{name}__", optimizer)
+            step, of_step = _describe_step(step, f"step {name!r}", f"{name}__", **wanted)
             tensors |= {f"steps.{index}.{key}": value for key, value in of_step.items()}
         steps.append([encode(name, "the name of a step"), step])
     return {"class": "Pipeline", "parameters": _describe_parameters(model, ""), "steps": steps}, tensors
@@ -90,14 +100,14 @@ def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch
 
 
 def _describe_step(
-    estimator: Any, title: str, prefix: str, optimizer: bool
+    estimator: Any, title: str, prefix: str, *, optimizer: bool, speakers: bool
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Describe one estimator, and name its tensors; `prefix` is that of its parameters in a pipeline."""
     if type(estimator) not in _CLASSES.values():
         what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(
-            f"{title} is {what}, but a model file can only hold a fitted {' or '.join(_CLASSES)}, or a "
-            "Pipeline of these: save only a part of the model, such as pipeline[:-1] or "
+            f"{title} is {what}, but a model file can only hold a Pipeline of these classes, or a fitted one "
+            f"of them: {', '.join(_CLASSES)}. Save only a part of the model, such as pipeline[:-1] or "
             "search.best_estimator_."
         )
     if isinstance(getattr(estimator, "network", None), type):
@@ -111,6 +121,9 @@ def _describe_step(
     if "classes_" in found:
         found["classes_"] = _storable_labels(found["classes_"])
     fitted = {name: found[attribute] for name, attribute in _FITTED.items() if attribute in found}
+    if has_arrays(estimator):
+        of_arrays, tensors = describe_arrays(estimator, speakers=speakers)
+        fitted |= of_arrays
     if isinstance(estimator, SpeechEncoderTransformer):
         check_is_fitted(estimator, "digest_")
     if isinstance(estimator, CenterLossClassifier):
@@ -148,11 +161,15 @@ def _storable_labels(classes: NDArray[Any]) -> NDArray[Any]:
 
 def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
     """Describe the parameters that do not belong to the machine."""
-    return {
+    described = {
         name: encode(value, prefix + name)
         for name, value in estimator.get_params(deep=False).items()
         if name not in (*_RUNTIME_PARAMETERS, "steps")
     }
+    if not isinstance(estimator, _OF_SCIKIT_LEARN):
+        return described
+    usual = type(estimator)().get_params(deep=False)
+    return {name: value for name, value in described.items() if value != encode(usual[name], name)}
 
 
 def _get_output_container(estimator: BaseEstimator) -> str | None:
@@ -195,13 +212,20 @@ def _restore_step(
         raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
     estimator = _CLASSES[name]()
     estimator.set_params(**_restore_parameters(description, estimator))
-    if not isinstance(estimator.verbose, (int, np.integer, np.bool_)):
-        raise ValueError(f"verbose must be an integer, True or False, got {estimator.verbose!r}.")
+    verbose = getattr(estimator, "verbose", False)
+    if not isinstance(verbose, (int, np.integer, np.bool_)):
+        raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
         own = [key for key in tensors if key.startswith(prefix)]
         _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
+    elif has_arrays(estimator):
+        _restore_features(estimator, fitted)
+        if isinstance(estimator, LogisticRegression):
+            _check_classes(fitted["classes_"])
+            estimator.classes_ = fitted["classes_"]
+        restore_arrays(estimator, fitted, tensors, prefix)
     else:
         if isinstance(estimator, SpeechEncoderTransformer):
             _restore_encoder(estimator, fitted)

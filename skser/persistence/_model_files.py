@@ -13,8 +13,8 @@ Effects that it cannot have:
 
 - Running code. The reader parses only JSON and the bytes of tensors. It uses no pickle and imports no name
   from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`,
-  `SpeechEncoderTransformer`, `CenterLossClassifier`, the networks of this package and torch's optimizers,
-  which are looked up in tables.
+  `SpeechEncoderTransformer`, `SpeakerNormalizer`, `CenterLossClassifier`, the networks of this package,
+  `StandardScaler`, `LogisticRegression` and torch's optimizers, which are looked up in tables.
 - Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
   folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles. The exception is
   the encoder of a `SpeechEncoderTransformer`: `transform` reads the weights that the file names, as tensors,
@@ -48,13 +48,17 @@ from .._utils import (
 from ._estimators import describe, restore
 
 
-def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = False) -> None:
+def save_model(
+    model: Any, path: str | os.PathLike[str], *, optimizer: bool = False, speakers: bool = False
+) -> None:
     """Save a fitted model to one file, for `load_model`.
 
     Parameters
     ----------
-    model : CenterLossClassifier, SpectrogramTransformer, SpeechEncoderTransformer or Pipeline
-        A fitted classifier, a transformer, or a scikit-learn `Pipeline` of them ("passthrough" included).
+    model : estimator or Pipeline
+        A fitted `CenterLossClassifier`, `SpeakerNormalizer`, `SpeechEncoderTransformer`, `StandardScaler` or
+        `LogisticRegression`, a `SpectrogramTransformer`, or a scikit-learn `Pipeline` of them ("passthrough"
+        included).
     path : str or path-like
         Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
         replaced after the new one is complete.
@@ -62,6 +66,10 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
         Whether to store the state of the optimizer, so that `partial_fit` and a warm start continue bit for
         bit as if the model had not been saved. This makes the file about three times as large.
         Otherwise training continues with a new optimizer.
+    speakers : bool, default=False
+        Whether to store the names and the means of the speakers that a `SpeakerNormalizer` knows, from its
+        training set and from `enroll`. They are personal data: a voice can be recognized by its mean.
+        Otherwise the file has only `mean_` and `scale_`, averages over all training speakers.
 
     Raises
     ------
@@ -73,7 +81,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     OSError
         If the file cannot be written. An existing file is not changed in this case.
     TypeError
-        If `path` is not a path or `optimizer` is neither True nor False.
+        If `path` is not a path, or `optimizer` or `speakers` is neither True nor False.
 
     Warns
     -----
@@ -114,8 +122,9 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     """
     name = check_path(path)
     check_flag("optimizer", optimizer)
+    check_flag("speakers", speakers)
     with torch_settings(torch.device("cpu")):
-        content = _pack_checked(model, name, bool(optimizer))
+        content = _pack_checked(model, name, optimizer=bool(optimizer), speakers=bool(speakers))
     write_whole(name, content)
 
 
@@ -132,7 +141,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
 
     Returns
     -------
-    CenterLossClassifier, SpectrogramTransformer, SpeechEncoderTransformer or Pipeline
+    estimator or Pipeline
         The saved model, with names of steps, labels and parameters. Exceptions are `device`; `memory`,
         `max_nbytes`, `checkpoint_dir` and `n_jobs`, which have their defaults; `precision`, which is
         "float32" if the device does not support another one; and `local_files_only`, which is True, so that
@@ -185,10 +194,10 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
         raise ValueError(f"{name} is not a valid model file: {error}") from error
 
 
-def _pack_checked(model: Any, name: str, optimizer: bool) -> bytes:
+def _pack_checked(model: Any, name: str, **wanted: bool) -> bytes:
     """Convert a model to the content of its file, and check that it can be loaded."""
     try:
-        content = pack(*describe(model, optimizer=optimizer))
+        content = pack(*describe(model, **wanted))
     except (NotFittedError, ValueError) as error:
         raise type(error)(f"{name} is not written: {error}") from error
     try:

@@ -1,0 +1,198 @@
+"""Several corpora as one, with labels of the same names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from .._utils import listed
+from ._audit import check_lengths
+from ._bunch import make_bunch
+from ._filters import check_list
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PER_ITEM = ("data", "target", "groups", "frame")
+_LEFT_OUT = "(left out)"
+
+
+def merge_corpora(
+    corpora: Mapping[str, Bunch],
+    *,
+    labels: Mapping[Any, Any] | None = None,
+    left_out: Iterable[Any] = (),
+) -> Bunch:
+    """Merge corpora into one, with labels of the same names.
+
+    Prints a table of the labels: their names in the corpora, their names in the result, and how many items
+    of each corpus have them.
+
+    Parameters
+    ----------
+    corpora : mapping of str to Bunch
+        The corpora of the loaders, by short names such as "emodb". They are not changed.
+    labels : mapping, default=None
+        The name in the result of each label in the corpora, such as ``{"anger": "angry", "angry": "angry"}``.
+        None keeps all names.
+    left_out : iterable, default=()
+        Labels whose items are left out, such as ``["calm"]``, by their names in the corpora.
+
+    Returns
+    -------
+    Bunch
+        The items of one corpus after the other. `data` (list) and `target` (ndarray) are as in the corpora,
+        with the new names of the labels. `groups` (ndarray of str) are prefixed by the names of the corpora,
+        as in "emodb:03". `frame` (pandas.DataFrame) has all columns of the corpora, where missing values are
+        NaN, and the columns original_label, label, speaker (prefixed in the same way) and corpus.
+        `target_names` are the labels that occur, sorted; `DESCR` has the table and the descriptions of the
+        corpora with their licenses and citations. `sr` (int) is the sampling rate in Hz if the items are
+        waveforms.
+
+    Raises
+    ------
+    TypeError
+        If `corpora` is not a mapping of corpora, `labels` is not a mapping, or `left_out` is not a list.
+    ValueError
+        If a label is neither in `labels` nor in `left_out`, or in both; if the speakers of a corpus are not
+        known; if the sampling rates of waveforms differ; if no item is left.
+
+    See Also
+    --------
+    skser.evaluate : With ``cv="corpus"``, trains on all corpora except one and tests on this one.
+
+    Examples
+    --------
+    >>> from skser.datasets import make_emotional_speech, merge_corpora
+    >>> one = make_emotional_speech(n_speakers=1, n_per_class=2, emotions=["sad", "angry"], random_state=0)
+    >>> two = make_emotional_speech(n_speakers=1, n_per_class=1, emotions=["sad", "happy"], random_state=1)
+    >>> corpus = merge_corpora(
+    ...     {"one": one, "two": two}, labels={"sad": "negative", "angry": "negative"}, left_out=["happy"]
+    ... )
+    label     merged one two
+    angry   negative   2   0
+    happy (left out)   0   1
+      sad   negative   2   1
+    >>> corpus.groups.tolist(), corpus.target_names
+    (['one:speaker_01', 'one:speaker_01', 'one:speaker_01', 'one:speaker_01', 'two:speaker_01'], ['negative'])
+    """
+    import pandas as pd
+
+    _check_corpora(corpora)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise TypeError(f"labels must map labels to names, as a dict does, got {type(labels).__name__}.")
+    new_names = _find_names(corpora, labels, check_list("left_out", left_out))
+    table = _count_labels(corpora, new_names)
+    parts = [_read_part(name, corpus, new_names) for name, corpus in corpora.items()]
+    frame = pd.concat([part for _, _, part in parts], ignore_index=True)
+    if frame.empty:
+        raise ValueError("No item is left: leave out fewer labels.")
+    descriptions = [f"{name}: {corpus.get('DESCR', '').strip()}" for name, corpus in corpora.items()]
+    bunch = make_bunch(
+        [item for data, _, _ in parts for item in data],
+        frame,
+        label="label",
+        speaker="speaker",
+        text="\n\n".join(["Merged corpora", table, *descriptions]),
+        **_common_rate(corpora),
+    )
+    bunch.groups = np.concatenate([groups for _, groups, _ in parts])
+    sys.stdout.write(f"{table}\n")
+    return bunch
+
+
+def _check_corpora(corpora: Any) -> None:
+    """Raise unless corpora are a mapping of names to corpora."""
+    if not isinstance(corpora, Mapping) or not corpora:
+        raise TypeError(
+            "corpora must be a dict of names and corpora, such as {'emodb': load_emodb(...)}, got "
+            f"{type(corpora).__name__}."
+        )
+    for name, corpus in corpora.items():
+        if not isinstance(name, str):
+            raise TypeError(
+                f"the name of a corpus must be a str, got {name!r} of type {type(name).__name__}."
+            )
+        if not isinstance(corpus, Bunch) or corpus.get("data") is None or corpus.get("target") is None:
+            raise TypeError(
+                f"the corpus {name!r} must be the Bunch of a loader, got {type(corpus).__name__}: give a "
+                "Bunch with data, target and groups."
+            )
+        check_lengths(corpus, len(corpus.data), _PER_ITEM)
+
+
+def _find_names(
+    corpora: Mapping[str, Bunch], labels: Mapping[Any, Any] | None, left_out: list[Any]
+) -> dict[Any, Any]:
+    """Find the new name of each label; the labels that are left out have none."""
+    found = {name: np.unique(np.asarray(corpus.target)).tolist() for name, corpus in corpora.items()}
+    every = {label for names in found.values() for label in names}
+    if labels is None:
+        labels = {label: label for label in every if label not in left_out}
+    if both := [label for label in left_out if label in labels]:
+        raise ValueError(f"labels and left_out both have {listed(both)}: remove them from one of the two.")
+    texts = [
+        f"{label!r} of {name}"
+        for name, names in found.items()
+        for label in names
+        if label not in labels and label not in left_out
+    ]
+    if texts:
+        raise ValueError(
+            f"labels has no name for {listed(texts, 8)}: add these labels to it, or list them in left_out."
+        )
+    return {label: labels[label] for label in every if label in labels}
+
+
+def _count_labels(corpora: Mapping[str, Bunch], new_names: dict[Any, Any]) -> str:
+    """Make the table of labels, their new names, and their counts in the corpora."""
+    import pandas as pd
+
+    counts = {name: pd.Series(np.asarray(corpus.target)).value_counts() for name, corpus in corpora.items()}
+    table = pd.DataFrame(counts).fillna(0).astype(int).sort_index().rename_axis("label").reset_index()
+    table.insert(1, "merged", [new_names.get(label, _LEFT_OUT) for label in table["label"]])
+    # Converted to objects, because pandas puts two spaces between columns of numbers.
+    text: str = table.astype(object).to_string(index=False)
+    return text
+
+
+def _read_part(
+    name: str, corpus: Bunch, new_names: dict[Any, Any]
+) -> tuple[list[Any], np.ndarray, pd.DataFrame]:
+    """Select the items of one corpus that have a new label, their groups, and their rows."""
+    import pandas as pd
+
+    target = np.asarray(corpus.target).tolist()
+    kept = [index for index, label in enumerate(target) if label in new_names]
+    columns = pd.DataFrame(index=range(len(target))) if corpus.get("frame") is None else corpus.frame
+    speakers = next((columns[key] for key in ("speaker", "actor") if key in columns), corpus.get("groups"))
+    groups = speakers if corpus.get("groups") is None else corpus.groups
+    if groups is None or pd.isna(speakers).any():
+        raise ValueError(
+            f"the speakers of the corpus {name!r} are not known: give its loader speaker=, or set its groups."
+        )
+    frame = columns.iloc[kept].assign(
+        original_label=[target[index] for index in kept],
+        label=[new_names[target[index]] for index in kept],
+        speaker=_prefix(name, speakers)[kept],
+        corpus=name,
+    )
+    return [corpus.data[index] for index in kept], _prefix(name, groups)[kept], frame
+
+
+def _prefix(name: str, speakers: Any) -> np.ndarray:
+    """Prefix speakers with the name of their corpus."""
+    return np.array([f"{name}:{speaker}" for speaker in np.asarray(speakers).tolist()])
+
+
+def _common_rate(corpora: Mapping[str, Bunch]) -> dict[str, Any]:
+    """Return the sampling rate of corpora of waveforms as an entry; none if all are paths."""
+    rates = {name: corpus["sr"] for name, corpus in corpora.items() if "sr" in corpus}
+    if len(set(rates.values())) > 1:
+        texts = ", ".join(f"{name}: {rate} Hz" for name, rate in rates.items())
+        raise ValueError(f"the corpora have different sampling rates ({texts}): resample their waveforms.")
+    return {"sr": next(iter(rates.values()))} if rates else {}
