@@ -7,8 +7,10 @@ from .evaluation import Evaluation, evaluate
 from .exceptions import RecordingsError
 from .export import to_onnx
 from .features import SpectrogramTransformer, clear_cache, reduce_cache
+from .inference import RejectOption, predict_timeline
 from .metrics import (
     intra_inter_ratio,
+    risk_coverage_curve,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy,
@@ -27,6 +29,7 @@ __all__ = [
     "EmbeddingDisplay",
     "Evaluation",
     "RecordingsError",
+    "RejectOption",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
@@ -42,7 +45,9 @@ __all__ = [
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",
+    "predict_timeline",
     "reduce_cache",
+    "risk_coverage_curve",
     "save_model",
     "spectrogram",
     "to_onnx",
