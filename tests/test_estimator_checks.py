@@ -7,9 +7,10 @@ from unittest import SkipTest
 
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skser import CenterLossClassifier, SpectrogramTransformer
+from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer
 
 TRANSFORMER = SpectrogramTransformer()
 CLASSIFIER = CenterLossClassifier(
@@ -20,6 +21,7 @@ CLASSIFIER = CenterLossClassifier(
     lr=1e-2,
     random_state=0,
 )
+REJECTER = RejectOption(LogisticRegression(), threshold=0.0, label=-9)
 
 # What cannot hold, why, and what is tested in its place.
 EXPECTED_FAILURES = {
@@ -29,6 +31,12 @@ EXPECTED_FAILURES = {
             "twice; see test_items_of_weight_zero_teach_nothing and test_item_of_weight_zero_counts_as_absent"
         ),
     },
+    "RejectOption": {
+        "check_classifiers_classes": (
+            "classes are text and numbers in turn, and the label must have the type of both; see "
+            "test_invalid_parameters_raise_in_fit and test_text_is_no_label_of_integer_classes"
+        ),
+    },
 }
 
 
@@ -36,7 +44,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
-@parametrize_with_checks([TRANSFORMER, CLASSIFIER], expected_failed_checks=expected_failures)
+@parametrize_with_checks([TRANSFORMER, CLASSIFIER, REJECTER], expected_failed_checks=expected_failures)
 def test_estimator_keeps_scikit_learns_contract(estimator, check):
     assert os.environ.get("SCIPY_ARRAY_API") == "1"
     try:
@@ -45,7 +53,7 @@ def test_estimator_keeps_scikit_learns_contract(estimator, check):
         pytest.fail(f"the check did not run: {skipped}")
 
 
-@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (CLASSIFIER, 66)])
+@pytest.mark.parametrize(("estimator", "least"), [(TRANSFORMER, 45), (CLASSIFIER, 66), (REJECTER, 50)])
 def test_all_checks_are_collected(estimator, least):
     names = [
         getattr(check, "func", check).__name__

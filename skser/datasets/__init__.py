@@ -1,6 +1,7 @@
 """Corpora of emotional speech: loaders, and a generator of synthetic speech."""
 
 from ._audit import audit
+from ._conversation import make_conversation
 from ._corpus import load_corpus
 from ._crema_d import load_crema_d
 from ._drop import drop
@@ -27,5 +28,6 @@ __all__ = [
     "load_ravdess",
     "load_savee",
     "load_tess",
+    "make_conversation",
     "make_emotional_speech",
 ]

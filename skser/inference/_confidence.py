@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from ..classifier import CenterLossClassifier
 
-SCORES = ("probability", "distance")
+CONFIDENCES = ("probability", "distance")
 
 
 class Outputs(NamedTuple):
@@ -21,9 +21,9 @@ class Outputs(NamedTuple):
     confidence: NDArray[Any]
 
 
-def compute_outputs(model: Any, score: str, X: Any, **params: Any) -> Outputs:
+def compute_outputs(model: Any, kind: str, X: Any, **params: Any) -> Outputs:
     """Predict with a fitted classifier; the confidence is a probability, or a negative distance."""
-    if score == "distance":
+    if kind == "distance":
         return _compute_distances(*transform_first_steps(model, X, **params))
     probabilities = model.predict_proba(X, **params)
     labels = model.classes_[probabilities.argmax(axis=1)]
@@ -37,13 +37,13 @@ def transform_first_steps(model: Any, X: Any, **params: Any) -> tuple[Any, Any]:
     return model[-1], model[:-1].transform(X, **params) if len(model) > 1 else X
 
 
-def check_score(score: str, model: Any) -> None:
+def check_confidence(kind: str, model: Any) -> None:
     """Raise unless a model, which need not be fitted, has what a score needs."""
     last = model.steps[-1][1] if isinstance(model, Pipeline) else model
-    if score == "distance" and not isinstance(last, CenterLossClassifier):
+    if kind == "distance" and not isinstance(last, CenterLossClassifier):
         raise TypeError(
-            'score="distance" needs a CenterLossClassifier, on its own or at the end of a Pipeline, got '
-            f'{type(last).__name__}: use score="probability".'
+            'confidence="distance" needs a CenterLossClassifier, on its own or at the end of a Pipeline, got '
+            f'{type(last).__name__}: use confidence="probability".'
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_choice, check_number
-from ._confidence import SCORES, Outputs, check_score, compute_outputs, transform_first_steps
+from ._confidence import CONFIDENCES, Outputs, check_confidence, compute_outputs, transform_first_steps
 from ._threshold import find_threshold, predict_unseen
 
 _TARGETS = ("threshold", "coverage", "accuracy")
@@ -35,14 +36,14 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         `CenterLossClassifier`. It is cloned.
     threshold : float, default=None
         An item is answered if its probability is at least this value, in [0, 1]; with
-        ``score="distance"``, if its distance is at most this value, 0 or more.
+        ``confidence="distance"``, if its distance is at most this value, 0 or more.
     coverage : float, default=None
         Share of the items to answer, in (0, 1].
     accuracy : float, default=None
         Share of correct answers among the answered items, in (0, 1]. As many items as possible are answered.
     label : str, int or bool, default="unknown"
         Label of the items that are not answered. It must have the type of the classes and not be one of them.
-    score : {"probability", "distance"}, default="probability"
+    confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
         center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own or at the end of
         a Pipeline.
@@ -110,7 +111,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         coverage: float | None = None,
         accuracy: float | None = None,
         label: Any = "unknown",
-        score: str = "probability",
+        confidence: str = "probability",
         cv: int = 5,
     ) -> None:
         self.estimator = estimator
@@ -118,7 +119,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.coverage = coverage
         self.accuracy = accuracy
         self.label = label
-        self.score = score
+        self.confidence = confidence
         self.cv = cv
 
     def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None, **params: Any) -> RejectOption:
@@ -144,7 +145,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ------
         TypeError
             If a parameter has a wrong type, `label` has another type than the labels, or the estimator does
-            not have what `score` needs.
+            not have what `confidence` needs.
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
             range, `label` is one of the labels, there are fewer than two speakers, or no threshold reaches
@@ -156,9 +157,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_reject_label(self.label, np.unique(labels))
         threshold = self.threshold
         if threshold is None:
-            predictions = predict_unseen(self.estimator, self.score, X, labels, groups, self.cv, params)
+            predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
             threshold = find_threshold(*predictions, coverage=self.coverage, accuracy=self.accuracy)
-            threshold = threshold if self.score == "probability" else -threshold
+            threshold = threshold if self.confidence == "probability" else -threshold
         fit_params = params
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", groups=groups, **params).estimator.fit
@@ -230,7 +231,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Raise unless the parameters can be used."""
-        check_choice("score", self.score, SCORES)
+        check_choice("confidence", self.confidence, CONFIDENCES)
         check_number("cv", self.cv, integer=True, low=2)
         found = [name for name in _TARGETS if getattr(self, name) is not None]
         if len(found) != 1:
@@ -239,11 +240,11 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"{' and '.join(found) or 'none of them'}: set one, and leave the others None."
             )
         if found == ["threshold"]:
-            high = 1 if self.score == "probability" else None
+            high = 1 if self.confidence == "probability" else None
             check_number("threshold", self.threshold, low=0, high=high)
         else:
             check_number(found[0], getattr(self, found[0]), low=0, high=1, closed="right")
-        check_score(self.score, self.estimator)
+        check_confidence(self.confidence, self.estimator)
 
 
 def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -251,7 +252,7 @@ def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[A
     rejecter, outputs = find_outputs(model, X, **params)
     if rejecter is None:
         return outputs.labels, outputs.probabilities
-    lowest = rejecter.threshold_ if rejecter.score == "probability" else -rejecter.threshold_
+    lowest = rejecter.threshold_ if rejecter.confidence == "probability" else -rejecter.threshold_
     return np.where(outputs.confidence >= lowest, outputs.labels, rejecter.label), outputs.probabilities
 
 
@@ -263,7 +264,7 @@ def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None
     if not isinstance(model, RejectOption):
         return None, compute_outputs(model, "probability", X, **params)
     check_is_fitted(model)
-    return model, compute_outputs(model.estimator_, model.score, X, **params)
+    return model, compute_outputs(model.estimator_, model.confidence, X, **params)
 
 
 def split_first_step(model: Any) -> tuple[Any, Any]:
@@ -277,14 +278,18 @@ def split_first_step(model: Any) -> tuple[Any, Any]:
 
 def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
     """Raise unless a label has the type of the classes and is not one of them."""
-    kind = type(label.item() if isinstance(label, np.generic) else label)
-    expected = type(classes.tolist()[0])
-    if kind is not expected:
+    known = classes.tolist()
+    if known and _type_of(label) != _type_of(known[0]):
         raise TypeError(
-            f"label must have the type of the classes, {expected.__name__}, got {label!r} of type "
-            f"{kind.__name__}."
+            f"label must have the type of the classes, {_type_of(known[0])}, got {label!r}: choose such a "
+            "label."
         )
-    if label in classes.tolist():
-        raise ValueError(
-            f"label={label!r} is one of the classes {classes.tolist()}: choose a label that is not."
-        )
+    if label in known:
+        raise ValueError(f"label={label!r} is one of the classes {known}: choose another label.")
+
+
+def _type_of(label: Any) -> str:
+    """Name the type of a label; integers and other numbers are one type, as in scikit-learn."""
+    if isinstance(label, bool | np.bool_):
+        return "bool"
+    return "number" if isinstance(label, Real) else "text" if isinstance(label, str) else type(label).__name__

@@ -17,7 +17,7 @@ _ROUNDING = 1e-12  # of shares such as 0.3 * 10 / 10
 
 def predict_unseen(
     estimator: Any,
-    score: str,
+    kind: str,
     X: Any,
     y: NDArray[Any],
     groups: Any,
@@ -35,7 +35,7 @@ def predict_unseen(
 
     def keep(model: Any, X_test: Any, y_test: NDArray[Any]) -> float:
         """Keep the predictions; scikit-learn expects a score."""
-        outputs = compute_outputs(model, score, X_test)
+        outputs = compute_outputs(model, kind, X_test)
         folds.append((y_test, outputs.labels, outputs.confidence))
         return 0.0
 
