@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import soundfile
@@ -40,7 +42,7 @@ def test_pauses_are_within_their_limits(corpus):
 def test_speakers_alternate(corpus):
     speakers = make_conversation(corpus, n_turns=7, n_speakers=2, random_state=1).turns["speaker"].tolist()
     assert len(set(speakers)) == 2
-    assert all(first != second for first, second in zip(speakers, speakers[1:], strict=False))
+    assert all(first != second for first, second in pairwise(speakers))
 
 
 def test_recording_repeats_only_after_all_others_of_its_speaker(corpus):

@@ -11,11 +11,11 @@ from .._utils import check_number, is_path, listed
 from ..audio import load_audio
 
 _TEXT = """\
-Recordings of a corpus, joined to one waveform with pauses of silence between them. Turns of different speakers
-alternate where possible. Levels are those of the recordings.
+Recordings of a corpus, joined to one waveform with pauses of silence between them. The speakers take turns.
+Levels are those of the recordings.
 
-data: the waveform; sr: its sampling rate in Hz; turns: start and end in seconds, speaker, label, and item, the
-position of the recording in the corpus.
+data: the waveform; sr: its sampling rate in Hz; turns: start and end in seconds, speaker, label, and item,
+the position of the recording in the corpus.
 
 License and citation: those of the corpus."""
 
@@ -90,7 +90,7 @@ def make_conversation(
     rng = check_random_state(random_state)
     items = _draw_items(groups, n_turns, n_speakers, rng)
     parts: list[np.ndarray] = []
-    rows, time = [], 0  # samples
+    spans, time = [], 0  # samples
     for item in items:
         if parts:
             parts.append(np.zeros(round(rng.uniform(shortest, longest) * sr), np.float32))
@@ -98,9 +98,10 @@ def make_conversation(
         orig_sr = None if is_path(data[item]) else corpus.get("sr")
         parts.append(load_audio(data[item], sr, orig_sr=orig_sr, trim_db=trim_db))
         end = time + len(parts[-1])
-        rows.append((time / sr, end / sr, groups[item], target[item], item))
+        spans.append((time, end))
         time = end
-    turns = pd.DataFrame(rows, columns=["start", "end", "speaker", "label", "item"])
+    turns = pd.DataFrame(np.array(spans) / sr, columns=["start", "end"])
+    turns = turns.assign(speaker=groups[items], label=target[items], item=items)
     return Bunch(data=np.concatenate(parts), sr=sr, turns=turns, DESCR=f"{_TEXT}\n")
 
 
