@@ -17,7 +17,7 @@ from .metrics import (
     weighted_accuracy_scorer,
 )
 from .nn import CenterLoss, CenterLossCriterion, SpectrogramAugmentation, SpectrogramNetwork
-from .persistence import load_model, save_model
+from .persistence import load_model, load_pretrained, save_model
 from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
 from .sequences import Spectrograms
 from .spectral import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
@@ -42,6 +42,7 @@ __all__ = [
     "intra_inter_ratio",
     "load_audio",
     "load_model",
+    "load_pretrained",
     "mel_spectrogram",
     "power_spectrogram",
     "power_to_db",

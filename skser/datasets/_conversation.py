@@ -78,7 +78,7 @@ def make_conversation(
     >>> conversation = make_conversation(corpus, n_turns=3, random_state=0)
     >>> conversation.turns["speaker"].tolist()
     ['speaker_02', 'speaker_01', 'speaker_02']
-    >>> len(conversation.data) / conversation.sr == conversation.turns["end"].iloc[-1]
+    >>> float(conversation.turns["end"].iloc[-1]) == len(conversation.data) / conversation.sr
     True
     """
     import pandas as pd
