@@ -183,7 +183,7 @@ def test_version_is_the_same_everywhere():
 
 @pytest.fixture(scope="module")
 def imports():
-    """What `import skser` asks for and what it loads, beyond what it is built on, in a new process."""
+    """What the public names ask for and what they load, beyond what they are built on, in a new process."""
     return json.loads(
         run_fresh(
             """
@@ -199,7 +199,8 @@ def recording_import(name, globals=None, locals=None, fromlist=(), level=0):
     return plain_import(name, globals, locals, fromlist, level)
 
 builtins.__import__ = recording_import
-import skser, skser.datasets
+import skser.datasets
+from skser import *
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(json.dumps({"asked": sorted(asked), "loaded": sorted(loaded), "all": sorted(sys.modules)}))
 """
@@ -220,6 +221,27 @@ def test_import_loads_nothing_that_can_come_late(imports):
 def test_import_leaves_librosa_torchaudio_and_matplotlib_alone(imports):
     assert "torch" in imports["all"]
     assert not {"librosa", "torchaudio", "matplotlib"} & set(imports["all"])
+
+
+def test_import_of_the_package_loads_only_the_standard_library():
+    printed = run_fresh(
+        "import sys; before = set(sys.modules); import skser; print(*set(sys.modules) - before)"
+    )
+    loaded = {name.partition(".")[0] for name in printed.split()}
+    assert "skser" in loaded
+    assert loaded - {"skser"} <= sys.stdlib_module_names
+
+
+def test_names_are_listed_and_found_without_further_imports():
+    printed = run_fresh(
+        "import skser; print(set(skser.__all__) <= set(dir(skser)), skser.nn.CenterLoss is skser.CenterLoss)"
+    )
+    assert printed == "True True\n"
+
+
+def test_name_that_does_not_exist_raises():
+    with pytest.raises(AttributeError, match="module 'skser' has no attribute 'nothing'"):
+        skser.nothing  # noqa: B018
 
 
 def test_classifier_works_without_pandas():
