@@ -8,6 +8,8 @@ from ._drop import drop
 from ._emodb import load_emodb
 from ._fetch import fetch_ravdess
 from ._files import load_audio_files
+from ._folders import find_files as find_files
+from ._folders import is_audio as is_audio
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest
 from ._ravdess import load_ravdess

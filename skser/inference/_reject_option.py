@@ -20,6 +20,7 @@ from .._utils import check_choice, check_number
 from ._confidence import CONFIDENCES, Outputs, check_confidence, compute_outputs, transform_first_steps
 from ._threshold import find_threshold, predict_unseen
 
+_UNKNOWN = "unknown"
 _TARGETS = ("threshold", "coverage", "accuracy")
 
 
@@ -110,7 +111,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         threshold: float | None = None,
         coverage: float | None = None,
         accuracy: float | None = None,
-        label: Any = "unknown",
+        label: Any = _UNKNOWN,
         confidence: str = "probability",
         cv: int = 5,
     ) -> None:
@@ -265,6 +266,19 @@ def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None
         return None, compute_outputs(model, "probability", X, **params)
     check_is_fitted(model)
     return model, compute_outputs(model.estimator_, model.confidence, X, **params)
+
+
+def with_reject(model: Any, reject: float | None) -> Any:
+    """Wrap a fitted model, so that it rejects below a probability."""
+    if reject is None:
+        return model
+    check_number("reject", reject, low=0, high=1)
+    if isinstance(model, RejectOption):
+        raise ValueError("model is a RejectOption, which has its own threshold: leave reject out.")
+    check_reject_label(_UNKNOWN, np.asarray(model.classes_))
+    wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
+    wrapped.estimator_, wrapped.classes_, wrapped.threshold_ = model, model.classes_, reject
+    return wrapped
 
 
 def split_first_step(model: Any) -> tuple[Any, Any]:

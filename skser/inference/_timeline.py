@@ -15,7 +15,7 @@ from .._utils import check_number, is_path, prefix_errors
 from ..audio import stream_waveform
 from ..sequences import Spectrograms
 from ._model import check_model, find_sampling_rate, requests_groups
-from ._reject_option import RejectOption, check_reject_label, classify, split_first_step
+from ._reject_option import classify, split_first_step, with_reject
 from ._segments import Segment, cut_windows
 from ._silence import are_silent, level_of
 from ._turns import Turns, cut_checked_turns, read_turns
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BATCH_SECONDS = 96.0  # of audio per call of the model, which bounds the memory
-_UNKNOWN = "unknown"
 
 
 def predict_timeline(
@@ -131,7 +130,7 @@ def predict_timeline(
     check_number("hop", hop, low=0, closed="neither")
     if silence_db is not None:
         check_number("silence_db", silence_db, low=0, closed="neither")
-    model = _with_reject(getattr(model, "best_estimator_", model), reject)
+    model = with_reject(getattr(model, "best_estimator_", model), reject)
     settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}
     if _is_single(recording):
         return _predict_one(model, recording, read_turns(turns), **settings)
@@ -144,19 +143,6 @@ def predict_timeline(
         table.insert(0, "file", os.fspath(one) if is_path(one) else index)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def _with_reject(model: Any, reject: float | None) -> Any:
-    """Wrap a fitted model, so that it rejects below a probability."""
-    if reject is None:
-        return model
-    check_number("reject", reject, low=0, high=1)
-    if isinstance(model, RejectOption):
-        raise ValueError("model is a RejectOption, which has its own threshold: leave reject out.")
-    check_reject_label(_UNKNOWN, np.asarray(model.classes_))
-    wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
-    wrapped.estimator_, wrapped.classes_, wrapped.threshold_ = model, model.classes_, reject
-    return wrapped
 
 
 def _is_single(recording: Any) -> bool:

@@ -66,13 +66,23 @@ def load_pretrained(name: str, device: str | torch.device = "auto") -> Any:
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be the name of an installed model, got {name!r}.")
-    installed = {point.name: point for point in entry_points(group=_GROUP)}
+    installed = _entry_points()
     if name not in installed:
         raise ValueError(
-            f"no installed model has the name {name!r} (installed: {listed(sorted(installed)) or 'none'}): "
+            f"no installed model has the name {name!r} (installed: {listed(installed_models()) or 'none'}): "
             "install the distribution that provides it, or load a file with load_model."
         )
     return load_model(_find_file(installed[name]), device)
+
+
+def installed_models() -> list[str]:
+    """Names of the installed models, sorted."""
+    return sorted(_entry_points())
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """Entry points of the installed models, by name."""
+    return {point.name: point for point in entry_points(group=_GROUP)}
 
 
 def _find_file(point: EntryPoint) -> Any:
