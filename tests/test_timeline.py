@@ -359,7 +359,8 @@ def test_invalid_parameters_raise(model, parameters, error, message):
     ("recording", "error", "message"),
     [
         ("none.wav", FileNotFoundError, r"^'none\.wav': no such file"),
-        (["none.wav"], FileNotFoundError, r"^item 0: 'none\.wav': no such file"),
+        (["none.wav"], FileNotFoundError, r"^'none\.wav': no such file"),
+        ([np.ones(9), np.zeros(0)], ValueError, "^item 1: the waveform is empty"),
         ([], TypeError, "recording must be a path, a waveform"),
         (None, TypeError, "recording must be a path, a waveform"),
         (np.zeros(0), ValueError, "the waveform is empty"),

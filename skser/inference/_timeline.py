@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,7 +139,8 @@ def predict_timeline(
         raise ValueError("turns are those of one recording, got several: call predict_timeline for each.")
     tables = []
     for index, one in enumerate(_check_recordings(recording)):
-        with prefix_errors(f"item {index}"):
+        # Errors name the path of a file.
+        with nullcontext() if is_path(one) else prefix_errors(f"item {index}"):
             table = _predict_one(model, one, None, **settings)
         table.insert(0, "file", os.fspath(one) if is_path(one) else index)
         tables.append(table)
