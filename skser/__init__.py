@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     )
     from .nn import CenterLoss, CenterLossCriterion, SpectrogramAugmentation, SpectrogramNetwork
     from .persistence import load_model, load_pretrained, save_model
-    from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
+    from .plot import (
+        EmbeddingDisplay,
+        RiskCoverageDisplay,
+        SpectrogramDisplay,
+        TimelineDisplay,
+        TrainingHistoryDisplay,
+    )
     from .sequences import Spectrograms
     from .spectral import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 
@@ -35,11 +41,13 @@ __all__ = [
     "Evaluation",
     "RecordingsError",
     "RejectOption",
+    "RiskCoverageDisplay",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
     "SpectrogramNetwork",
     "SpectrogramTransformer",
     "Spectrograms",
+    "TimelineDisplay",
     "TrainingHistoryDisplay",
     "clear_cache",
     "evaluate",

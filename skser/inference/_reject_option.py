@@ -253,8 +253,13 @@ def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[A
     rejecter, outputs = find_outputs(model, X, **params)
     if rejecter is None:
         return outputs.labels, outputs.probabilities
-    lowest = rejecter.threshold_ if rejecter.confidence == "probability" else -rejecter.threshold_
-    return np.where(outputs.confidence >= lowest, outputs.labels, rejecter.label), outputs.probabilities
+    is_answered = outputs.confidence >= lowest_confidence(rejecter)
+    return np.where(is_answered, outputs.labels, rejecter.label), outputs.probabilities
+
+
+def lowest_confidence(rejecter: RejectOption) -> float:
+    """Lowest confidence of an item that is answered: a probability, or a negative distance."""
+    return rejecter.threshold_ if rejecter.confidence == "probability" else -rejecter.threshold_
 
 
 def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None, Outputs]:
