@@ -1,4 +1,4 @@
-"""Pictures of spectrograms, embeddings, trainings and predictions, after scikit-learn's Display convention."""
+"""Pictures of spectrograms, embeddings, training and predictions, after scikit-learn's Display convention."""
 
 from ._embedding import EmbeddingDisplay
 from ._history import TrainingHistoryDisplay
