@@ -1,13 +1,12 @@
 """Emotions over time
 ==================
 
-A model is trained on six speakers. Two other speakers talk in turns. The script predicts their emotions twice:
-live, from blocks of samples as a microphone delivers them, and from the complete recording. It draws the
-complete recording with the waveform above the probability of each emotion. Darker means more probable, and
-hatched parts are silent.
+A model is trained on six speakers. Two other speakers talk in turns. The script predicts their emotions
+twice: live, from blocks of samples as a microphone delivers them, and from the complete recording. It draws
+the complete recording, with the true emotions above the waveform and the probability of each emotion below.
+Darker means more probable, and hatched parts are silent.
 
-The accuracies are those of the seconds in which someone speaks. A second gets the label of the window that is
-centered on it.
+The accuracies are those of the windows whose middle is within a turn.
 
 .. code-block:: console
 
@@ -103,9 +102,10 @@ def main() -> None:
     print(f"WA {100 * weighted_accuracy(true, predicted):.1f} %")
 
     display = TimelineDisplay.from_predictions(timeline, recording=conversation.data, sr=SR)
+    upper = display.waveform_ax_
     for turn in conversation.turns.itertuples():
-        display.waveform_ax_.text((turn.start + turn.end) / 2, 1.02, turn.label, ha="center", size="x-small")
-    display.waveform_ax_.set_ylim(-1, 1)
+        place = {"transform": upper.get_xaxis_transform(), "ha": "center"}
+        upper.text((turn.start + turn.end) / 2, 1.04, turn.label, size="x-small", **place)
     arguments.output.mkdir(parents=True, exist_ok=True)
     display.figure_.set_size_inches(9, 4)
     display.figure_.savefig(arguments.output / "timeline.png", dpi=150)

@@ -21,7 +21,8 @@ def cell_edges(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[ND
             edges += [end[row - 1], start[row]]
             rows += [-1, row]
         else:
-            edges.append((centers[row - 1] + centers[row]) / 2)
+            overlaps = start[row] < end[row - 1]
+            edges.append((centers[row - 1] + centers[row]) / 2 if overlaps else start[row])
             rows.append(row)
     return np.array([*edges, end[-1]]), rows
 
