@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 import skser
 from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model
 from skser.cli import main
+from skser.cli._parser import make_parser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -418,6 +421,25 @@ def test_help_describes_the_exit_codes_and_the_limits(command, capsys):
     text = capsys.readouterr().out
     assert "exit codes:" in text
     assert command == ["audit"] or "Do not use it to decide about people" in text
+
+
+def shown_commands():
+    """Arguments of the command lines that the manual and the README show."""
+    page = (REPOSITORY / "docs" / "user_guide" / "command_line.rst").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^ {3,}(?:\$ .*\b|)skser ((?:predict|evaluate|train|audit) .*)$", page + readme, re.MULTILINE
+    )
+    return [shlex.split(line) for line in found if "--help" not in line]
+
+
+@pytest.mark.parametrize("arguments", shown_commands(), ids=" ".join)
+def test_shown_command_line_is_accepted(arguments):
+    assert make_parser().parse_args(arguments).command == arguments[0]
+
+
+def test_shown_command_lines_are_found():
+    assert len(shown_commands()) >= 10
 
 
 def test_help_does_not_import_torch():
