@@ -14,8 +14,10 @@ from .features import (
     normalize_by_group,
     reduce_cache,
 )
+from .inference import RejectOption, predict_timeline
 from .metrics import (
     intra_inter_ratio,
+    risk_coverage_curve,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy,
@@ -30,8 +32,14 @@ from .nn import (
     SpectrogramAugmentation,
     SpectrogramNetwork,
 )
-from .persistence import load_model, save_model
-from .plot import EmbeddingDisplay, SpectrogramDisplay, TrainingHistoryDisplay
+from .persistence import load_model, load_pretrained, save_model
+from .plot import (
+    EmbeddingDisplay,
+    RiskCoverageDisplay,
+    SpectrogramDisplay,
+    TimelineDisplay,
+    TrainingHistoryDisplay,
+)
 from .sequences import Spectrograms
 from .spectral import frequencies, mel_spectrogram, power_spectrogram, power_to_db, spectrogram
 
@@ -45,6 +53,8 @@ __all__ = [
     "PooledNetwork",
     "PublishedNetwork",
     "RecordingsError",
+    "RejectOption",
+    "RiskCoverageDisplay",
     "SpeakerNormalizer",
     "SpectrogramAugmentation",
     "SpectrogramDisplay",
@@ -52,6 +62,7 @@ __all__ = [
     "SpectrogramTransformer",
     "Spectrograms",
     "SpeechEncoderTransformer",
+    "TimelineDisplay",
     "TrainingHistoryDisplay",
     "clear_cache",
     "evaluate",
@@ -59,12 +70,15 @@ __all__ = [
     "intra_inter_ratio",
     "load_audio",
     "load_model",
+    "load_pretrained",
     "make_published_pipeline",
     "mel_spectrogram",
     "normalize_by_group",
     "power_spectrogram",
     "power_to_db",
+    "predict_timeline",
     "reduce_cache",
+    "risk_coverage_curve",
     "save_model",
     "skew_test_sets",
     "spectrogram",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,6 +14,7 @@ from ._utils import plain_labels
 
 __all__ = [
     "intra_inter_ratio",
+    "risk_coverage_curve",
     "unweighted_accuracy",
     "unweighted_accuracy_scorer",
     "weighted_accuracy",
@@ -160,6 +162,68 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     intra = np.linalg.norm(z - means[codes], axis=1).mean()
     inter = np.linalg.norm(means[first] - means[second], axis=1).mean()
     return float(intra / inter) if inter > 0 else float("inf")
+
+
+def risk_coverage_curve(
+    y_true: Any, y_pred: Any, confidence: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
+    """Share of wrong answers over the share of answered items, if the least sure items get no answer.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    confidence : array-like of shape (n_samples,)
+        How sure the classifier is of each prediction, finite; higher is surer. Usually the highest
+        probability.
+
+    Returns
+    -------
+    risks : ndarray of shape (n_thresholds,)
+        Share of wrong predictions among the answered items, in [0, 1].
+    coverages : ndarray of shape (n_thresholds,)
+        Share of answered items, in (0, 1], increasing; the last one is 1.
+    thresholds : ndarray of shape (n_thresholds,)
+        Lowest confidence of an answered item, decreasing: the different values of `confidence`.
+
+    Raises
+    ------
+    ValueError
+        If the inputs differ in length, are empty, or are not labels and finite numbers.
+
+    See Also
+    --------
+    RiskCoverageDisplay : Draws the curve.
+    RejectOption : Chooses a point on it.
+
+    References
+    ----------
+    .. [1] R. El-Yaniv and Y. Wiener, "On the foundations of noise-free selective classification", Journal
+       of Machine Learning Research 11, 2010, 1605-1641.
+
+    Examples
+    --------
+    >>> from skser.metrics import risk_coverage_curve
+    >>> y_true, y_pred = ["sad", "sad", "calm", "calm"], ["sad", "sad", "calm", "sad"]
+    >>> risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, [0.9, 0.6, 0.6, 0.5])
+    >>> risks.tolist(), coverages.tolist(), thresholds.tolist()
+    ([0.0, 0.0, 0.25], [0.25, 0.75, 1.0], [0.9, 0.6, 0.5])
+    """
+    y_true, y_pred = _labels(y_true, y_pred)
+    values = column_or_1d(confidence)
+    if len(values) != len(y_true):
+        raise ValueError(
+            f"confidence has {len(values)} values but y_true has {len(y_true)} labels: pass one per label."
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("confidence holds NaN or infinite values: pass finite numbers.")
+    order = np.argsort(-values, kind="stable")
+    values, n_wrong = values[order], np.cumsum((y_true != y_pred)[order])
+    # Items of equal confidence are answered together, so that only the last of them is a point.
+    last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)
+    return n_wrong[last] / (last + 1), (last + 1) / len(values), values[last]
 
 
 def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:

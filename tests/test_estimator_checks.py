@@ -8,9 +8,16 @@ from unittest import SkipTest
 
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from skser import CenterLossClassifier, SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
+from skser import (
+    CenterLossClassifier,
+    RejectOption,
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+)
 
 TRANSFORMER = SpectrogramTransformer()
 ENCODER = SpeechEncoderTransformer()
@@ -31,6 +38,7 @@ DENSE = CenterLossClassifier(
     lr=1e-2,
     random_state=0,
 )
+REJECTER = RejectOption(LogisticRegression(), threshold=0.0, label=-9)
 
 # What cannot hold, why, and what is tested in its place.
 EXPECTED_FAILURES = {
@@ -38,6 +46,12 @@ EXPECTED_FAILURES = {
         "check_sample_weight_equivalence_on_dense_data": (
             "batches are drawn at random, so an item of weight 2 meets other neighbours than the item given "
             "twice; see test_items_of_weight_zero_teach_nothing and test_item_of_weight_zero_counts_as_absent"
+        ),
+    },
+    "RejectOption": {
+        "check_classifiers_classes": (
+            "classes are text and numbers in turn, and the label must have the type of both; see "
+            "test_invalid_parameters_raise_in_fit and test_text_is_no_label_of_integer_classes"
         ),
     },
 }
@@ -48,7 +62,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
 
 
 @parametrize_with_checks(
-    [TRANSFORMER, ENCODER, NORMALIZER, CLASSIFIER, DENSE], expected_failed_checks=expected_failures
+    [TRANSFORMER, ENCODER, NORMALIZER, CLASSIFIER, DENSE, REJECTER], expected_failed_checks=expected_failures
 )
 def test_estimator_keeps_scikit_learns_contract(estimator, check):
     assert os.environ.get("SCIPY_ARRAY_API") == "1"
@@ -62,7 +76,14 @@ def test_estimator_keeps_scikit_learns_contract(estimator, check):
 
 @pytest.mark.parametrize(
     ("estimator", "least"),
-    [(TRANSFORMER, 45), (ENCODER, 45), (NORMALIZER, 45), (CLASSIFIER, 66), (DENSE, 66)],
+    [
+        (TRANSFORMER, 45),
+        (ENCODER, 45),
+        (NORMALIZER, 45),
+        (CLASSIFIER, 66),
+        (DENSE, 66),
+        (REJECTER, 50),
+    ],
 )
 def test_all_checks_are_collected(estimator, least):
     names = [

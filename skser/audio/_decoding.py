@@ -15,6 +15,7 @@ import numpy as np
 HIGHEST_RATE = 2**20  # Hz
 _UNKNOWN_FRAMES = 2**62  # libsndfile returns 2**63 - 1 frames for a header without a length
 _BLOCK_FRAMES = 2**20  # per read, if the length is not known
+BLOCK_SAMPLES = 2**18  # of all channels, per block of a stream
 
 _TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
 
@@ -37,10 +38,7 @@ class Decoded(NamedTuple):
 def read_mono(path: str, max_duration: float | None) -> tuple[np.ndarray, int]:
     """Mean over the channels (n_times,) of a file and its sampling rate; raise if a part is missing."""
     decoded = decode(path, max_duration)
-    if decoded.missing:
-        raise OSError(
-            f"is cut off, {decoded.missing}: fetch or copy it again, or convert the existing part to WAV."
-        )
+    _check_complete(decoded.missing)
     return mix(decoded.samples), decoded.sr
 
 
@@ -53,11 +51,7 @@ def decode(path: str, max_duration: float | None) -> Decoded:
     with _explained(head):
         file = soundfile.SoundFile(path)
     with file:
-        if not 0 < file.samplerate <= HIGHEST_RATE:
-            raise OSError(
-                f"its header states a sampling rate of {file.samplerate} Hz, not one from 1 to "
-                f"{HIGHEST_RATE}: it is damaged. Fetch or convert it."
-            )
+        _check_rate(file.samplerate)
         known = file.frames < _UNKNOWN_FRAMES
         if known:
             _check_duration(file.frames / file.samplerate, max_duration)
@@ -65,6 +59,43 @@ def decode(path: str, max_duration: float | None) -> Decoded:
             samples = file.read(dtype="float32", always_2d=True) if known else _in_blocks(file, max_duration)
         _check_duration(len(samples) / file.samplerate, max_duration)
         return Decoded(samples, file.samplerate, _missing(path, file, len(samples)))
+
+
+def decode_blocks(path: str) -> Iterator[tuple[np.ndarray, int]]:
+    """Decode a file of any length: blocks of samples (n_times, n_channels), each with the sampling rate."""
+    import soundfile
+
+    path = os.path.expanduser(path)
+    head = _read_head(path)
+    with _explained(head):
+        file = soundfile.SoundFile(path)
+    with file:
+        _check_rate(file.samplerate)
+        _check_complete(_missing(path, file, file.frames))  # before hours are decoded, not after
+        n_read = 0
+        while True:
+            with _explained(head):
+                block = file.read(max(1, BLOCK_SAMPLES // file.channels), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            n_read += len(block)
+            yield block, file.samplerate
+        _check_complete(_missing(path, file, n_read))
+
+
+def _check_rate(sr: int) -> None:
+    """Raise unless a sampling rate is possible."""
+    if not 0 < sr <= HIGHEST_RATE:
+        raise OSError(
+            f"its header states a sampling rate of {sr} Hz, not one from 1 to {HIGHEST_RATE}: it is damaged. "
+            "Fetch or convert it."
+        )
+
+
+def _check_complete(missing: str | None) -> None:
+    """Raise if a sentence describes a missing part."""
+    if missing:
+        raise OSError(f"is cut off, {missing}: fetch or copy it again, or convert the existing part to WAV.")
 
 
 def _check_duration(duration: float, max_duration: float | None) -> None:

@@ -1,12 +1,15 @@
 """Corpora of emotional speech: loaders, and a generator of synthetic speech."""
 
 from ._audit import audit
+from ._conversation import make_conversation
 from ._corpus import load_corpus
 from ._crema_d import load_crema_d
 from ._drop import drop
 from ._emodb import load_emodb
 from ._fetch import fetch_ravdess
 from ._files import load_audio_files
+from ._folders import find_files as find_files
+from ._folders import is_audio as is_audio
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest
 from ._merge import merge_corpora
@@ -30,6 +33,7 @@ __all__ = [
     "load_ravdess",
     "load_savee",
     "load_tess",
+    "make_conversation",
     "make_emotional_speech",
     "merge_corpora",
 ]

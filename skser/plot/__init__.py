@@ -1,5 +1,7 @@
-"""Pictures of spectrograms, embeddings and training runs, after scikit-learn's Display convention."""
+"""Pictures of spectrograms, embeddings, training and predictions, after scikit-learn's Display convention."""
 
 from ._embedding import EmbeddingDisplay
 from ._history import TrainingHistoryDisplay
+from ._risk_coverage import RiskCoverageDisplay
 from ._spectrogram import SpectrogramDisplay
+from ._timeline import TimelineDisplay

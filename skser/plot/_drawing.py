@@ -102,3 +102,16 @@ def _bottom_of_labels(ax: Any) -> Any:
 
     inches = (ax.get_window_extent().y0 - ax.get_tightbbox().y0) / ax.figure.dpi
     return ax.transAxes + ScaledTranslation(0, -inches, ax.figure.dpi_scale_trans)
+
+
+def split_axes(ax: Any, upper: float) -> Any:
+    """Divide axes at a share of their height, and return the new lower axes, which share the x axis."""
+    figure, spec = ax.figure, ax.get_subplotspec()
+    ax.tick_params(labelbottom=False)
+    if spec is not None:
+        parts = spec.subgridspec(2, 1, height_ratios=(upper, 1 - upper))
+        ax.set_subplotspec(parts[0])
+        return figure.add_subplot(parts[1], sharex=ax)
+    x, y, width, height = ax.get_position().bounds
+    ax.set_position((x, y + (1 - upper) * height, width, upper * height))
+    return figure.add_axes((x, y, width, (0.9 - upper) * height), sharex=ax)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_number
 from ..classifier import CenterLossClassifier
-from ._drawing import COLOURS, check_drawing, draw_legend, open_axes, plain
+from ._drawing import COLOURS, check_drawing, draw_legend, open_axes, plain, split_axes
 from ._estimators import find_step
 
 _PARTS: dict[str, dict[str, Any]] = {
@@ -119,7 +119,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         epochs, curves = self._check_curves()
         axes = [open_axes(given[0], title)]
         if _ACCURACY in curves:
-            axes.append(given[1] if len(given) == 2 else _split(axes[0]))
+            axes.append(given[1] if len(given) == 2 else split_axes(axes[0], 0.64))
         self.ax_, self.figure_ = axes[0], axes[0].figure
         self.accuracy_ax_ = axes[1] if len(axes) == 2 else None
         self._draw_curves(epochs, curves)
@@ -274,16 +274,3 @@ def _label_axes(axes: list[Any]) -> None:
     axes[-1].set_xlabel("epoch")
     for ax in axes:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _split(ax: Any, upper: float = 0.64) -> Any:
-    """Divide axes in two, and return the new lower axes, which share the epochs."""
-    figure, spec = ax.figure, ax.get_subplotspec()
-    ax.tick_params(labelbottom=False)
-    if spec is not None:
-        parts = spec.subgridspec(2, 1, height_ratios=(upper, 1 - upper))
-        ax.set_subplotspec(parts[0])
-        return figure.add_subplot(parts[1], sharex=ax)
-    x, y, width, height = ax.get_position().bounds
-    ax.set_position((x, y + (1 - upper) * height, width, upper * height))
-    return figure.add_axes((x, y, width, (0.9 - upper) * height), sharex=ax)

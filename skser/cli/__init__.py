@@ -1,0 +1,3 @@
+"""The command `skser`: predictions, evaluation, training and audits without writing Python."""
+
+from ._main import main

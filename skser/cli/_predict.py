@@ -1,0 +1,109 @@
+"""`skser predict`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from .._utils import listed, plain_error
+from ..datasets import find_files, is_audio
+from ..exceptions import RecordingsError
+from ..inference import check_model, classify, predict_timeline, with_reject
+from ..persistence import installed_models, load_model, load_pretrained
+from ._messages import UsageError, complain, say, usage_errors
+from ._output import check_target, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(arguments: Any) -> bool:
+    """Predict recordings one by one, and print each answer; return whether something failed."""
+    lengths = {name: getattr(arguments, name) for name in ("window", "hop")}
+    lengths = {name: value for name, value in lengths.items() if value is not None}
+    if lengths and not arguments.timeline:
+        raise UsageError("--window and --hop describe the windows of --timeline: add --timeline.")
+    check_target(arguments.csv)
+    with usage_errors():
+        model = _load(arguments.model)
+        check_model(model)
+        model = with_reject(model, arguments.reject)
+    paths, failed = _find_recordings(arguments.files)
+    width = max(len("unknown"), *(len(str(label)) for label in model.classes_))
+    tables = []
+    for path in tqdm(paths, unit="recording", disable=None if len(paths) > 1 else True):
+        try:
+            table = (
+                predict_timeline(model, [path], **lengths) if arguments.timeline else _predict(model, path)
+            )
+        except (OSError, ValueError) as error:
+            complain(error)
+            failed = True
+            continue
+        tables.append(table)
+        for row in table.itertuples():
+            say(_line(row, width))
+    if arguments.csv and tables:
+        write_table(tables, arguments.csv)
+    return failed
+
+
+def _load(name: str) -> Any:
+    """Load a model from a file, or an installed one."""
+    if os.path.exists(name):
+        return load_model(name)
+    names = installed_models()
+    if name not in names:
+        raise UsageError(
+            f"MODEL {name!r} is neither a file nor an installed model (installed: {listed(names) or 'none'})."
+        )
+    return load_pretrained(name)
+
+
+def _find_recordings(arguments: list[str]) -> tuple[list[str], bool]:
+    """Paths of recordings, with those in folders and on standard input, and whether a folder has none."""
+    paths: list[str] = []
+    failed = False
+    for argument in arguments:
+        named = [argument]
+        if argument == "-":
+            named = [os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line]
+        for name in named:
+            found = _walk(name) if os.path.isdir(name) else [name]
+            if not found:
+                complain(ValueError(f"the folder {name!r} has no audio files."))
+                failed = True
+            paths += found
+    if not paths and not failed:
+        raise UsageError("there are no recordings: name files or folders.")
+    return paths, failed
+
+
+def _walk(folder: str) -> list[str]:
+    """Audio files in a folder, at any depth."""
+    return sorted(str(path) for path in find_files(Path(folder)) if is_audio(path))
+
+
+def _predict(model: Any, path: str) -> pd.DataFrame:
+    """Table of one recording, with one row."""
+    import pandas as pd
+
+    try:
+        labels, probabilities = classify(model, [path])
+    except RecordingsError as error:
+        cause = error.failures[0].error
+        raise plain_error(cause, f"{path!r}: {cause}") from error
+    table = pd.DataFrame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
+    return table.join(pd.DataFrame(probabilities, columns=model.classes_).add_prefix("probability_"))
+
+
+def _line(row: Any, width: int) -> str:
+    """Line of one row: time, label, probability and file."""
+    time = f"{row.start:9.2f} {row.end:9.2f}  " if hasattr(row, "start") else ""
+    if getattr(row, "silent", False):
+        return f"{time}{'(silent)':<{width}}        {row.file}"
+    return f"{time}{row.label!s:<{width}}  {row.probability:4.2f}  {row.file}"

@@ -1,0 +1,5 @@
+"""Answers beyond one label per recording: emotions over time, and the option to give no answer."""
+
+from ._model import check_model, find_sampling_rate
+from ._reject_option import RejectOption, classify, find_outputs, lowest_confidence, with_reject
+from ._timeline import predict_timeline

@@ -1,0 +1,47 @@
+"""What a fitted model that starts with recordings needs: its sampling rate, its first step, and the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import check_is_fitted
+
+_DEFAULT_SR = 16000  # Hz, of first steps without a parameter `sr`
+_INNER = ("best_estimator_", "estimator_", "estimator")  # of searches and other meta-estimators
+
+
+def check_model(model: Any) -> None:
+    """Raise unless a model is a fitted classifier with probabilities whose first step takes recordings."""
+    find_sampling_rate(model)
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"model must have predict_proba, but {type(model).__name__} has not: end it with a classifier "
+            "that returns probabilities, such as CenterLossClassifier."
+        )
+    check_is_fitted(model)
+
+
+def find_sampling_rate(model: Any) -> int:
+    """Sampling rate in Hz of the waveforms that the first step of a model takes."""
+    step = model
+    while not isinstance(step, Pipeline):
+        inner = next((getattr(step, name) for name in _INNER if hasattr(step, name)), None)
+        if inner is None:
+            raise TypeError(
+                "model must be a fitted Pipeline whose first step takes recordings, such as "
+                f"SpectrogramTransformer, got {type(model).__name__}."
+            )
+        step = inner
+    while isinstance(step, Pipeline | FeatureUnion):
+        step = (step.steps if isinstance(step, Pipeline) else step.transformer_list)[0][1]
+    return int(getattr(step, "sr", _DEFAULT_SR))
+
+
+def requests_groups(model: Any) -> bool:
+    """Whether `predict_proba` of a model passes groups to one of its steps, with metadata routing."""
+    try:
+        return "groups" in get_routing_for_object(model).consumes("predict_proba", ["groups"])
+    except NotImplementedError:  # raised by estimators of scikit-learn without routing
+        return False

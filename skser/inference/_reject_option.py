@@ -1,0 +1,314 @@
+"""A classifier that gives no answer where it is not sure enough."""
+
+from __future__ import annotations
+
+import copy
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags, column_or_1d, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from .._utils import check_choice, check_number
+from ._confidence import CONFIDENCES, Outputs, check_confidence, compute_outputs, transform_first_steps
+from ._threshold import find_threshold, predict_unseen
+
+_UNKNOWN = "unknown"
+_TARGETS = ("threshold", "coverage", "accuracy")
+
+
+class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Predict an extra label, such as "unknown", where a classifier is not sure enough.
+
+    The threshold is given, or is found on predictions for speakers that the classifier was not trained on:
+    such that a given share of the items is answered, or that the answers reach a given accuracy.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A classifier with `predict_proba`, such as a Pipeline of `SpectrogramTransformer` and
+        `CenterLossClassifier`. It is cloned.
+    threshold : float, default=None
+        An item is answered if its probability is at least this value, in [0, 1]; with
+        ``confidence="distance"``, if its distance is at most this value, 0 or more.
+    coverage : float, default=None
+        Share of the items to answer, in (0, 1].
+    accuracy : float, default=None
+        Share of correct answers among the answered items, in (0, 1]. As many items as possible are answered.
+    label : str, int or bool, default="unknown"
+        Label of the items that are not answered. It must have the type of the classes and not be one of them.
+    confidence : {"probability", "distance"}, default="probability"
+        How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
+        center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own or at the end of
+        a Pipeline.
+    cv : int, default=5
+        Number of folds of whole speakers, at least 2, with which the threshold is found; one fold per speaker
+        if there are fewer speakers. Not used with `threshold`.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The classifier, fitted on all items.
+    classes_ : ndarray of shape (n_classes,)
+        The labels of `estimator_`, without `label`.
+    threshold_ : float
+        Lowest probability, or largest distance, of an item that is answered.
+    n_features_in_ : int
+        Number of features, if `estimator_` has it.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, see there.
+
+    See Also
+    --------
+    RiskCoverageDisplay : Draws the errors among the answers over the share of answered items.
+    predict_timeline : Emotions over time; it uses the threshold of a `RejectOption`.
+
+    Notes
+    -----
+    Exactly one of `threshold`, `coverage` and `accuracy` must be set.
+
+    The share and the accuracy hold for the speakers in `fit`. On other speakers, microphones or languages
+    they differ, so measure them there.
+
+    `fit` requests `groups`. Its other parameters are passed on to the estimator, with metadata routing or by
+    the names of steps. `score` counts `label` as a wrong answer.
+
+    References
+    ----------
+    .. [1] C. K. Chow, "On optimum recognition error and reject tradeoff", IEEE Transactions on Information
+       Theory 16(1), 1970, 41-46.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skser import RejectOption
+    >>> X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), ["calm", "calm", "angry", "angry"]
+    >>> model = RejectOption(LogisticRegression(), threshold=0.6).fit(X, y)
+    >>> model.predict([[-1.5], [0.1], [1.5]]).tolist()
+    ['calm', 'unknown', 'angry']
+    >>> model.classes_.tolist()
+    ['angry', 'calm']
+    """
+
+    # With metadata routing, groups are passed to fit without a request by the user.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        threshold: float | None = None,
+        coverage: float | None = None,
+        accuracy: float | None = None,
+        label: Any = _UNKNOWN,
+        confidence: str = "probability",
+        cv: int = 5,
+    ) -> None:
+        self.estimator = estimator
+        self.threshold = threshold
+        self.coverage = coverage
+        self.accuracy = accuracy
+        self.label = label
+        self.confidence = confidence
+        self.cv = cv
+
+    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None, **params: Any) -> RejectOption:
+        """Find the threshold, and fit the classifier on all items.
+
+        Parameters
+        ----------
+        X : object
+            Input of the estimator, such as a list of paths.
+        y : array-like of shape (n_samples,)
+            Labels.
+        groups : array-like of shape (n_samples,), default=None
+            Speaker of each item; needed unless `threshold` is set.
+        **params : dict
+            Further parameters for `fit` of the estimator.
+
+        Returns
+        -------
+        RejectOption
+            This estimator.
+
+        Raises
+        ------
+        TypeError
+            If a parameter has a wrong type, `label` has another type than the labels, or the estimator does
+            not have what `confidence` needs.
+        ValueError
+            If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
+            range, `label` is one of the labels, there are fewer than two speakers, or no threshold reaches
+            `accuracy`.
+        """
+        self._check_parameters()
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        check_reject_label(self.label, np.unique(labels))
+        threshold = self.threshold
+        if threshold is None:
+            predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
+            threshold = find_threshold(*predictions, coverage=self.coverage, accuracy=self.accuracy)
+            threshold = threshold if self.confidence == "probability" else -threshold
+        fit_params = params
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", groups=groups, **params).estimator.fit
+        self.estimator_ = clone(self.estimator).fit(X, labels, **fit_params)
+        self.classes_ = self.estimator_.classes_
+        self.threshold_ = float(threshold)
+        return self
+
+    def predict(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Predict the labels, and `label` where the classifier is not sure enough.
+
+        Parameters
+        ----------
+        X : object
+            Input of the estimator.
+        **params : dict
+            Further parameters for `predict_proba` of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        return classify(self, X, **params)[0]
+
+    def predict_proba(self, X: Any, **params: Any) -> NDArray[Any]:
+        """Compute the probabilities of the classes, which are those of the estimator.
+
+        Parameters
+        ----------
+        X : object
+            Input of the estimator.
+        **params : dict
+            Further parameters for `predict_proba` of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        probabilities: NDArray[Any] = self.estimator_.predict_proba(X, **params)
+        return probabilities
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, if `estimator_` has it."""
+        return int(self.estimator_.n_features_in_)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Describe which metadata the estimator receives.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing, for scikit-learn.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for caller in ("predict", "predict_proba"):
+            mapping = mapping.add(caller=caller, callee="predict_proba")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Declare that the input is that of the estimator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.estimator).input_tags
+        return tags
+
+    def _check_parameters(self) -> None:
+        """Raise unless the parameters can be used."""
+        check_choice("confidence", self.confidence, CONFIDENCES)
+        check_number("cv", self.cv, integer=True, low=2)
+        found = [name for name in _TARGETS if getattr(self, name) is not None]
+        if len(found) != 1:
+            raise ValueError(
+                "exactly one of threshold, coverage and accuracy must be set, got "
+                f"{' and '.join(found) or 'none of them'}: set one, and leave the others None."
+            )
+        if found == ["threshold"]:
+            high = 1 if self.confidence == "probability" else None
+            check_number("threshold", self.threshold, low=0, high=high)
+        else:
+            check_number(found[0], getattr(self, found[0]), low=0, high=1, closed="right")
+        check_confidence(self.confidence, self.estimator)
+
+
+def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels and probabilities of any classifier; a `RejectOption` gives its own label to some items."""
+    rejecter, outputs = find_outputs(model, X, **params)
+    if rejecter is None:
+        return outputs.labels, outputs.probabilities
+    is_answered = outputs.confidence >= lowest_confidence(rejecter)
+    return np.where(is_answered, outputs.labels, rejecter.label), outputs.probabilities
+
+
+def lowest_confidence(rejecter: RejectOption) -> float:
+    """Lowest confidence of an item that is answered: a probability, or a negative distance."""
+    return rejecter.threshold_ if rejecter.confidence == "probability" else -rejecter.threshold_
+
+
+def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None, Outputs]:
+    """Outputs of a fitted classifier, and the `RejectOption` that it is or ends with."""
+    if isinstance(model, Pipeline) and isinstance(model.steps[-1][1], RejectOption):
+        model, X = transform_first_steps(model, X, **params)
+        params = {}
+    if not isinstance(model, RejectOption):
+        return None, compute_outputs(model, "probability", X, **params)
+    check_is_fitted(model)
+    return model, compute_outputs(model.estimator_, model.confidence, X, **params)
+
+
+def with_reject(model: Any, reject: float | None) -> Any:
+    """Wrap a fitted model, so that it rejects below a probability."""
+    if reject is None:
+        return model
+    check_number("reject", reject, low=0, high=1)
+    if isinstance(model, RejectOption):
+        raise ValueError("model is a RejectOption, which has its own threshold: leave reject out.")
+    check_reject_label(_UNKNOWN, np.asarray(model.classes_))
+    wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
+    wrapped.estimator_, wrapped.classes_, wrapped.threshold_ = model, model.classes_, reject
+    return wrapped
+
+
+def split_first_step(model: Any) -> tuple[Any, Any]:
+    """First step of a fitted Pipeline, or of the Pipeline in a `RejectOption`, and the model without it."""
+    if not isinstance(model, RejectOption):
+        return model.steps[0][1], model[1:]
+    rest = copy.copy(model)
+    first, rest.estimator_ = split_first_step(model.estimator_)
+    return first, rest
+
+
+def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
+    """Raise unless a label has the type of the classes and is not one of them."""
+    known = classes.tolist()
+    if known and _type_of(label) != _type_of(known[0]):
+        raise TypeError(
+            f"label must have the type of the classes, {_type_of(known[0])}, got {label!r}: choose such a "
+            "label."
+        )
+    if label in known:
+        raise ValueError(f"label={label!r} is one of the classes {known}: choose another label.")
+
+
+def _type_of(label: Any) -> str:
+    """Name the type of a label; integers and other numbers are one type, as in scikit-learn."""
+    if isinstance(label, bool | np.bool_):
+        return "bool"
+    return "number" if isinstance(label, Real) else "text" if isinstance(label, str) else type(label).__name__

@@ -1,0 +1,71 @@
+"""Thresholds from predictions for speakers that a classifier was not trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.model_selection import GroupKFold, cross_validate
+
+from ..metrics import risk_coverage_curve
+from ._confidence import compute_outputs
+
+_ROUNDING = 1e-12  # of shares such as 0.3 * 10 / 10
+
+
+def predict_unseen(
+    estimator: Any,
+    kind: str,
+    X: Any,
+    y: NDArray[Any],
+    groups: Any,
+    n_folds: int,
+    params: dict[str, Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Labels, predictions and confidences of all items, each from a classifier without its speaker."""
+    n_groups = 0 if groups is None else len(np.unique(np.asarray(groups)))
+    if n_groups < 2:
+        raise ValueError(
+            f"coverage and accuracy need groups of at least 2 speakers, got {n_groups}: pass the speakers to "
+            "fit, or set threshold."
+        )
+    folds: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+
+    def keep(model: Any, X_test: Any, y_test: NDArray[Any]) -> float:
+        """Keep the predictions; scikit-learn expects a score."""
+        outputs = compute_outputs(model, kind, X_test)
+        folds.append((y_test, outputs.labels, outputs.confidence))
+        return 0.0
+
+    routed = get_config()["enable_metadata_routing"]
+    given = {"params": {"groups": groups, **params}} if routed else {"groups": groups, "params": params}
+    splitter = GroupKFold(min(n_folds, n_groups))
+    # scikit-learn selects the items and passes the parameters; the predictions are kept by the scorer, in
+    # this process, because `cross_val_predict` returns no centers.
+    cross_validate(estimator, X, y, cv=splitter, scoring=keep, n_jobs=1, error_score="raise", **given)
+    labels, predicted, confidence = (np.concatenate(parts) for parts in zip(*folds, strict=True))
+    return labels, predicted, confidence
+
+
+def find_threshold(
+    y_true: NDArray[Any],
+    y_pred: NDArray[Any],
+    confidence: NDArray[Any],
+    *,
+    coverage: float | None = None,
+    accuracy: float | None = None,
+) -> float:
+    """Highest threshold with at least a coverage, or lowest threshold with at least an accuracy."""
+    risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
+    if coverage is not None:
+        return float(thresholds[np.argmax(coverages >= coverage - _ROUNDING)])
+    if accuracy is not None:
+        reached = np.flatnonzero(1 - risks >= accuracy - _ROUNDING)
+        if reached.size:
+            return float(thresholds[reached[-1]])
+    raise ValueError(
+        f"no threshold reaches accuracy={accuracy:g} on unseen speakers, the highest is "
+        f"{1 - risks.min():.3g}: set a lower accuracy."
+    )

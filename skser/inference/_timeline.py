@@ -1,0 +1,282 @@
+"""Emotions over time in recordings of any length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import config_context
+
+from .._utils import check_number, is_path, prefix_errors
+from ..audio import stream_waveform
+from ..sequences import Spectrograms
+from ._model import check_model, find_sampling_rate, requests_groups
+from ._reject_option import classify, split_first_step, with_reject
+from ._segments import Segment, cut_windows
+from ._silence import are_silent, level_of
+from ._turns import Turns, cut_checked_turns, read_turns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BATCH_SECONDS = 96.0  # of audio per call of the model, which bounds the memory
+
+
+def predict_timeline(
+    model: Any,
+    recording: Any,
+    *,
+    window: float = 3.0,
+    hop: float = 1.0,
+    turns: pd.DataFrame | None = None,
+    reject: float | None = None,
+    silence_db: float | None = 40.0,
+) -> pd.DataFrame:
+    """Predict the emotions over time in a recording of any length.
+
+    The recording is read block by block, and each window or turn is predicted as if it were a recording of
+    its own. Memory does not grow with the length of the recording.
+
+    Parameters
+    ----------
+    model : Pipeline
+        A fitted classifier with `predict_proba` whose first step takes recordings, such as
+        `SpectrogramTransformer`; or a `RejectOption` or a fitted search over one.
+    recording : str, path-like, array-like of shape (n_times,), or sequence of these
+        A file, or a waveform at the sampling rate of the model; or a list of files or waveforms.
+    window : float, default=3.0
+        Length of the windows in seconds, above 0. The best length is that of the recordings with which the
+        model was trained.
+    hop : float, default=1.0
+        Distance between the starts of two windows in seconds, above 0.
+    turns : pandas.DataFrame, default=None
+        Turns of speakers, which are predicted instead of windows: the columns `start` and `end` in seconds,
+        and optionally `speaker`. Turns may overlap. Other columns are not used.
+    reject : float, default=None
+        Windows or turns whose highest probability is below this value, in [0, 1], have the label "unknown".
+        None gives all of them a label, unless `model` is a `RejectOption`, which has its own threshold.
+    silence_db : float or None, default=40.0
+        Windows or turns are silent if they are more than this many dB, above 0, below the loudest one of
+        the recording, or below -90 dB re full scale. The level is that of the loudest 25 ms. None means that
+        nothing is silent.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per window or turn: `start` and `end` in seconds, `speaker` (if `turns` has it), `silent`
+        (bool), `label`, `probability` (the highest one), and `probability_<label>` for each class. Silent
+        rows have neither a label (None) nor probabilities (NaN). With a list of recordings, the first column
+        is `file`: the path, or the position of a waveform.
+
+    Raises
+    ------
+    TypeError
+        If `model` does not start with a step for recordings or has no `predict_proba`, or a parameter has a
+        wrong type.
+    ValueError
+        If a parameter is outside its range, a recording holds NaN or infinite samples or is empty, or a turn
+        is not within the recording.
+    OSError
+        If a file is missing, unreadable, damaged, cut off, or not audio.
+
+    See Also
+    --------
+    TimelineDisplay : Draws the timeline.
+    RejectOption : Finds a threshold for `reject`.
+    skser.datasets.make_conversation : Recordings with known turns, to test a model.
+
+    Notes
+    -----
+    All windows of a recording have equal length. If they do not reach its end, there is one more, which ends
+    with the recording, so that its distance to the previous one is shorter than `hop`. A recording shorter
+    than a window has one row.
+
+    Silence is relative to the loudest window, like `trim_db` of :func:`load_audio`, so that it does not
+    depend on the level of the recording. It is not a detector of speech: noise and music have labels too, and
+    in a recording with a single very loud noise, quiet speech counts as silent.
+
+    `max_duration` of the first step does not apply, because its windows are waveforms.
+
+    The speakers of `turns` are passed as `groups` to the steps that request them, all turns of the recording
+    that are not silent together. Then the features of all turns are in memory, but not their waveforms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skser import CenterLossClassifier, SpectrogramTransformer, predict_timeline
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = [rng.normal(scale=level, size=8000) for level in (0.01, 0.2) * 10], ["calm", "angry"] * 10
+    >>> classifier = CenterLossClassifier(
+    ...     channels=(4, 4), rnn_units=4, augmentation=None, max_epochs=20, lr=1e-2, random_state=0
+    ... )
+    >>> model = make_pipeline(SpectrogramTransformer(n_mels=8), classifier).fit(X, y)
+    >>> recording = np.concatenate([X[1], X[0], np.zeros(16000)])
+    >>> predict_timeline(model, recording, window=0.5, hop=0.5)[["start", "end", "silent", "label"]]
+       start  end  silent  label
+    0    0.0  0.5   False  angry
+    1    0.5  1.0   False   calm
+    2    1.0  1.5    True   None
+    3    1.5  2.0    True   None
+    """
+    import pandas as pd
+
+    check_model(model)
+    check_number("window", window, low=0, closed="neither")
+    check_number("hop", hop, low=0, closed="neither")
+    if silence_db is not None:
+        check_number("silence_db", silence_db, low=0, closed="neither")
+    model = with_reject(getattr(model, "best_estimator_", model), reject)
+    settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}
+    if _is_single(recording):
+        return _predict_one(model, recording, read_turns(turns), **settings)
+    if turns is not None:
+        raise ValueError("turns are those of one recording, got several: call predict_timeline for each.")
+    tables = []
+    for index, one in enumerate(_check_recordings(recording)):
+        # Errors name the path of a file.
+        with nullcontext() if is_path(one) else prefix_errors(f"item {index}"):
+            table = _predict_one(model, one, None, **settings)
+        table.insert(0, "file", os.fspath(one) if is_path(one) else index)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _is_single(recording: Any) -> bool:
+    """Whether a value is one recording: a path, or an array of numbers."""
+    return is_path(recording) or getattr(getattr(recording, "dtype", None), "kind", "O") in "fiubc"
+
+
+def _check_recordings(recordings: Any) -> list[Any]:
+    """List several recordings."""
+    found = list(recordings) if isinstance(recordings, Iterable) else []
+    if not found:
+        raise TypeError(
+            "recording must be a path, a waveform of shape (n_times,) as an array, or a list of at least one "
+            f"of these, got {recordings!r}."
+        )
+    return found
+
+
+def _predict_one(
+    model: Any, recording: Any, turns: Turns | None, *, window: float, hop: float, silence_db: float | None
+) -> pd.DataFrame:
+    """Make the table of one recording."""
+    sr = find_sampling_rate(model)
+    blocks = stream_waveform(recording, sr)
+    if turns is None:
+        segments = cut_windows(blocks, window, hop, sr)
+        found = _predict_in_batches(model, segments, sr, silence_db)
+        start, end = (np.array(found.spans) / sr).T
+        return _make_table({"start": start, "end": end}, model.classes_, found)
+    order = np.argsort(turns.start, kind="stable")
+    segments = cut_checked_turns(blocks, turns, order, sr)
+    columns = {"start": turns.start[order], "end": turns.end[order]}
+    if turns.speakers is not None:
+        columns["speaker"] = turns.speakers[order]
+    if turns.speakers is not None and requests_groups(model):
+        found = _predict_by_speaker(model, segments, columns["speaker"], sr, silence_db)
+    else:
+        found = _predict_in_batches(model, segments, sr, silence_db)
+    table = _make_table(columns, model.classes_, found)
+    return table.iloc[np.argsort(order)].reset_index(drop=True)  # in the order of the turns
+
+
+class _Found(NamedTuple):
+    """Samples, silence, and predictions of segments; `rows` are the segments that are predicted."""
+
+    spans: list[tuple[int, int]]
+    silent: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+    labels: NDArray[Any]
+    probabilities: NDArray[Any]
+
+
+def _predict_in_batches(model: Any, segments: Iterable[Segment], sr: int, silence_db: float | None) -> _Found:
+    """Predict the segments that are not silent, some at a time."""
+    spans, silent, rows, outputs = _map_loud(partial(classify, model), segments, sr, silence_db)
+    if not outputs:
+        return _Found(spans, silent, rows, np.empty(0, object), np.empty((0, len(model.classes_))))
+    labels, probabilities = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    kept = ~silent[rows]
+    return _Found(spans, silent, rows[kept], labels[kept], probabilities[kept])
+
+
+def _predict_by_speaker(
+    model: Any, segments: Iterable[Segment], speakers: NDArray[Any], sr: int, silence_db: float | None
+) -> _Found:
+    """Predict the segments that are not silent, all together, with their speakers as groups."""
+    first, rest = split_first_step(model)
+    spans, silent, rows, features = _map_loud(first.transform, segments, sr, silence_db)
+    kept = np.flatnonzero(~silent[rows])
+    if not kept.size:
+        return _Found(spans, silent, rows[kept], np.empty(0, object), np.empty((0, len(model.classes_))))
+    rows = rows[kept]
+    with config_context(enable_metadata_routing=True):
+        labels, probabilities = classify(rest, _join(features)[kept], groups=speakers[rows])
+    return _Found(spans, silent, rows, labels, probabilities)
+
+
+def _map_loud(
+    function: Callable[[list[np.ndarray]], Any],
+    segments: Iterable[Segment],
+    sr: int,
+    silence_db: float | None,
+) -> tuple[list[tuple[int, int]], NDArray[np.bool_], NDArray[np.intp], list[Any]]:
+    """Apply a function to batches of segments, without those that are known to be silent when it is called.
+
+    Return the spans and the silence of all segments, the rows that were passed, and the results.
+    """
+    spans: list[tuple[int, int]] = []
+    levels: list[float] = []
+    rows: list[int] = []
+    results = []
+    for batch in _in_batches(segments, round(_BATCH_SECONDS * sr)):
+        levels += [level_of(segment.y, sr) for segment in batch]
+        # Later segments can only be louder, so that a segment that is silent now remains silent.
+        quiet = are_silent(levels[len(spans) :], max(levels), silence_db)
+        loud = [index for index, is_quiet in enumerate(quiet) if not is_quiet]
+        if loud:
+            results.append(function([batch[index].y for index in loud]))
+        rows += [len(spans) + index for index in loud]
+        spans += [(segment.first, segment.last) for segment in batch]
+    silent = are_silent(levels, max(levels), silence_db)
+    return spans, silent, np.array(rows, dtype=np.intp), results
+
+
+def _in_batches(segments: Iterable[Segment], n_samples: int) -> Iterator[list[Segment]]:
+    """Collect segments up to a number of samples."""
+    batch: list[Segment] = []
+    n = 0
+    for segment in segments:
+        if batch and n + len(segment.y) > n_samples:
+            yield batch
+            batch, n = [], 0
+        batch.append(segment)
+        n += len(segment.y)
+    yield batch
+
+
+def _join(features: list[Any]) -> Any:
+    """Join the outputs of a transformer for several batches."""
+    if isinstance(features[0], Spectrograms):
+        return Spectrograms([item for part in features for item in part])
+    return np.concatenate(features)
+
+
+def _make_table(columns: dict[str, NDArray[Any]], classes: NDArray[Any], found: _Found) -> pd.DataFrame:
+    """Make the table of one recording; silent rows have neither labels nor probabilities."""
+    import pandas as pd
+
+    n = len(found.spans)
+    labels, probabilities = np.full(n, None, dtype=object), np.full((n, len(classes)), np.nan)
+    labels[found.rows] = found.labels.tolist()
+    probabilities[found.rows] = found.probabilities
+    table = pd.DataFrame({**columns, "silent": found.silent, "label": pd.Series(labels, dtype=object)})
+    table["probability"] = probabilities.max(axis=1)
+    return table.join(pd.DataFrame(probabilities, columns=classes).add_prefix("probability_"))

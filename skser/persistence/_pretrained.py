@@ -1,0 +1,96 @@
+"""Trained models that are installed as distributions of their own."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import torch
+
+from .._utils import listed
+from ._model_files import load_model
+
+_GROUP = "skser.models"
+
+
+def load_pretrained(name: str, device: str | torch.device = "auto") -> Any:
+    """Load a trained model that is installed as a Python distribution.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, such as "speech-emotions".
+    device : str or torch.device, default="auto"
+        Device on which the classifier computes, as in :func:`load_model`.
+
+    Returns
+    -------
+    CenterLossClassifier, SpectrogramTransformer or Pipeline
+        The fitted model.
+
+    Raises
+    ------
+    ValueError
+        If no installed model has this name, or its file is not a valid model file.
+    TypeError
+        If `name` is not text.
+    ImportError, OSError
+        If the distribution of the model is damaged.
+
+    See Also
+    --------
+    load_model : Loads a model from a file.
+
+    Notes
+    -----
+    A distribution provides a model with an entry point in the group ``skser.models``. The name of the entry
+    point is that of the model. Its value names an attribute of a module, which is the path of a file that
+    :func:`save_model` wrote. In the ``pyproject.toml`` of the distribution::
+
+        [project.entry-points."skser.models"]
+        speech-emotions = "skser_speech_emotions:MODEL"
+
+    and in ``skser_speech_emotions/__init__.py``::
+
+        from pathlib import Path
+
+        MODEL = Path(__file__).with_name("model.safetensors")
+
+    The module is imported, so that it can run code like any other installed package. The model file cannot.
+
+    Examples
+    --------
+    >>> from skser import load_pretrained
+    >>> load_pretrained("speech-emotions").predict(["a.wav"])  # doctest: +SKIP
+    array(['happy'], dtype='<U9')
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be the name of an installed model, got {name!r}.")
+    installed = _entry_points()
+    if name not in installed:
+        raise ValueError(
+            f"no installed model has the name {name!r} (installed: {listed(installed_models()) or 'none'}): "
+            "install the distribution that provides it, or load a file with load_model."
+        )
+    return load_model(_find_file(installed[name]), device)
+
+
+def installed_models() -> list[str]:
+    """Names of the installed models, sorted."""
+    return sorted(_entry_points())
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """Entry points of the installed models, by name."""
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def _find_file(point: EntryPoint) -> Any:
+    """Path of the model file that an entry point names."""
+    try:
+        return point.load()
+    except (AttributeError, ImportError) as error:
+        raise ImportError(
+            f"the installed model {point.name!r} cannot be found at {point.value!r} ({error}): install its "
+            "distribution again."
+        ) from error

@@ -1,0 +1,459 @@
+"""The command `skser`, as a user calls it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from sklearn.pipeline import make_pipeline
+
+import skser
+from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model
+from skser.cli import main
+from skser.cli._parser import make_parser
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """A model that calls loud noise angry and quiet noise calm."""
+    rng = np.random.default_rng(0)
+    X, y = [rng.normal(scale=level, size=8000) for level in (0.01, 0.2) * 10], ["calm", "angry"] * 10
+    classifier = CenterLossClassifier(
+        channels=(4, 4),
+        rnn_units=4,
+        embedding_dim=8,
+        augmentation=None,
+        max_epochs=20,
+        lr=1e-2,
+        random_state=0,
+    )
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_model(make_pipeline(SpectrogramTransformer(n_mels=8), classifier).fit(X, y), path)
+    return str(path)
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch):
+    """Work in a folder with a loud and a quiet recording, and one that is damaged."""
+    rng = np.random.default_rng(1)
+    for name, level in (("loud", 0.2), ("quiet", 0.01)):
+        soundfile.write(tmp_path / f"{name}.wav", rng.normal(scale=level, size=8000), 16000)
+    (tmp_path / "bad.wav").write_text("not audio")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def small_training(monkeypatch):
+    for name, value in {"max_epochs": 1, "channels": (4, 4), "rnn_units": 4}.items():
+        monkeypatch.setitem(CenterLossClassifier.__init__.__kwdefaults__, name, value)
+
+
+def run(*arguments, **settings):
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "skser", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        **settings,
+    )
+
+
+def test_prediction_is_printed(model_file, recordings, capsys):
+    assert main(["predict", model_file, "loud.wav", "quiet.wav"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(label, file) for label, _, file in rows] == [("angry", "loud.wav"), ("calm", "quiet.wav")]
+    expected = load_model(model_file).predict_proba(["loud.wav"]).max()
+    assert rows[0][1] == f"{expected:.2f}"
+
+
+def test_bad_file_among_good_ones_is_named_and_the_others_are_answered(model_file, recordings):
+    done = run("predict", model_file, "loud.wav", "bad.wav", "none.wav", "quiet.wav", cwd=recordings)
+    assert done.returncode == 1
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["angry", "calm"]
+    first, second = done.stderr.splitlines()
+    assert first.startswith("skser: 'bad.wav': holds text instead of audio")
+    assert second.startswith("skser: 'none.wav': no such file")
+
+
+def test_bad_file_of_a_timeline_is_named(model_file, recordings, capsys):
+    assert main(["predict", model_file, "bad.wav", "loud.wav", "--timeline"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.split()[2:] == ["angry", captured.out.split()[3], "loud.wav"]
+    assert captured.err.startswith("skser: 'bad.wav': holds text instead of audio")
+
+
+def test_timeline_has_a_line_per_window(model_file, recordings, capsys):
+    y = np.concatenate([soundfile.read(f"{name}.wav")[0] for name in ("loud", "quiet")] + [np.zeros(8000)])
+    soundfile.write("all.wav", y, 16000)
+    assert main(["predict", model_file, "all.wav", "--timeline", "--window", "0.5", "--hop", "0.5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows] == [
+        ["0.00", "0.50", "angry"],
+        ["0.50", "1.00", "calm"],
+        ["1.00", "1.50", "(silent)"],
+    ]
+
+
+def test_csv_holds_all_probabilities(model_file, recordings, capsys):
+    assert main(["predict", model_file, "quiet.wav", "loud.wav", "--csv", "out.csv"]) == 0
+    table = pd.read_csv("out.csv")
+    assert table["file"].tolist() == ["quiet.wav", "loud.wav"]
+    expected = load_model(model_file).predict_proba(["quiet.wav", "loud.wav"])
+    np.testing.assert_allclose(table[["probability_angry", "probability_calm"]], expected, rtol=1e-5)
+    assert main(["predict", model_file, "loud.wav", "--timeline", "--csv", "out.csv"]) == 0
+    assert pd.read_csv("out.csv").columns[:4].tolist() == ["file", "start", "end", "silent"]
+
+
+def test_reject_prints_unknown(model_file, recordings, capsys):
+    assert main(["predict", model_file, "loud.wav", "--reject", "1"]) == 0
+    assert main(["predict", model_file, "loud.wav", "--reject", "1", "--timeline"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[0] == lines[1].split()[2] == "unknown"
+
+
+def test_folder_is_walked(model_file, recordings, capsys):
+    (recordings / "inner").mkdir()
+    os.rename("quiet.wav", "inner/quiet.FLAC.wav")
+    os.remove("bad.wav")
+    (recordings / "notes.txt").write_text("no recording")
+    assert main(["predict", model_file, "."]) == 0
+    files = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert files == ["inner/quiet.FLAC.wav", "loud.wav"]
+
+
+def test_folder_without_recordings_fails_and_the_others_are_answered(model_file, recordings, capsys):
+    (recordings / "empty").mkdir()
+    assert main(["predict", model_file, "empty", "loud.wav"]) == 1
+    captured = capsys.readouterr()
+    assert "the folder 'empty' has no audio files" in captured.err
+    assert captured.out.startswith("angry")
+
+
+def standard_input(monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_minus_reads_paths_from_standard_input(model_file, recordings, capsys, monkeypatch):
+    standard_input(monkeypatch, b"loud.wav\n\nquiet.wav\n")
+    assert main(["predict", model_file, "-"]) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["loud.wav", "quiet.wav"]
+
+
+def test_path_that_is_not_text_does_not_end_the_command(model_file, recordings, capsys, monkeypatch):
+    standard_input(monkeypatch, b"no\xffne.wav\nquiet.wav\n")
+    assert main(["predict", model_file, "-", "--csv", "out.csv"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("calm")
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_no_paths_on_standard_input_is_a_usage_error(model_file, capsys, monkeypatch):
+    standard_input(monkeypatch, b"")
+    assert main(["predict", model_file, "-"]) == 2
+    assert capsys.readouterr().err == "skser: there are no recordings: name files or folders.\n"
+
+
+def test_model_is_the_name_of_an_installed_model_unless_a_file_has_it(
+    model_file, recordings, capsys, monkeypatch
+):
+    info = recordings / "skser_test_cli-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skser_test_cli\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[skser.models]\nnoise = skser_test_cli:MODEL\n")
+    Path("skser_test_cli.py").write_text(f"MODEL = {model_file!r}\n")
+    monkeypatch.syspath_prepend(recordings)
+    assert main(["predict", "noise", "loud.wav"]) == 0
+    assert capsys.readouterr().out.startswith("angry")
+    Path("noise").write_text("not a model")
+    assert main(["predict", "noise", "loud.wav"]) == 2
+    assert "noise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none", "loud.wav"], "MODEL 'none' is neither a file nor an installed model (installed: none)."),
+        (["loud.wav", "loud.wav"], "loud.wav"),
+        (["MODEL", "loud.wav", "--hop", "1"], "--window and --hop describe the windows of --timeline"),
+        (["MODEL", "loud.wav", "--csv", "none/out.csv"], "there is no folder"),
+        (["MODEL", "loud.wav", "--csv", "."], "is not the name of a file"),
+    ],
+)
+def test_wrong_argument_ends_with_a_sentence_and_code_2(model_file, recordings, capsys, arguments, message):
+    arguments = [model_file if argument == "MODEL" else argument for argument in arguments]
+    assert main(["predict", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert captured.err.startswith("skser: ")
+    assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["predict"],
+        ["predict", "m", "a.wav", "--reject", "2"],
+        ["predict", "m", "a.wav", "--timeline", "--window", "0"],
+        ["predict", "m", "a.wav", "--timeline", "--hop", "nan"],
+        ["evaluate", "synthetic", "--folds", "1"],
+        ["train", "synthetic"],
+        ["train", "synthetic", "m", "--max-epochs", "0"],
+    ],
+)
+def test_wrong_option_exits_with_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: skser" in capsys.readouterr().err
+
+
+def test_model_that_does_not_take_recordings_is_a_usage_error(recordings, capsys):
+    rng = np.random.default_rng(0)
+    save_model(CenterLossClassifier().fit(rng.normal(size=(4, 5, 9)), [0, 1, 0, 1]), "m.safetensors")
+    assert main(["predict", "m.safetensors", "loud.wav"]) == 2
+    assert "first step takes recordings" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")
+def test_full_disk_leaves_the_old_table_and_the_answers(model_file, recordings, capsys, monkeypatch):
+    Path("out.csv").write_text("old")
+
+    def fail(*_):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("os.fsync", fail)
+    assert main(["predict", model_file, "loud.wav", "--csv", "out.csv"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("angry")
+    assert captured.err.startswith("skser: out.csv cannot be written (No space left on device)")
+    assert Path("out.csv").read_text() == "old"
+    assert sorted(os.listdir()) == ["bad.wav", "loud.wav", "out.csv", "quiet.wav"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")
+def test_full_disk_behind_standard_output_is_an_error(model_file, recordings):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "skser", "predict", model_file, "loud.wav"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            timeout=300,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reader_that_ends_early_is_no_error_message(model_file, recordings):
+    with subprocess.Popen(
+        [sys.executable, "-m", "skser", "predict", model_file, *["loud.wav"] * 3],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(timeout=300) == 1
+    assert errors == b""
+
+
+def test_ctrl_c_ends_a_prediction_without_a_traceback(model_file, recordings):
+    with subprocess.Popen(
+        [sys.executable, "-m", "skser", "predict", model_file, *["loud.wav"] * 5000, "--csv", "out.csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    ) as process:
+        assert process.stdout.readline().startswith("angry")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert errors == "skser: interrupted\n"
+    assert not os.path.exists("out.csv")
+
+
+def test_ctrl_c_ends_a_training_without_a_model(recordings, capsys, monkeypatch):
+    from skser.training import CenterLossNet
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CenterLossNet, "train_step", interrupt)
+    monkeypatch.setattr(skser.datasets.make_emotional_speech, "__defaults__", (2, 1))
+    assert main(["train", "synthetic", "m.safetensors"]) == 130
+    assert capsys.readouterr().err == "skser: interrupted\n"
+    assert not os.path.exists("m.safetensors")
+
+
+def test_train_writes_a_model_that_predict_reads(folder_of_speech, tmp_path, capsys):
+    model = str(tmp_path / "m.safetensors")
+    assert main(["train", str(folder_of_speech), model]) == 0
+    assert capsys.readouterr().out == f"wrote {model}: angry, happy, neutral, sad\n"
+    assert load_model(model)[0].verbose == 0
+    recording = str(next(folder_of_speech.rglob("*.wav")))
+    assert main(["predict", model, recording]) == 0
+    assert capsys.readouterr().out.split()[0] in {"angry", "happy", "neutral", "sad"}
+
+
+def test_train_replaces_a_file_only_with_force(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "m.safetensors"
+    path.write_text("old")
+    assert main(["train", "synthetic", str(path)]) == 2
+    assert "exists: replace it with --force" in capsys.readouterr().err
+    assert path.read_text() == "old"
+    monkeypatch.setattr(skser.datasets.make_emotional_speech, "__defaults__", (2, 1))
+    assert main(["train", "synthetic", str(path), "--force"]) == 0
+    assert load_model(path).classes_.tolist() == ["angry", "happy", "neutral", "sad"]
+
+
+def test_progress_bar_of_a_training_is_not_saved(folder_of_speech, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    model = str(tmp_path / "m.safetensors")
+    assert main(["train", str(folder_of_speech), model]) == 0
+    assert "training: 100%" in capsys.readouterr().err
+    load_model(model)
+
+
+def test_bad_recording_stops_a_training_and_is_named(folder_of_speech, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(folder_of_speech, tmp_path / "corpus")
+    bad = next((tmp_path / "corpus").rglob("*.wav"))
+    bad.write_text("not audio")
+    model = str(tmp_path / "m.safetensors")
+    assert main(["train", str(tmp_path / "corpus"), model]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"skser: {str(bad)!r}: holds text")
+    assert (
+        second
+        == "skser: 1 of 24 recordings cannot be used: repair or remove them, or leave them out with --drop."
+    )
+    assert not os.path.exists(model)
+    assert main(["train", str(tmp_path / "corpus"), model, "--drop"]) == 0
+
+
+def test_evaluate_prints_the_report_and_writes_the_predictions(folder_of_speech, tmp_path, capsys):
+    out = tmp_path / "out.csv"
+    arguments = [
+        "evaluate",
+        f"files:{folder_of_speech}",
+        "--folds",
+        "2",
+        "--max-epochs",
+        "1",
+        "--csv",
+        str(out),
+    ]
+    assert main(arguments) == 0
+    assert "UA and WA in %" in capsys.readouterr().out
+    table = pd.read_csv(out)
+    assert len(table) == 24
+    assert {"label", "predicted", "speaker", "fold"} <= set(table.columns)
+
+
+@pytest.mark.parametrize("corpus", ["none", "ravdess:none", "files:"])
+def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
+    assert main(["evaluate", corpus]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_audit_lists_problems_and_fails_if_there_are_errors(folder_of_speech, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(folder_of_speech, tmp_path / "corpus")
+    assert main(["audit", str(tmp_path / "corpus")]) == 0
+    assert capsys.readouterr().out == "24 recordings: 0 errors, 0 warnings\n"
+    bad = next((tmp_path / "corpus").rglob("*.wav"))
+    bad.write_text("not audio")
+    assert main(["audit", str(tmp_path / "corpus"), "--csv", str(tmp_path / "out.csv")]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"error: {bad}: unreadable: ")
+    assert second == "24 recordings: 1 error, 0 warnings"
+    assert pd.read_csv(tmp_path / "out.csv")["problem"].tolist() == ["unreadable"]
+
+
+def test_manifest_is_recognized_by_its_file(folder_of_speech, tmp_path, capsys):
+    rows = [f"{path},{path.parent.name}" for path in folder_of_speech.rglob("*.wav")]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["path,label", *rows]))
+    assert main(["audit", str(table)]) == 0
+
+
+def test_warnings_are_one_line(folder_of_speech, tmp_path, capsys):
+    import shutil
+
+    corpus = tmp_path / "corpus"
+    shutil.copytree(folder_of_speech, corpus)
+    keep = [line for line in (corpus / "speakers.csv").read_text().splitlines() if "speaker_0" in line]
+    names = "\n".join(line.replace("speaker_04", "speaker_01") for line in keep[:])
+    (corpus / "speakers.csv").write_text(
+        "file,speaker\n" + names.replace("speaker_05", "speaker_01").replace("speaker_06", "speaker_01")
+    )
+    main(["evaluate", str(corpus), "--folds", "2"])
+    assert "skser: warning: the corpus has 3 speakers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["evaluate"], ["train"], ["audit"]])
+def test_help_describes_the_exit_codes_and_the_limits(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "exit codes:" in text
+    assert command == ["audit"] or "Do not use it to decide about people" in text
+
+
+def shown_commands():
+    """Arguments of the command lines that the manual and the README show."""
+    page = (REPOSITORY / "docs" / "user_guide" / "command_line.rst").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^ {3,}(?:\$ .*\b|)skser ((?:predict|evaluate|train|audit) .*)$", page + readme, re.MULTILINE
+    )
+    return [shlex.split(line) for line in found if "--help" not in line]
+
+
+@pytest.mark.parametrize("arguments", shown_commands(), ids=" ".join)
+def test_shown_command_line_is_accepted(arguments):
+    assert make_parser().parse_args(arguments).command == arguments[0]
+
+
+def test_shown_command_lines_are_found():
+    assert len(shown_commands()) >= 10
+
+
+def test_help_does_not_import_torch():
+    code = "import sys; from skser.cli._parser import make_parser; make_parser().format_help()"
+    code += "; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_version_is_printed():
+    assert run("--version").stdout == f"skser {skser.__version__}\n"

@@ -1,0 +1,277 @@
+"""The option to give no answer, and the risk at each coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, evaluate
+from skser.metrics import risk_coverage_curve
+
+
+@pytest.fixture
+def data():
+    """Overlapping classes of six speakers."""
+    rng = np.random.default_rng(0)
+    y = np.tile(["angry", "calm"], 60)
+    X = rng.normal(loc=(y == "calm").astype(float), scale=0.8)[:, np.newaxis]
+    return X, y, np.repeat(list("ABCDEF"), 20)
+
+
+def small_classifier(**parameters):
+    return CenterLossClassifier(
+        channels=(4,), rnn_units=4, embedding_dim=4, max_epochs=2, random_state=0, **parameters
+    )
+
+
+def unseen(X, y, groups, n_folds=5):
+    """Probabilities of speakers that are not in the training set."""
+    probabilities = cross_val_predict(
+        LogisticRegression(), X, y, groups=groups, cv=GroupKFold(n_folds), method="predict_proba"
+    )
+    labels = np.array(["angry", "calm"])[probabilities.argmax(axis=1)]
+    return labels == y, probabilities.max(axis=1)
+
+
+def test_items_below_the_threshold_get_the_label(data):
+    X, y, _ = data
+    model = RejectOption(LogisticRegression(), threshold=0.7).fit(X, y)
+    plain = LogisticRegression().fit(X, y)
+    sure = plain.predict_proba(X).max(axis=1) >= 0.7
+    assert 0 < sure.sum() < len(y)
+    assert np.array_equal(model.predict(X), np.where(sure, plain.predict(X), "unknown"))
+
+
+def test_classes_and_probabilities_are_those_of_the_estimator(data):
+    X, y, groups = data
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    plain = LogisticRegression().fit(X, y)
+    assert model.classes_.tolist() == ["angry", "calm"]
+    assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize("coverage", [0.1, 0.5, 0.9, 1.0])
+def test_threshold_answers_the_share_of_items_of_unseen_speakers(data, coverage):
+    _, confidence = unseen(*data)
+    model = RejectOption(LogisticRegression(), coverage=coverage).fit(*data)
+    assert model.threshold_ == np.sort(confidence)[::-1][round(coverage * len(confidence)) - 1]
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.9])
+def test_threshold_is_the_lowest_that_reaches_the_accuracy_on_unseen_speakers(data, accuracy):
+    right, confidence = unseen(*data)
+    model = RejectOption(LogisticRegression(), accuracy=accuracy).fit(*data)
+    reaching = [value for value in confidence if right[confidence >= value].mean() >= accuracy]
+    assert model.threshold_ == min(reaching)
+    assert right.mean() < accuracy
+
+
+def test_accuracy_that_is_not_reached_raises(data):
+    X, y, groups = data
+    wrong = np.where(y == "angry", "calm", "angry")
+    halves = np.isin(groups, list("ABC"))
+    with pytest.raises(
+        ValueError, match=r"no threshold reaches accuracy=1 on unseen speakers, the highest is 0"
+    ):
+        RejectOption(LogisticRegression(), accuracy=1.0).fit(X, np.where(halves, y, wrong), halves)
+
+
+def test_number_of_folds_is_at_most_that_of_the_speakers(data):
+    X, y, groups = data
+    pair = np.isin(groups, ["A", "B"])
+    _, confidence = unseen(X[pair], y[pair], groups[pair], 2)
+    model = RejectOption(LogisticRegression(), coverage=1.0).fit(X[pair], y[pair], groups[pair])
+    assert model.threshold_ == confidence.min()
+
+
+def test_folds_can_be_chosen(data):
+    _, confidence = unseen(*data, 2)
+    model = RejectOption(LogisticRegression(), coverage=1.0, cv=2).fit(*data)
+    assert model.threshold_ == confidence.min()
+
+
+def test_distance_is_that_of_the_embedding_to_the_predicted_center():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 5, 9)), np.tile([1, 2, 3], 4)
+    plain = small_classifier().fit(X, y)
+    predicted = plain.predict_proba(X).argmax(axis=1)
+    distances = np.linalg.norm(plain.transform(X) - plain.centers_[predicted], axis=1)
+    threshold = float(np.median(distances))
+    model = RejectOption(small_classifier(), threshold=threshold, confidence="distance", label=0).fit(X, y)
+    assert model.threshold_ == threshold
+    expected = np.where(distances <= threshold, plain.classes_[predicted], 0)
+    assert model.predict(X).tolist() == expected.tolist()
+    assert 0 < (expected == 0).sum() < 12
+
+
+def test_distance_threshold_is_found_on_unseen_speakers():
+    rng = np.random.default_rng(0)
+    X, y, groups = rng.normal(size=(12, 5, 9)), np.tile([1, 2], 6), np.repeat([1, 2, 3], 4)
+    model = RejectOption(small_classifier(), coverage=1.0, confidence="distance", label=0).fit(X, y, groups)
+    distances = []
+    for train, test in GroupKFold(3).split(X, y, groups):
+        fold = small_classifier().fit(X[train], y[train])
+        centers = fold.centers_[fold.predict_proba(X[test]).argmax(axis=1)]
+        distances += np.linalg.norm(fold.transform(X[test]) - centers, axis=1).tolist()
+    assert model.threshold_ == pytest.approx(max(distances), rel=1e-6)
+
+
+def test_pipeline_of_recordings_uses_distances():
+    rng = np.random.default_rng(0)
+    X, y = [rng.normal(size=800) for _ in range(6)], ["calm", "angry"] * 3
+    pipe = make_pipeline(SpectrogramTransformer(n_mels=4), small_classifier())
+    model = RejectOption(pipe, coverage=1.0, confidence="distance").fit(X, y, [1, 1, 2, 2, 3, 3])
+    assert model.threshold_ > 0
+    assert set(model.predict(X)) <= {"calm", "angry", "unknown"}
+
+
+def test_distance_without_centers_raises(data):
+    with pytest.raises(TypeError, match='confidence="distance" needs a CenterLossClassifier'):
+        RejectOption(LogisticRegression(), coverage=0.5, confidence="distance").fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({}, ValueError, "exactly one of threshold, coverage and accuracy must be set, got none of them"),
+        ({"threshold": 0.5, "coverage": 0.5}, ValueError, "got threshold and coverage: set one"),
+        ({"threshold": 1.5}, ValueError, r"threshold must be a number in \[0, 1\]"),
+        ({"coverage": 0}, ValueError, r"coverage must be a number in \(0, 1\]"),
+        ({"accuracy": "0.9"}, TypeError, "accuracy must be a number"),
+        ({"coverage": 0.5, "cv": 1}, ValueError, "cv must be an integer"),
+        (
+            {"coverage": 0.5, "confidence": "margin"},
+            ValueError,
+            "confidence must be one of 'distance', 'probability'",
+        ),
+        (
+            {"threshold": 0.5, "label": "calm"},
+            ValueError,
+            r"label='calm' is one of the classes \['angry', 'calm'\]",
+        ),
+        ({"threshold": 0.5, "label": -1}, TypeError, "label must have the type of the classes, text, got -1"),
+        (
+            {"threshold": 0.5, "label": None},
+            TypeError,
+            "label must have the type of the classes, text, got None",
+        ),
+    ],
+)
+def test_invalid_parameters_raise_in_fit(data, parameters, error, message):
+    model = RejectOption(LogisticRegression(), **parameters)
+    with pytest.raises(error, match=message):
+        model.fit(*data)
+    assert not hasattr(model, "estimator_")
+
+
+def test_text_is_no_label_of_integer_classes(data):
+    X, y, _ = data
+    with pytest.raises(TypeError, match="label must have the type of the classes, number, got 'unknown'"):
+        RejectOption(LogisticRegression(), threshold=0.5).fit(X, (y == "calm").astype(int))
+
+
+@pytest.mark.parametrize("groups", [None, np.zeros(120)])
+def test_speakers_are_needed_to_find_a_threshold(data, groups):
+    with pytest.raises(ValueError, match="need groups of at least 2 speakers"):
+        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
+
+
+def test_prediction_before_fit_raises(data):
+    with pytest.raises(NotFittedError):
+        RejectOption(LogisticRegression(), threshold=0.5).predict(data[0])
+
+
+def test_score_counts_the_label_as_wrong(data):
+    X, y, _ = data
+    model = RejectOption(LogisticRegression(), threshold=0.7).fit(X, y)
+    assert model.score(X, y) == (model.predict(X) == y).mean() < LogisticRegression().fit(X, y).score(X, y)
+
+
+def test_clone_and_parameters_reach_the_estimator():
+    model = clone(RejectOption(LogisticRegression(), coverage=0.5)).set_params(estimator__C=0.1, coverage=0.4)
+    assert model.get_params()["estimator__C"] == 0.1
+    assert model.coverage == 0.4
+    assert model.estimator.C == 0.1
+
+
+def test_fit_does_not_change_the_estimator_passed_in(data):
+    inner = LogisticRegression()
+    RejectOption(inner, coverage=0.5).fit(*data)
+    assert not hasattr(inner, "coef_")
+
+
+class Groups(ClassifierMixin, BaseEstimator):
+    """Remembers the groups that it received."""
+
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    received: list = []  # noqa: RUF012 - shared by clones
+
+    def fit(self, X, y, groups=None):
+        self.classes_ = np.unique(y)
+        Groups.received.append(None if groups is None else np.unique(groups).tolist())
+        return self
+
+    def predict_proba(self, X):
+        return np.tile([0.6, 0.4], (len(X), 1))
+
+
+def test_routing_passes_the_groups_of_the_training_set(data, monkeypatch):
+    monkeypatch.setattr(Groups, "received", [])
+    with sklearn.config_context(enable_metadata_routing=True):
+        RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2).fit(*data)
+    *folds, last = Groups.received
+    assert sorted(folds[0] + folds[1]) == last == list("ABCDEF")
+    assert [len(fold) for fold in folds] == [3, 3]
+
+
+def test_without_routing_groups_are_passed_by_the_name_of_the_step(data, monkeypatch):
+    monkeypatch.setattr(Groups, "received", [])
+    X, y, groups = data
+    model = RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2)
+    model.fit(X, y, groups, groups__groups=groups)
+    assert [len(found) for found in Groups.received] == [3, 3, 6]
+
+
+def test_outer_routing_reaches_fit(data):
+    X, y, groups = data
+    pipe = make_pipeline(StandardScaler(), RejectOption(LogisticRegression(), coverage=0.5))
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe.fit(X, y, groups=groups)
+        scores = cross_val_score(pipe, X, y, params={"groups": groups}, cv=GroupKFold(2))
+    assert (scores > 0.2).all()
+
+
+def test_evaluate_passes_the_speakers(data):
+    X, y, groups = data
+    evaluation = evaluate(RejectOption(LogisticRegression(), coverage=0.5), (X, y, groups), cv=3)
+    share = (evaluation.predictions["predicted"] != "unknown").mean()
+    assert share == pytest.approx(0.5, abs=0.15)
+
+
+def test_curve_equals_a_loop_over_the_thresholds():
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.integers(3, size=(2, 50))
+    confidence = rng.integers(10, size=50) / 10
+    risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
+    expected = sorted(set(confidence.tolist()), reverse=True)
+    assert thresholds.tolist() == expected
+    for risk, coverage, threshold in zip(risks, coverages, expected, strict=True):
+        answered = confidence >= threshold
+        assert coverage == pytest.approx(answered.mean())
+        assert risk == pytest.approx((y_true != y_pred)[answered].mean())
+
+
+@pytest.mark.parametrize(
+    ("confidence", "message"),
+    [([0.5], "confidence has 1 values but y_true has 2 labels"), ([0.5, np.nan], "NaN or infinite")],
+)
+def test_curve_of_invalid_confidences_raises(confidence, message):
+    with pytest.raises(ValueError, match=message):
+        risk_coverage_curve([0, 1], [0, 1], confidence)

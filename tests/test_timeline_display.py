@@ -1,0 +1,192 @@
+"""Pictures of timelines, and of risk and coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skser import (
+    CenterLossClassifier,
+    RejectOption,
+    RiskCoverageDisplay,
+    SpectrogramTransformer,
+    TimelineDisplay,
+    predict_timeline,
+    risk_coverage_curve,
+)
+from skser.plot._cells import cell_edges, envelope
+
+matplotlib = pytest.importorskip("matplotlib", reason="pictures need the extra plot")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+def make_timeline(start, end, angry, silent=None, label=None):
+    angry = np.array(angry, dtype=float)
+    return pd.DataFrame(
+        {
+            "start": np.array(start, dtype=float),
+            "end": np.array(end, dtype=float),
+            "silent": np.isnan(angry) if silent is None else silent,
+            "label": np.where(angry > 0.5, "angry", "calm") if label is None else label,
+            "probability_angry": angry,
+            "probability_calm": 1 - angry,
+        }
+    )
+
+
+def test_limits_of_overlapping_windows_are_between_their_centers():
+    edges, rows = cell_edges(np.array([0.0, 1, 2, 2.5]), np.array([3.0, 4, 5, 5.5]))
+    assert edges.tolist() == [0, 2, 3, 3.75, 5.5]
+    assert rows == [0, 1, 2, 3]
+
+
+def test_gaps_between_turns_are_cells_of_their_own():
+    edges, rows = cell_edges(np.array([1.0, 2, 5]), np.array([2.0, 4, 6]))
+    assert edges.tolist() == [1, 2, 4, 5, 6]
+    assert rows == [0, 1, -1, 2]
+
+
+@pytest.mark.parametrize("n_blocks", [1, 7])
+def test_envelope_holds_the_extremes_of_each_part(n_blocks):
+    y = np.random.default_rng(0).normal(size=50_003).astype(np.float32)
+    times, low, high = envelope(np.array_split(y, n_blocks), 1000)
+    parts = np.split(y, np.arange(30, len(y), 30))  # 5,001 parts of 10 ms, three per column
+    assert low.tolist() == [part.min() for part in parts]
+    assert high.tolist() == [part.max() for part in parts]
+    assert times[:2].tolist() == [0.015, 0.045]
+
+
+def test_envelope_of_a_short_recording_has_one_column():
+    _, low, high = envelope([np.array([0.5, -0.25], np.float32)], 16000)
+    assert (low.tolist(), high.tolist()) == ([-0.25], [0.5])
+
+
+def test_cells_show_the_probabilities():
+    display = TimelineDisplay.from_predictions(make_timeline([0, 1], [1, 2], [0.2, 0.9]))
+    assert np.ma.allclose(display.mesh_.get_array().reshape(2, 2), [[0.2, 0.9], [0.8, 0.1]])
+    assert display.mesh_.get_clim() == (0, 1)
+    assert display.waveform_ax_ is None
+    assert display.ax_.get_xlabel() == "time (s)"
+
+
+def test_rows_are_drawn_in_order_of_time():
+    display = TimelineDisplay.from_predictions(make_timeline([1, 0], [2, 1], [0.9, 0.2]))
+    assert np.ma.allclose(display.mesh_.get_array().reshape(2, 2)[0], [0.2, 0.9])
+
+
+def test_silent_rows_are_hatched_and_gaps_are_not():
+    display = TimelineDisplay.from_predictions(make_timeline([0, 1, 3], [1, 2, 4], [0.2, np.nan, 0.7]))
+    (patch,) = [patch for patch in display.ax_.patches if patch.get_hatch()]
+    assert patch.get_extents().transformed(display.ax_.transData.inverted()).x0 == pytest.approx(1)
+    cells = display.mesh_.get_array().reshape(2, 4)
+    assert np.ma.getmaskarray(cells)[0].tolist() == [False, True, True, False]
+
+
+def test_labels_that_are_no_classes_have_a_row():
+    table = make_timeline([0, 1, 2], [1, 2, 3], [0.2, 0.55, np.nan], label=["calm", "unknown", None])
+    display = TimelineDisplay.from_predictions(table)
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == ["angry", "calm", "unknown"]
+    last = np.ma.getmaskarray(display.mesh_.get_array().reshape(3, 3))[2]
+    assert last.tolist() == [True, False, True]
+
+
+def test_picture_of_an_estimator_equals_that_of_its_timeline(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = [rng.normal(size=4000) for _ in range(4)], ["calm", "angry"] * 2
+    classifier = CenterLossClassifier(channels=(4,), rnn_units=4, max_epochs=1, random_state=0)
+    model = make_pipeline(SpectrogramTransformer(n_mels=8), classifier).fit(X, y)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, rng.normal(scale=0.1, size=20_000), 16000)
+    display = TimelineDisplay.from_estimator(model, path, window=0.5, hop=0.25, reject=0.9)
+    timeline = predict_timeline(model, path, window=0.5, hop=0.25, reject=0.9)
+    pd.testing.assert_frame_equal(display.timeline, timeline)
+    assert display.waveform_ax_.get_ylabel() == "amplitude"
+    assert display.waveform_ax_.get_xlim() == display.ax_.get_xlim() == (0, 1.25)
+    assert display.waveform_ax_.get_position().y0 > display.ax_.get_position().y1
+    (polygon,) = display.waveform_ax_.collections
+    assert polygon.get_datalim(display.waveform_ax_.transData).x1 <= 1.25
+
+
+def test_axes_passed_in_are_used_and_divided():
+    _, (left, right) = plt.subplots(1, 2)
+    timeline = make_timeline([0, 1], [1, 2], [0.2, 0.9])
+    display = TimelineDisplay.from_predictions(timeline, recording=np.zeros(32000), ax=right, colorbar=False)
+    assert display.waveform_ax_ is right
+    assert display.colorbar_ is None
+    assert left.get_position().x1 < display.ax_.get_position().x0
+
+
+def test_gray_shows_the_order_of_probabilities():
+    grays = plt.get_cmap("Blues")(np.linspace(0, 1, 11))[:, :3] @ [0.299, 0.587, 0.114]
+    assert (np.diff(grays) < 0).all()
+
+
+@pytest.mark.parametrize("timeline", [None, pd.DataFrame({"start": [0]}), make_timeline([], [], [])])
+def test_other_tables_raise(timeline):
+    with pytest.raises(TypeError, match="timeline must be the DataFrame of predict_timeline"):
+        TimelineDisplay.from_predictions(timeline)
+
+
+def test_timeline_of_several_files_raises():
+    timeline = make_timeline([0, 0], [1, 1], [0.2, 0.9]).assign(file=["a.wav", "b.wav"])
+    with pytest.raises(ValueError, match="timeline is that of several files"):
+        TimelineDisplay.from_predictions(timeline)
+    TimelineDisplay.from_predictions(timeline[timeline["file"] == "b.wav"])
+
+
+@pytest.fixture
+def items():
+    rng = np.random.default_rng(0)
+    y = np.tile(["angry", "calm"], 40)
+    return rng.normal(loc=(y == "calm").astype(float))[:, np.newaxis], y, np.repeat([1, 2, 3, 4], 20)
+
+
+def test_curve_is_in_percent(items):
+    X, y, _ = items
+    model = LogisticRegression().fit(X, y)
+    display = RiskCoverageDisplay.from_estimator(model, X, y)
+    risks, coverages, _ = risk_coverage_curve(y, model.predict(X), model.predict_proba(X).max(axis=1))
+    np.testing.assert_allclose(display.line_.get_ydata(), 100 * risks)
+    np.testing.assert_allclose(display.line_.get_xdata(), 100 * coverages)
+    assert display.point_ is None
+    assert display.ax_.get_legend() is None
+
+
+def test_threshold_of_a_reject_option_is_marked(items):
+    X, y, groups = items
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    display = RiskCoverageDisplay.from_estimator(model, X, y)
+    answered = model.predict(X) != "unknown"
+    assert display.point_.get_xdata() == [pytest.approx(100 * answered.mean())]
+    assert display.point_.get_ydata() == [pytest.approx(100 * (model.predict(X) != y)[answered].mean())]
+
+
+def test_threshold_that_answers_nothing_is_not_marked():
+    display = RiskCoverageDisplay.from_predictions([0, 1], [0, 0], [0.6, 0.7], threshold=0.9)
+    assert display.point_ is None
+
+
+def test_curves_share_axes_and_a_legend(items):
+    X, y, _ = items
+    first = RiskCoverageDisplay.from_estimator(LogisticRegression().fit(X, y), X, y, name="A")
+    second = RiskCoverageDisplay.from_predictions(y, y, X[:, 0], name="B $", ax=first.ax_, linestyle="--")
+    assert second.ax_ is first.ax_
+    assert [text.get_text() for text in first.ax_.get_legend().get_texts()] == ["A", r"B \$"]
+
+
+def test_shapes_that_differ_raise():
+    with pytest.raises(ValueError, match=r"risks and coverages must be of the same shape"):
+        RiskCoverageDisplay([0.1], [0.5, 1.0]).plot()
