@@ -116,10 +116,10 @@ def load_folder(folder: str, device: torch.device) -> TransformersEncoder:
 
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        with _quiet():
-            extractor = AutoFeatureExtractor.from_pretrained(folder, **options)
+        with _quiet():  # nosec is for warnings about downloads: this is a folder
+            extractor = AutoFeatureExtractor.from_pretrained(folder, **options)  # nosec B615
             # Other kinds of attention may be fetched as compiled code, which a configuration can request.
-            model, report = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(  # nosec B615
                 folder, use_safetensors=True, output_loading_info=True, attn_implementation="eager", **options
             )
     except Exception as error:  # damaged files raise errors of several packages
