@@ -442,18 +442,5 @@ def test_shown_command_lines_are_found():
     assert len(shown_commands()) >= 10
 
 
-def test_help_does_not_import_torch():
-    code = "import sys; from skser.cli._parser import make_parser; make_parser().format_help()"
-    code += "; print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        timeout=60,
-    )
-    assert done.stdout.splitlines()[-1] == "False"
-
-
 def test_version_is_printed():
     assert run("--version").stdout == f"skser {skser.__version__}\n"

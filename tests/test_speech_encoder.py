@@ -644,6 +644,13 @@ def test_incomplete_folder_is_refused(tmp_path, name):
         SpeechEncoderTransformer(folder).transform([np.zeros(100)])
 
 
+def test_adapter_is_refused(tmp_path):
+    folder = Path(save_encoder("wavlm", tmp_path / "folder"))
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="has an adapter, which is not supported: merge it into the encoder"):
+        SpeechEncoderTransformer(folder).transform([np.zeros(100)])
+
+
 def test_missing_weights_are_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 
