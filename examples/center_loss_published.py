@@ -346,6 +346,7 @@ def report(folder: Path) -> None:
         write(gain_table(primary), title, folder / "published_gain.csv")
     if (rows.stage == "secondary").any():
         compared = rows[rows.stage.isin(["primary", "secondary"]) & (rows.deal == DEALS[0])]
+        compared = compared[compared.corpus.isin(rows.corpus[rows.stage == "secondary"])]
         means = mean_table(compared, ["center_lambda", "center_alpha"], ["UA", "WA"])
         write(means, "UA and WA in % over lambda and alpha", folder / "published_lambda.csv")
     if len(ablation):

@@ -286,9 +286,10 @@ def test_figures_at_the_top_of_a_page_are_those_of_its_tables():
     assert {f"{speed[row]:.2f}" for row in ("features-librosa", "fit-default")} <= figures(opening["speed"])
     recipe = pd.read_csv(results / "recipe_summary.csv", index_col=["trial", "device"]).UA
     assert {f"{recipe[row, 'CPU']:.1f}" for row in ("augmented", "plain")} <= figures(opening["recipe"])
-    gains = pd.read_csv(results / "center_loss_gain" / "gain.csv")
+    names = ("center_loss_gain/gain.csv", "center_loss_published/published_gain.csv")
+    gains = pd.concat([pd.read_csv(results / name) for name in names])
     for row in gains[gains.score == "UA"].itertuples():
-        assert {f"{row.gain:.1f}", f"{row.low:.1f}", f"{row.high:+.1f}"} <= figures(opening["gain"])
+        assert {f"{row.gain:.1f}", f"{row.low:+.1f}", f"{row.high:+.1f}"} <= figures(opening["gain"])
 
 
 def test_page_on_the_gain_has_the_accuracies_that_are_kept():

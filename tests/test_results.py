@@ -214,3 +214,13 @@ def test_page_on_speed_has_the_ratio_measured_without_joint_transforms():
     text = (ROOT / "docs" / "user_guide" / "speed.rst").read_text(encoding="utf-8")
     assert row["name"] == "length-transform"
     assert f"the ratio is {row['ratio']:.2f} (" in text
+
+
+def test_kept_table_of_the_published_experiment_comes_from_the_kept_rows(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    published = importlib.import_module("center_loss_published")
+    folder = RESULTS / "center_loss_published"
+    rows = published.read_rows(folder / "published.csv")
+    table = published.gain_table(rows[rows.stage == "primary"])
+    kept = pd.read_csv(folder / "published_gain.csv")
+    pd.testing.assert_frame_equal(table, kept, atol=0.005, check_dtype=False)
