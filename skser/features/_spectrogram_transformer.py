@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 
 from .._utils import is_path, prefix_errors, to_bytes
@@ -16,11 +16,14 @@ from ..audio import check_waveform
 from ..sequences import Spectrograms
 from ._collection import extract_all
 from ._extraction import Extraction
-from ._parameters import check_transformer_parameters
+from ._parameters import check_transformer_parameters, settings_of
 from ._recordings import to_recordings
 
 
-class SpectrogramTransformer(TransformerMixin, BaseEstimator):
+# scikit-learn must not wrap the result in a table, which has two dimensions.
+class SpectrogramTransformer(  # type: ignore[call-arg]  # scikit-learn has no type hints
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Compute the spectrograms of recordings in decibels.
 
     Each recording is read, mixed down to one channel, resampled to `sr`, optionally trimmed, and
@@ -234,6 +237,30 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         extraction = Extraction.of(self.get_params(deep=False))
         max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
         return extract_all(extraction, recordings, self.n_jobs, max_nbytes, self.verbose)
+
+    def set_output(self, *, transform: str | None = None) -> SpectrogramTransformer:
+        """Change nothing: spectrograms have three dimensions and cannot be a table.
+
+        A `Pipeline` calls this method for all its steps, of which later ones may return tables.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        SpectrogramTransformer
+            The transformer itself.
+        """
+        return self
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of frequency bins, for `get_feature_names_out`."""
+        parameters = self.get_params(deep=False)
+        check_transformer_parameters(parameters)
+        return settings_of(parameters).plain().n_bins
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that no fit is needed and that the output is float32."""
