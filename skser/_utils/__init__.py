@@ -1,13 +1,14 @@
 """Checks, devices, files and other helpers of all rooms."""
 
 from ._container import pack, unpack
-from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_settings
+from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_defaults, torch_settings
 from ._files import check_path, is_path, open_existing, remove_abandoned, with_message, write_whole
 from ._json_values import decode, encode
 from ._validation import (
     all_finite,
     check_choice,
     check_flag,
+    check_n_jobs,
     check_number,
     counted,
     listed,

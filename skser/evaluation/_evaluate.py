@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, listed, warn_caller
+from .._utils import check_flag, check_n_jobs, listed, warn_caller
 from ..features import SpectrogramTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
@@ -150,6 +150,7 @@ def evaluate(
             "Pipeline that ends with a classifier."
         )
     check_flag("return_estimator", return_estimator)
+    check_n_jobs(n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
     splits = make_splits(cv, items)
     sentences = tuple(split_warnings(cv, items, splits))

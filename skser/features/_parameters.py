@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._utils import check_number, to_bytes
+from .._utils import check_n_jobs, to_bytes
 from ..audio import check_audio_parameters
 from ..spectral import Settings, check_db_parameters, check_settings
 from ._cache import check_memory
-
-_MOST_JOBS = 2**31 - 1
 
 
 def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
@@ -21,10 +19,7 @@ def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
     )
     check_settings(settings_of(parameters))
     check_db_parameters(parameters["ref"], parameters["top_db"])
-    if parameters["n_jobs"] is not None:
-        check_number("n_jobs", parameters["n_jobs"], integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
-    if parameters["n_jobs"] == 0:
-        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process per processor.")
+    check_n_jobs(parameters["n_jobs"])
     to_bytes("max_nbytes", parameters["max_nbytes"])
     if parameters["memory"] is not None:
         check_memory(parameters["memory"])

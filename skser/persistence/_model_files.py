@@ -38,6 +38,7 @@ from .._utils import (
     open_existing,
     pack,
     resolve_device,
+    torch_defaults,
     torch_settings,
     unpack,
     write_whole,
@@ -102,7 +103,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, optimizer: bool = Fa
     """
     name = check_path(path)
     check_flag("optimizer", optimizer)
-    with torch_settings(torch.device("cpu")):
+    with torch_settings(torch.device("cpu")), torch_defaults():
         content = _pack_checked(model, name, bool(optimizer))
     write_whole(name, content)
 
@@ -160,16 +161,16 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     """
     name = check_path(path)
     resolve_device(device)
-    with open_existing(name) as file:
+    with torch_settings(torch.device("cpu")), torch_defaults():
+        with open_existing(name) as file:
+            try:
+                description, tensors = unpack(file)
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from error
         try:
-            description, tensors = unpack(file)
-        except ValueError as error:
-            raise ValueError(f"{name} {error}") from error
-    try:
-        with torch_settings(torch.device("cpu")):
             return restore(description, tensors, device)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid model file: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{name} is not a valid model file: {error}") from error
 
 
 def _pack_checked(model: Any, name: str, optimizer: bool) -> bytes:
