@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 
 from ..nn import SpectrogramNetwork
 from ..training import CenterLossNet, CenterUpdate, EpochSeed, FiniteLoss, losses_by_epoch
-from ._parameters import net_settings
+from ._parameters import net_settings, plain_numbers
 
 
 def make_net(
@@ -32,7 +32,8 @@ def make_net(
         *copy.deepcopy(list(parameters["callbacks"] or [])),
         *callbacks,
     ]
-    settings = net_settings(parameters, n_bins, n_classes, class_weight, device)
+    plain = {name: plain_numbers(value) for name, value in parameters.items()}
+    settings = net_settings(plain, n_bins, n_classes, class_weight, device)
     net_params = parameters["net_params"] or {}
     return CenterLossNet(SpectrogramNetwork, callbacks=all_callbacks, **{**settings, **net_params})
 

@@ -62,6 +62,13 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     _check_net_params(parameters["net_params"])
 
 
+def plain_numbers(value: Any) -> Any:
+    """Convert NumPy's numbers, whose arithmetic may overflow, to Python's, also in a sequence."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [plain_numbers(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def net_settings(
     parameters: Mapping[str, Any],
     n_bins: int,
@@ -112,7 +119,7 @@ def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]
     weights[present] = compute_class_weight(class_weight, classes=classes[present], y=classes[y])
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"class_weight must be finite and at least 0, got {class_weight!r}.")
-    return torch.as_tensor(weights, dtype=torch.float32)
+    return torch.as_tensor(weights, dtype=torch.float32, device="cpu")
 
 
 def make_schedules(parameters: Mapping[str, Any], first_epoch: int) -> list[tuple[str, Callback]]:

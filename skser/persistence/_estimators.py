@@ -227,7 +227,7 @@ def _restore_classifier(
         class_weight=tensors.get(CLASS_WEIGHT),
     )
     restore_net(net, tensors, fitted.get("optimizer"))
-    net.set_params(max_epochs=classifier.max_epochs)
+    net.set_params(max_epochs=int(classifier.max_epochs))
     net.history = History({"batches": [], **row} for row in history)
     classifier.__dict__.update(fitted_attributes(net))
     if "best_epoch_" in fitted:
