@@ -2,8 +2,16 @@
 
 from ._container import pack, unpack
 from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_defaults, torch_settings
-from ._files import check_path, is_path, open_existing, remove_abandoned, with_message, write_whole
-from ._json_values import decode, encode
+from ._files import (
+    check_path,
+    is_path,
+    open_existing,
+    open_regular,
+    remove_abandoned,
+    with_message,
+    write_whole,
+)
+from ._json_values import check_array_sizes, decode, encode
 from ._validation import (
     all_finite,
     check_choice,

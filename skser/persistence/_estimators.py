@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,18 @@ from torch import Tensor
 
 from .._utils import (
     check_acceleration,
+    check_array_sizes,
     check_choice,
     check_flag,
     check_number,
     decode,
     encode,
+    listed,
     resolve_device,
 )
 from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
 from ..features import SpectrogramTransformer, check_transformer_parameters
-from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
+from ..training import CLASS_WEIGHT, check_history, fitted_tensors, optimizer_state, restore_net
 
 # The only classes that a file can make: a class name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
@@ -44,6 +47,7 @@ _FITTED = {
     "best_epoch_": "best_epoch_",
     "_seed": "seed_",
 }
+_OF_FEATURES = ("n_features_in_", "feature_names_in_")
 _ROUTED_METHODS = ("fit", "partial_fit", "score")
 _SKIPPED_STEPS = (None, "passthrough")
 
@@ -66,6 +70,7 @@ def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch
     """Make a model from its description and tensors."""
     unused = dict(tensors)
     try:
+        check_array_sizes(description)
         if _get(description, "class", str) == "Pipeline":
             model = _restore_pipeline(description, unused, device)
         else:
@@ -137,20 +142,44 @@ def _get_requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
 
 def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str | torch.device) -> Pipeline:
     """Make a pipeline, and remove its tensors from `tensors`."""
-    steps = []
-    for index, (name, step) in enumerate(_get(description, "steps", list)):
-        if step not in _SKIPPED_STEPS:
-            step = _restore_step(step, tensors, f"steps.{index}.", device)
-        steps.append((decode(name), step))
-    names = [name for name, _ in steps]
-    if not names or len(set(names)) < len(names) or any("__" in name for name in names):
-        raise ValueError(f"its steps cannot have the names {names}.")
+    entries = [(decode(name), step) for name, step in _get(description, "steps", list)]
+    _check_names([name for name, _ in entries])
+    _check_order([_get(step, "class", str) for _, step in entries if step not in _SKIPPED_STEPS])
+    steps = [
+        (name, step if step in _SKIPPED_STEPS else _restore_step(step, tensors, f"steps.{index}.", device))
+        for index, (name, step) in enumerate(entries)
+    ]
+    _check_sizes([(name, step) for name, step in steps if step not in _SKIPPED_STEPS])
     pipeline = Pipeline(steps, **_restore_parameters(description, Pipeline(steps)))
     check_flag("verbose", pipeline.verbose)
     transformed = pipeline.transform_input
     if transformed is not None and not all(isinstance(name, str) for name in transformed):
         raise ValueError(f"transform_input must be a list of str or None, got {transformed!r}.")
     return pipeline
+
+
+def _check_names(names: list[str]) -> None:
+    """Raise for names of steps that a `Pipeline` refuses when it is fitted."""
+    reserved = Pipeline([]).get_params(deep=False).keys()
+    if not names or len(set(names)) < len(names) or any("__" in name or name in reserved for name in names):
+        raise ValueError(f"its steps cannot have the names {names}.")
+
+
+def _check_order(classes: list[str]) -> None:
+    """Raise unless each step can take the output of the one before it."""
+    if "SpectrogramTransformer" in classes[1:]:
+        raise ValueError(f"its steps are {listed(classes)}, but only the first one can take recordings.")
+
+
+def _check_sizes(steps: list[tuple[str, Any]]) -> None:
+    """Raise unless each classifier was fitted on as many features as the step before it returns."""
+    for (name, step), (next_name, classifier) in pairwise(steps):
+        n_features = len(step.get_feature_names_out())
+        if n_features != classifier.n_features_in_:
+            raise ValueError(
+                f"its step {name!r} returns {n_features} features, but {next_name!r} was fitted on "
+                f"{classifier.n_features_in_}."
+            )
 
 
 def _restore_step(
@@ -165,6 +194,7 @@ def _restore_step(
     if not isinstance(estimator.verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {estimator.verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
+    _check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
         own = [key for key in tensors if key.startswith(prefix)]
@@ -175,6 +205,14 @@ def _restore_step(
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)
     return estimator
+
+
+def _check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
+    """Raise for fitted attributes that a class does not have."""
+    known = {*_FITTED, "history", "optimizer"} if class_name == "CenterLossClassifier" else _OF_FEATURES
+    for name in fitted:
+        if name not in known:
+            raise ValueError(f"it has a fitted attribute {name!r}, which {class_name} does not have.")
 
 
 def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
@@ -216,8 +254,7 @@ def _restore_classifier(
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
     classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
     history = _get(fitted, "history", list)
-    if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
-        raise ValueError("its history is not that of a training.")
+    check_history(history)
     net = make_net(
         classifier.get_params(deep=False),
         classifier.seed_,
