@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
-from .._utils import open_regular, remove_abandoned, warn_caller, with_message, write_whole
+from .._utils import check_number, open_regular, remove_abandoned, warn_caller, with_message, write_whole
 from ._callbacks import EarlyStopping
 from ._data import TrainingData
 from ._fingerprint import describe_callback, fingerprint
@@ -116,8 +116,9 @@ def _check_restored(net: CenterLossNet, finished: bool, max_epochs: int) -> None
     n_epochs, exhausted = len(net.history), False
     for _, callback in net.callbacks_:
         if isinstance(callback, EarlyStopping):
+            check_number("best_epoch", callback.best_epoch_, integer=True, low=1, high=n_epochs)
             exhausted = n_epochs - callback.best_epoch_ >= callback.patience
-            if callback.best_tensors_ or not finished:
+            if callback.best_tensors_ or not finished:  # the last write follows `on_train_end`
                 check_fitted_tensors(net, callback.best_tensors_)
     if not 0 < n_epochs <= max_epochs or finished != (exhausted or n_epochs == max_epochs):
         raise ValueError("the number of epochs is not one after which it is written.")
