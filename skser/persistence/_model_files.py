@@ -16,11 +16,12 @@ Effects that it cannot have:
   and torch's optimizers, which are looked up in tables.
 - Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
   folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles.
-- Allocation of more than a small multiple of the file's size. The shapes that its parameters need are
-  compared with its tensors before a network is built. The lengths of text arrays, windows and filterbanks
-  are bounded, and the description has at most 8 MiB.
+- Allocation of much more than the file's size. The shapes that its parameters need are compared with its
+  tensors before a network is built. The description has at most 8 MiB, and its arrays at most 16 MiB
+  together. Windows and filterbanks are bounded, and a pipeline has at most one transformer.
 - A model that cannot predict. Parameters are checked as in `fit`, the names, shapes and data types of all
-  tensors are compared, and NaN and infinity raise an error.
+  tensors are compared, steps of a pipeline must fit each other, and NaN, infinity and unknown attributes
+  raise an error.
 """
 
 from __future__ import annotations
