@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model, spectrogram
-from skser._utils import torch_defaults
+from skser._utils import _device, torch_defaults
 
 SMALL = {
     "channels": (4, 4),
@@ -146,6 +148,17 @@ def test_spectrograms_are_not_changed(setting):
         found = spectrogram(torch.from_numpy(y)), SpectrogramTransformer().transform([y])[0]
     assert torch.equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_process_forked_while_a_thread_changes_the_default_dtype_does_not_hang():
+    with torch_defaults(), _device._DEFAULT_DTYPE._users[os.getpid()].lock:
+        process = os.fork()
+        if not process:
+            signal.alarm(10)  # ends a process that hangs
+            with torch_defaults():
+                os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
 
 
 def test_default_dtype_is_restored_after_the_last_of_several_users():

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -66,29 +67,38 @@ def check_acceleration(device: torch.device, precision: str) -> None:
         raise ValueError(f'precision="{precision}" is not supported by {name}: set precision="float32".')
 
 
+@dataclass
+class _Users:
+    """Threads of one process that need the same settings, and the settings before the first of them."""
+
+    lock: Any = field(default_factory=threading.Lock)
+    count: int = 0
+    before: tuple[Any, ...] = ()
+
+
 class _SharedSettings:
     """Settings of the process, made by the first thread that needs them and restored by the last."""
 
     def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
         self._read, self._write = read, write
-        self._lock = threading.Lock()
-        self._count = 0
-        self._before: tuple[Any, ...] = ()
+        # By process: after a fork, the lock may be held by a thread that the child does not have.
+        self._users: dict[int, _Users] = {}
 
     @contextmanager
     def held(self, *values: Any) -> Iterator[None]:
-        with self._lock:
-            self._count += 1
-            if self._count == 1:
-                self._before = self._read()
+        users = self._users.setdefault(os.getpid(), _Users())
+        with users.lock:
+            users.count += 1
+            if users.count == 1:
+                users.before = self._read()
                 self._write(*values)
         try:
             yield
         finally:
-            with self._lock:
-                self._count -= 1
-                if not self._count:
-                    self._write(*self._before)
+            with users.lock:
+                users.count -= 1
+                if not users.count:
+                    self._write(*users.before)
 
 
 def _read_flags() -> tuple[Any, ...]:
