@@ -90,6 +90,17 @@ def test_files_and_arrays_of_another_rate_are_resampled(orig_sr, y, write):
     assert len(expected) == np.ceil(len(y) * 16000 / orig_sr)
 
 
+@pytest.mark.parametrize("frequency", [100, 440, 3000])
+@pytest.mark.parametrize("orig_sr", [8000, 11025, 22050, 24414, 44100, 48000, 96000])
+def test_a_resampled_tone_has_the_same_frequency_and_level(orig_sr, frequency):
+    tone = 0.5 * np.sin(2 * np.pi * frequency * np.arange(orig_sr) / orig_sr)
+    expected = 0.5 * np.sin(2 * np.pi * frequency * np.arange(16000) / 16000)
+    found = load_audio(tone, sr=16000, orig_sr=orig_sr)
+    assert len(found) == 16000
+    inside = slice(500, -500)  # the filter also covers samples beyond the ends
+    np.testing.assert_allclose(found[inside], expected[inside], rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("dtype", "subtype"),
     [(np.int16, "PCM_16"), (np.int32, "PCM_32"), (np.uint8, "PCM_U8"), (">i2", "PCM_16")],

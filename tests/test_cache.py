@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import multiprocessing
 import os
 import random
+import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 import skser.features._cache
 import skser.features._extraction
@@ -28,6 +35,7 @@ from skser.spectral import checked_spectrogram
 pytestmark = pytest.mark.reliability
 
 HOUR = 3600
+NOBODY = 65534
 KEYS = [f"{i:064x}" for i in range(4)]
 
 
@@ -118,6 +126,164 @@ def test_an_entry_cut_anywhere_is_no_entry(folder):
     assert read_entry(str(folder), KEYS[0], n_bins=3) is None
     entry.write_bytes(content)
     np.testing.assert_array_equal(read_entry(str(folder), KEYS[0], n_bins=3), S)
+
+
+@given(st.dictionaries(st.integers(0, 127), st.integers(0, 255), min_size=1, max_size=40))
+def test_random_damage_to_the_head_of_an_entry_is_noticed(damage):
+    S = np.zeros((3, 4), dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        write_entry(folder, KEYS[0], S)
+        (entry,) = Path(folder).iterdir()
+        content = bytearray(entry.read_bytes())
+        for place, value in damage.items():
+            content[place] = value
+        changed = content != entry.read_bytes()
+        entry.write_bytes(content)
+        assert (read_entry(folder, KEYS[0], n_bins=3) is None) == changed
+
+
+def signed(key: str, array: np.ndarray, *, header: str | None = None) -> bytes:
+    """Content of an entry with the correct checksum, whatever it holds."""
+    file = io.BytesIO()
+    if header is None:
+        np.save(file, array, allow_pickle=True)
+    else:
+        text = header.ljust(117).encode() + b"\n"
+        file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + array.tobytes())
+    return file.getvalue() + hashlib.blake2b(key.encode() + file.getvalue(), digest_size=32).digest()
+
+
+def with_value(value: float) -> np.ndarray:
+    S = np.zeros((64, 6), dtype=np.float32)
+    S[3, 2] = value
+    return S
+
+
+PLANTED: dict[str, Callable[[Path], object]] = {
+    "NaN": lambda path: path.write_bytes(signed(path.stem, with_value(np.nan))),
+    "infinity": lambda path: path.write_bytes(signed(path.stem, with_value(-np.inf))),
+    "complex": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6), np.complex64))),
+    "float64": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6)))),
+    "another byte order": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6), ">f4"))),
+    "integers": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6), np.int32))),
+    "objects": lambda path: path.write_bytes(signed(path.stem, np.array([{}], dtype=object))),
+    "a scalar": lambda path: path.write_bytes(signed(path.stem, np.float32(1))),
+    "one dimension": lambda path: path.write_bytes(signed(path.stem, np.zeros(64, np.float32))),
+    "three dimensions": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6, 1), np.float32))),
+    "other bins": lambda path: path.write_bytes(signed(path.stem, np.zeros((63, 6), np.float32))),
+    "too many frames": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 60_004), np.float32))),
+    "a header for 40 GB": lambda path: path.write_bytes(
+        signed(
+            path.stem,
+            with_value(0),
+            header="{'descr': '<f4', 'fortran_order': False, 'shape': (64, 160000000), }",
+        )
+    ),
+    "a file of 40 GB": lambda path: os.truncate(path, 40 * 2**30),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "an endless device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_entry_that_is_no_spectrogram_is_computed_again(kind, paths, folder):
+    transformer = SpectrogramTransformer(memory=folder)
+    expected = transformer.transform(paths)
+    entry = folder / f"{transformer._make_extraction().cache_key(paths[0])}.npy"
+    PLANTED[kind](entry)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert_equal(transformer.transform(paths), expected)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000  # KiB on Linux
+    if kind != "a folder":
+        assert_equal([read_entry(str(folder), entry.stem, n_bins=64)], expected[:1])
+
+
+def test_a_planted_entry_of_the_right_form_is_used(paths, folder):
+    """The other entries are refused for their form, not for their checksum."""
+    transformer = SpectrogramTransformer(memory=folder)
+    transformer.transform(paths)
+    entry = folder / f"{transformer._make_extraction().cache_key(paths[0])}.npy"
+    entry.write_bytes(signed(entry.stem, with_value(7)))
+    np.testing.assert_array_equal(transformer.transform(paths)[0], with_value(7))
+    in_columns = np.asfortranarray(np.arange(64 * 6, dtype=np.float32).reshape(64, 6))
+    entry.write_bytes(signed(entry.stem, in_columns))
+    np.testing.assert_array_equal(transformer.transform(paths)[0], in_columns)
+
+
+def test_an_entry_is_at_most_as_long_as_its_waveform_allows(waveforms, folder):
+    transformer = SpectrogramTransformer(memory=folder, max_duration=None)
+    expected = transformer.transform(waveforms)
+    entry = folder / f"{transformer._make_extraction().cache_key(waveforms[0])}.npy"
+    entry.write_bytes(signed(entry.stem, np.zeros((64, 8), np.float32)))  # 6 frames at most
+    assert_equal(transformer.transform(waveforms), expected)
+
+
+SETTINGS: dict[str, Any] = {
+    "kind": "stft",
+    "sr": 8000,
+    "n_fft": 256,
+    "win_length": 300,
+    "hop_length": 80,
+    "window": "hamming",
+    "n_mels": 32,
+    "fmin": 50.0,
+    "fmax": 4000.0,
+    "ref": "max",
+    "top_db": 40,
+    "trim_db": 30,
+    "backend": "torchaudio",
+}
+WITHOUT_EFFECT: dict[str, Any] = {
+    "memory": "another",
+    "max_duration": 5.0,
+    "max_nbytes": None,
+    "n_jobs": 2,
+    "verbose": 1,
+    "device": "cpu",
+}
+
+
+def key_of(audio: Any, **parameters: Any) -> str:
+    return SpectrogramTransformer(**parameters)._make_extraction().cache_key(audio)
+
+
+def test_every_parameter_of_the_transformer_is_in_one_of_the_two_tables():
+    assert {*SETTINGS, *WITHOUT_EFFECT} == set(SpectrogramTransformer().get_params())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_key_changes_with_each_setting_that_changes_the_spectrogram(name, paths):
+    assert key_of(paths[0], **{name: SETTINGS[name]}) != key_of(paths[0])
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_key_does_not_change_with_anything_else(name, paths, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert key_of(paths[0], **{name: WITHOUT_EFFECT[name]}) == key_of(paths[0])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"win_length": 512}, {}),
+        ({"fmax": 8000}, {}),
+        ({"fmin": np.float32(0), "n_fft": np.int16(512)}, {}),
+        ({"window": ["tukey", 0.25]}, {"window": ("tukey", 0.25)}),
+        ({"kind": "stft", "n_mels": 32}, {"kind": "stft"}),
+    ],
+)
+def test_key_is_the_same_for_other_spellings_of_the_same_settings(one, other, paths):
+    assert key_of(paths[0], **one) == key_of(paths[0], **other)
+
+
+def test_key_depends_on_the_content_of_a_recording_and_not_on_its_name(paths, waveforms):
+    copy = f"{paths[0]}.copy.wav"
+    shutil.copy(paths[0], copy)
+    assert key_of(copy) == key_of(paths[0]) != key_of(paths[1])
+    assert key_of(waveforms[0]) != key_of(waveforms[1])
+    assert key_of(waveforms[0].tolist()) == key_of(waveforms[0])
 
 
 def test_an_entry_of_another_version_or_of_a_longer_file_is_not_used(paths, folder, computed, monkeypatch):
@@ -249,6 +415,43 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths, folder):
     assert statuses == [0, 0, 0]
 
 
+def test_many_threads_write_and_read_one_entry(folder):
+    folder.mkdir()
+    contents = [np.full((8, 500), value, dtype=np.float32) for value in range(8)]
+
+    def write_and_read(n: int) -> np.ndarray | None:
+        write_entry(str(folder), KEYS[0], contents[n % 8])
+        return read_entry(str(folder), KEYS[0], n_bins=8)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(write_and_read, range(400)))
+    assert all(S is not None and (S[0, 0] == S).all() and S[0, 0] in range(8) for S in found)
+    assert [path.name for path in folder.iterdir()] == [f"{KEYS[0]}.npy"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be two users")
+def test_a_damaged_entry_of_another_user_in_a_sticky_folder_stops_nobody(waveforms):
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        transformer = SpectrogramTransformer(memory=name)
+        expected = transformer.transform(waveforms)
+        os.chmod(name, 0o1777)
+        for entry in Path(name).iterdir():
+            entry.write_bytes(entry.read_bytes()[:-1])
+        process = os.fork()
+        if not process:
+            status = 1
+            try:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                assert_equal(transformer.transform(waveforms), expected)
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(process, 0)[1] == 0
+        assert all(entry.suffix == ".npy" for entry in Path(name).iterdir())
+
+
 def test_a_user_who_may_only_read_is_refused_and_the_entries_stay(waveforms, read_only):
     folder, told = read_only
     transformer = SpectrogramTransformer(memory=folder)
@@ -270,6 +473,20 @@ def test_a_folder_deleted_while_it_is_used_is_made_again(paths, folder, monkeypa
     monkeypatch.setattr(skser.features._extraction, "load_waveform", load_and_delete)
     X = SpectrogramTransformer(memory=folder).transform(paths)
     assert len(list(folder.iterdir())) == 1
+    monkeypatch.undo()
+    assert_equal(X, SpectrogramTransformer().transform(paths))
+
+
+def test_a_folder_deleted_while_an_entry_is_put_in_place_stops_nobody(paths, folder, monkeypatch):
+    replace = os.replace
+
+    def delete_and_replace(*arguments: str) -> None:
+        shutil.rmtree(folder)
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", delete_and_replace)
+    X = SpectrogramTransformer(memory=folder).transform(paths)
+    assert not folder.exists()
     monkeypatch.undo()
     assert_equal(X, SpectrogramTransformer().transform(paths))
 

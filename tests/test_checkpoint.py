@@ -171,6 +171,11 @@ def make(folder=None, **parameters) -> CenterLossClassifier:
     return CenterLossClassifier(**SMALL | {"checkpoint_dir": folder} | parameters)
 
 
+def numbered(rows: list[dict]) -> list[dict]:
+    """The same rows, as those of successive epochs."""
+    return [{**row, "epoch": number} for number, row in enumerate(rows, start=1)]
+
+
 def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*/checkpoint.pt"))
 
@@ -339,7 +344,7 @@ class TestFolders:
     def test_other_data_have_their_own_folder(self, X, y, speakers, tmp_path):
         changed = [np.array(S) for S in X]
         changed[3][2, 5] += 1e-3  # one cell of one spectrogram
-        more = [(X[::-1], y), (X, y[::-1]), (X, y, np.ones(18)), (X, y, np.full(18, 2.0)), (X[:15], y[:15])]
+        more = [(X[::-1], y), (X, y[::-1]), (X, y, np.ones(18)), (X, y, np.arange(1.0, 19)), (X[:15], y[:15])]
         for data in [(X, y), (Spectrograms(changed), y), *more]:
             make(tmp_path, max_epochs=1).fit(*data)
         assert len(files(tmp_path)) == 7
@@ -462,6 +467,17 @@ class TestRefused:
             lambda saved: saved.update(callbacks=3),
             lambda saved: saved.pop("finished"),
             lambda saved: saved.pop("fingerprint"),
+            lambda saved: saved["module"]["classes.weight"].fill_(torch.nan),
+            lambda saved: saved["module"]["bin_std"].zero_(),
+            lambda saved: saved["module"]["convolutions.0.norm.running_var"].fill_(-1),
+            lambda saved: saved["criterion"]["center_loss.centers"].fill_(torch.inf),
+            lambda saved: saved.update(finished=False),
+            lambda saved: saved.update(history=[]),
+            lambda saved: saved.update(history=numbered(saved["history"] * 50)),
+            lambda saved: saved["history"][0].update(epoch=3),
+            lambda saved: saved["history"][0].update(train_loss="0.5"),
+            lambda saved: saved["history"][0].update(train_loss={"$float": "nan"}),
+            lambda saved: saved["history"][0].pop("train_loss"),
         ],
     )
     def test_forged_checkpoints_are_refused(self, X, y, tmp_path, forge):
@@ -470,6 +486,59 @@ class TestRefused:
         saved = torch.load(path, weights_only=True)
         forge(saved)
         torch.save(saved, path)
+        self.assert_refused(X, y, tmp_path)
+
+    @pytest.mark.parametrize(
+        "forge",
+        [
+            lambda state: state["network.classes.weight"].fill_(torch.nan),
+            lambda state: state["criterion.center_loss.centers"].fill_(torch.inf),
+            lambda state: state.update({"network.classes.weight": torch.zeros(1)}),
+            lambda state: state.pop("network.classes.weight"),
+            lambda state: state.update(best_epoch=3),
+            lambda state: state.update(best_epoch=0),
+            lambda state: state.update(best_epoch="1"),
+        ],
+    )
+    def test_a_forged_best_epoch_is_refused(self, X, y, speakers, tmp_path, kill, forge):
+        classifier = make(tmp_path, **STOPPING)
+        kill(2, classifier, X, y, groups=speakers)
+        (path,) = files(tmp_path)
+        saved = torch.load(path, weights_only=True)
+        forge(saved["callbacks"]["early_stopping"])
+        torch.save(saved, path)
+        with pytest.raises(ValueError, match="is damaged, or is not a checkpoint of skser: "):
+            classifier.fit(X, y, groups=speakers)
+
+    @pytest.mark.parametrize("stopping", [{}, STOPPING])
+    def test_a_checkpoint_cannot_end_a_training_early(self, X, y, speakers, tmp_path, kill, stopping):
+        classifier = make(tmp_path, **stopping)
+        kill(2, classifier, X, y, groups=speakers)
+        (path,) = files(tmp_path)
+        saved = torch.load(path, weights_only=True)
+        torch.save({**saved, "finished": True}, path)
+        with pytest.raises(ValueError, match="is damaged, or is not a checkpoint of skser: "):
+            classifier.fit(X, y, groups=speakers)
+        torch.save(saved, path)
+        assert classifier.fit(X, y, groups=speakers).n_iter_ > 2
+
+    @pytest.mark.parametrize("kind", ["pipe", "device"])
+    def test_a_pipe_or_device_is_refused_without_waiting(self, X, y, tmp_path, kind):
+        make(tmp_path, max_epochs=1).fit(X, y)
+        (path,) = files(tmp_path)
+        path.unlink()
+        os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+        message = r"checkpoint_dir: .* cannot be read \(it is not a regular file\): .*delete it"
+        with pytest.raises(OSError, match=message):
+            make(tmp_path, max_epochs=1).fit(X, y)
+
+    def test_a_compressed_checkpoint_is_refused_before_it_is_unpacked(self, X, y, tmp_path, monkeypatch):
+        make(tmp_path, max_epochs=1).fit(X, y)
+        (path,) = files(tmp_path)
+        with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("data.pkl", bytes(10**6))
+        path.with_suffix(".zip").replace(path)
+        monkeypatch.setattr(zipfile.ZipFile, "testzip", pytest.fail)
         self.assert_refused(X, y, tmp_path)
 
     def test_a_checkpoint_runs_no_code(self, X, y, tmp_path):

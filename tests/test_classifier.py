@@ -16,11 +16,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, GradientNormClipping, LRScheduler
+from skorch.callbacks import Checkpoint as SkorchCheckpoint
 
 from skser import CenterLossClassifier, CenterLossCriterion, Spectrograms
+from skser.nn import SpectrogramNetwork
 from skser.training import CenterLossNet
 
 # Every epoch as the one before it; what changes with the epochs is tested in test_recipe.py.
@@ -251,9 +254,10 @@ class TestWeights:
         wrong[::2] = "level"
         weight = np.ones(48)
         weight[::2] = 0
-        weighted = make(max_epochs=20).fit(X, wrong, sample_weight=weight).score(X[1::2], y[1::2])
-        assert weighted > 0.9
-        assert weighted > make(max_epochs=20).fit(X, wrong).score(X[1::2], y[1::2]) or weighted == 1
+        taught_right = make().fit(X, y, sample_weight=weight)
+        assert_same_state(make().fit(X, wrong, sample_weight=weight), taught_right)
+        without_weights = make().fit(X, wrong).centers_
+        assert not np.allclose(without_weights, taught_right.centers_, rtol=0, atol=1e-3)
 
     def test_item_of_weight_zero_is_left_out(self, X, y):
         weight = np.ones(48)
@@ -524,6 +528,23 @@ class TestSkorch:
         assert make(max_epochs=6, callbacks=[stopping]).fit(X, y).n_iter_ < 6
         assert not recwarn.list
 
+    @pytest.mark.parametrize("callback", [EarlyStopping(), SkorchCheckpoint(f_params=None, f_history=None)])
+    def test_callback_that_needs_a_validation_set_names_the_cure(self, X, y, callback):
+        message = r"needs the results of a validation set \(Key 'valid_loss.*early_stopping=True, or let .*"
+        with pytest.raises(ValueError, match=message + 'monitor "train_loss"'):
+            make(callbacks=[callback]).fit(X, y)
+        with pytest.raises(ValueError, match=message):
+            make(callbacks=[callback]).partial_fit(X, y)
+
+    def test_early_stopping_of_skorch_works_with_a_validation_set(self, X, y):
+        stopping = EarlyStopping(patience=1, threshold=10)
+        classifier = make(early_stopping=True, validation="random", callbacks=[stopping]).fit(X, y)
+        assert classifier.n_iter_ == 2
+
+    def test_other_errors_of_a_callback_stay(self, X, y):
+        with pytest.raises(KeyError, match="'train_f1' was not found in history"):
+            make(callbacks=[EarlyStopping("train_f1")]).fit(X, y)
+
     def test_schedule_of_the_learning_rate_goes_on(self, X, y):
         classifier = make(callbacks=[LRScheduler("StepLR", step_size=1)])
         assert classifier.partial_fit(X, y).partial_fit(X, y).n_iter_ == 2
@@ -537,6 +558,57 @@ class TestSkorch:
     def test_net_params_cannot_undo_what_the_estimator_sets(self, X, y, name):
         with pytest.raises(ValueError, match=f"net_params cannot set '{name}': use"):
             make(net_params={name: None}).fit(X, y)
+
+
+class TestNumPyIntegers:
+    """Parameters from a grid over an array, whose small types overflow."""
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("batch_size", 7),
+            ("rnn_units", 100),
+            ("embedding_dim", 100),
+            ("max_epochs", 3),
+            ("patience", 1),
+            ("random_state", 3),
+            ("verbose", 0),
+        ],
+    )
+    def test_model_is_that_of_a_python_integer(self, X, y, name, value, dtype):
+        settings = {"max_epochs": 2, "pooling": "attention", "early_stopping": True, "validation": "random"}
+        expected = make(**{**settings, name: value}).fit(X, y)
+        found = make(**{**settings, name: dtype(value)}).fit(X, y)
+        assert type(found.get_params()[name]) is dtype
+        assert_same_state(found, expected)
+        np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+
+    def test_channels_and_their_product_with_the_bins_may_exceed_the_type(self, X, y):
+        channels = (np.uint8(4), np.uint8(200))
+        wide = Spectrograms([np.tile(item, (6, 1)) for item in X])
+        assert_same_state(
+            make(max_epochs=1, channels=channels).fit(wide, y),
+            make(max_epochs=1, channels=(4, 200)).fit(wide, y),
+        )
+
+    def test_network_takes_them_too(self):
+        small, large = np.uint8(8), np.uint8(130)
+        sizes = {"channels": (large,), "rnn_units": large, "embedding_dim": large, "pooling": "attention"}
+        network = SpectrogramNetwork(n_bins=small, n_classes=small, **sizes)
+        sizes |= {"channels": (130,), "rnn_units": 130, "embedding_dim": 130}
+        expected = SpectrogramNetwork(n_bins=8, n_classes=8, **sizes)
+        for found, wanted in zip(network.parameters(), expected.parameters(), strict=True):
+            assert found.shape == wanted.shape
+
+    def test_search_over_an_array_is_that_over_a_list(self, X, y):
+        settings = {"cv": 2, "refit": False, "error_score": "raise"}
+        found, expected = (
+            GridSearchCV(make(max_epochs=1), {"batch_size": sizes}, **settings).fit(X, y)
+            for sizes in (np.array([5, 9], dtype=np.uint8), [5, 9])
+        )
+        scores = [search.cv_results_["mean_test_score"].tolist() for search in (found, expected)]
+        assert scores[0] == scores[1]
 
 
 class TestErrors:
@@ -639,6 +711,12 @@ class TestErrors:
             (np.zeros((0, 6, 3)), ValueError, "at least one item"),
             ([np.full((6, 2), np.nan)], ValueError, "item 0 contains NaN"),
             (np.zeros(6), ValueError, "Expected 2D array"),
+            (
+                np.zeros((2, 1, 6, 3)),
+                ValueError,
+                r"X has 4 dimensions, of shape \(2, 1, 6, 3\): pass spectro",
+            ),
+            (torch.zeros(2, 1, 6, 3), ValueError, "X has 4 dimensions"),
         ],
     )
     def test_bad_input_is_named(self, fitted, bad, error, message):

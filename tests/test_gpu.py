@@ -274,6 +274,17 @@ def test_two_fits_agree_bit_for_bit(X, y, resident, monkeypatch):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_around_a_call_changes_nothing(X, y, dtype):
+    expected = CenterLossClassifier(**SMALL).fit(X, y)
+    probabilities = expected.predict_proba(X)
+    with torch.autocast(torch.device(DEVICE).type, dtype):
+        found = CenterLossClassifier(**SMALL).fit(X, y)
+        assert same_bits(found, expected, X)
+    np.testing.assert_array_equal(found.predict_proba(X), probabilities)
+
+
+@pytest.mark.gpu
 def test_bfloat16_learns_the_same(X, y, bfloat16_anywhere):
     def fits(**parameters):
         return [make(precision=precision, **parameters).fit(X, y) for precision in ("float32", "bfloat16")]

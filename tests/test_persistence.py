@@ -36,6 +36,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC
 from skorch.callbacks import LRScheduler
 
+import skser.persistence._estimators
 from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, load_model, save_model
 from skser._utils import _container, _files, decode, encode
 from skser._utils._json_values import OPTIMIZERS
@@ -712,7 +713,7 @@ class TestOtherFiles:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(FileNotFoundError, match="relative paths start at"):
             load_model("none.st")
-        with pytest.raises(IsADirectoryError, match=r"cannot be read .*not a regular file"):
+        with pytest.raises(IsADirectoryError, match=r"cannot be read \(Is a directory\): give a model"):
             load_model(tmp_path)
 
     @needs_posix
@@ -724,7 +725,7 @@ class TestOtherFiles:
         assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
     def test_file_that_may_not_be_read_is_named(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_files.os, "stat", Mock(side_effect=PermissionError(13, "Permission denied")))
+        monkeypatch.setattr(_files.os, "open", Mock(side_effect=PermissionError(13, "Permission denied")))
         with pytest.raises(PermissionError, match=r"x cannot be read \(Permission denied\): give a model"):
             load_model("x")
 
@@ -783,6 +784,10 @@ WRONG_ENTRIES = [
     ("fitted.feature_names_in_", labels("object", ["a"]), "feature_names_in_ must hold 8 names"),
     ("fitted._seed", -1, "_seed must be an integer in"),
     ("fitted.history", [{"loss": 1}], "its history is not that of a training"),
+    ("fitted.history.0.train_loss", "0.5", "its history is not that of a training"),
+    ("fitted.history.0.train_loss", {"$float": "nan"}, "its history is not that of a training"),
+    ("fitted.history.1.epoch", 7, "its history is not that of a training"),
+    ("fitted.unknown", 1, "it has a fitted attribute 'unknown', which CenterLossClassifier does not have"),
     ("fitted.best_epoch_", 99, "best_epoch_ must be an integer"),
     ("output", "numpy", "output must be one of"),
     ("requests", {"fit": {"x": True}}, "its description is not valid"),
@@ -813,12 +818,26 @@ BOMBS = [
     ("parameters.embedding_dim", HUGE, "its tensors are not those"),
     ("parameters.net_params", {"module__rnn_units": HUGE}, "cannot be saved"),
     ("fitted.n_features_in_", 10**12, "its tensors are not those"),
-    ("fitted.classes_", labels("<U9999999", ["a", "b"]), "an array of dtype <U9999999"),
+    ("fitted.classes_", labels("<U9999999", ["a", "b"]), "its arrays take 79,999,992 bytes, more than"),
+    *[
+        (
+            path,
+            [labels("<U1000000", ["a"])] * 35,
+            "its arrays take 140,000,[0-9]+ bytes, more than 16,777,216",
+        )
+        for path in ("fitted.unknown", "fitted.history.0.x", "parameters.channels", "parameters.net_params")
+    ],
 ]
 WRONG_TRANSFORMERS = [
     ("n_fft", HUGE, r"n_fft must be an integer in \[1, 1048576\]"),
     ("n_mels", 2**20, "n_mels must be an integer in"),
     ("window", {"$tuple": ["taylor", HUGE]}, "window must have parameters up to 10000"),
+    (
+        "window",
+        {"$tuple": ["general_cosine", [0.5] * 2000]},
+        "at most 16 parameters at this length, got 2000",
+    ),
+    ("window", {"$tuple": ["general_cosine", [[0.5] * 9] * 2]}, "at most 16 parameters at this length, got"),
     ("window", {"$tuple": ["taylor", 10_000]}, r"nbar of a Taylor window must be a number in \(-inf, 16\]"),
     ("sr", None, "its description is not valid: sr must be an integer"),
     ("verbose", labels("<i8", [1, 2]), "verbose must be an integer, True or False"),
@@ -829,6 +848,20 @@ WRONG_PIPELINES = [
     ("steps.1.0", "spectrogram", "its steps cannot have the names"),
     ("steps.0.0", "a__b", "its steps cannot have the names"),
     ("steps.0.0", 3, "its description is not valid"),
+    *[
+        ("steps.0.0", name, f"its steps cannot have the names .'{name}'")
+        for name in ("steps", "memory", "verbose", "transform_input")
+    ],
+    (
+        "steps.0.1.parameters.n_mels",
+        9,
+        "its step 'spectrogram' returns 9 features, but 'classifier' was fitted",
+    ),
+    (
+        "steps.0.1.fitted",
+        {"classes_": 3},
+        "it has a fitted attribute 'classes_', which SpectrogramTransformer",
+    ),
     ("steps.0", ["a"], "not enough values to unpack"),
     ("steps.1.1", "passthrough", "its tensor .* does not belong to any step"),
     ("parameters.memory", "/tmp", "it has a parameter 'memory'"),
@@ -909,6 +942,38 @@ class TestSignedFiles:
     def test_wrong_pipeline_is_named(self, load_edited, path, value, message):
         with pytest.raises(ValueError, match=f"not a valid model file: .*{message}"):
             load_edited("pipeline", (path, value))
+
+    @pytest.mark.parametrize("order", ["classifier first", "two transformers"])
+    def test_steps_that_cannot_follow_each_other_are_refused(self, parts, order, tmp_path):
+        description, tensors = copy.deepcopy(parts["pipeline"])
+        first, second = description["steps"]
+        if order == "classifier first":
+            description["steps"] = [second, first]
+            tensors = {name.replace("steps.1.", "steps.0."): value for name, value in tensors.items()}
+        else:
+            description["steps"] = [first, ["another", first[1]]]
+            tensors = {}
+        write_signed(tmp_path / "model", description, tensors)
+        with pytest.raises(ValueError, match=r"its steps are .*, but only the first one can take recordings"):
+            load_model(tmp_path / "model")
+
+    def test_many_transformers_are_refused_before_any_is_checked(self, parts, tmp_path, monkeypatch):
+        monkeypatch.setattr(skser.persistence._estimators, "check_transformer_parameters", pytest.fail)
+        steps = [[f"step {n}", parts["transformer"][0]] for n in range(40)]
+        write_signed(tmp_path / "model", {"class": "Pipeline", "parameters": {}, "steps": steps}, {})
+        with pytest.raises(
+            ValueError, match=r"its steps are SpectrogramTransformer, .* and 35 more, but only"
+        ):
+            load_model(tmp_path / "model")
+
+    @pytest.mark.parametrize("steps", [["passthrough", 0, 1], [0, None, 1, "passthrough"], [0], [1, 1]])
+    def test_pipelines_whose_steps_fit_are_loaded(self, pipeline, steps, tmp_path):
+        made = [(str(n), pipeline[step] if step in (0, 1) else step) for n, step in enumerate(steps)]
+        if steps == [1, 1]:  # embeddings as single frames
+            second = make().fit(np.eye(3), [0, 1, 2])
+            made[1] = ("1", second)
+        loaded = through_file(Pipeline(made), tmp_path)
+        assert [name for name, _ in loaded.steps] == [name for name, _ in made]
 
     def test_tensor_of_no_step_is_named(self, load_edited):
         with pytest.raises(ValueError, match=r"its tensor 'steps\.7\.x' does not belong to any step"):
@@ -991,6 +1056,16 @@ class TestModelsThatCannotBeSaved:
         message = "model is not written: This CenterLossClassifier instance is not fitted yet"
         self.assert_refused(make(), path, message, NotFittedError)
         self.assert_refused(make_pipeline(SpectrogramTransformer(), make()), path, message, NotFittedError)
+
+    def test_another_number_of_bins_than_that_of_fit_is_refused(self, pipeline, path):
+        model = copy.deepcopy(pipeline).set_params(spectrogram__n_mels=9)
+        self.assert_refused(model, path, "'spectrogram' returns 9 features, .* If parameters were changed")
+
+    def test_steps_in_the_wrong_order_are_refused(self, pipeline, path):
+        model = Pipeline(pipeline.steps[::-1])
+        self.assert_refused(
+            model, path, "its steps are CenterLossClassifier, SpectrogramTransformer, but only"
+        )
 
     @pytest.mark.parametrize(
         ("parameters", "message"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.frozen import FrozenEstimator
@@ -79,6 +80,52 @@ def test_pipeline_fits_waveforms_and_gives_labels_or_embeddings_to_an_svc(speech
         make(), speech.data, speech.target, groups=speech.groups, cv=GroupKFold(2), scoring=scoring
     )
     assert scores["test_UA"].shape == scores["test_WA"].shape == (2,)
+
+
+@pytest.fixture(scope="module")
+def fitted(speech):
+    return make().fit(speech.data, speech.target)
+
+
+@pytest.mark.parametrize("when", ["before fit", "after fit", "in the configuration"])
+def test_embeddings_of_a_pipeline_become_a_named_table(when, fitted, speech):
+    before, after = ("pandas", None) if when == "before fit" else (None, "pandas")
+    pipeline = make().set_output(transform=before).fit(speech.data, speech.target)
+    if when == "in the configuration":
+        with sklearn.config_context(transform_output="pandas"):
+            table = pipeline.transform(speech.data)
+    else:
+        table = pipeline.set_output(transform=after).transform(speech.data)
+    assert isinstance(table, pd.DataFrame)
+    assert table.columns.tolist() == [f"centerlossclassifier{index}" for index in range(8)]
+    assert table.columns.tolist() == pipeline.get_feature_names_out().tolist()
+    np.testing.assert_array_equal(table, fitted.transform(speech.data))
+    np.testing.assert_array_equal(pipeline.predict(speech.data), fitted.predict(speech.data))
+
+
+def test_spectrograms_are_left_alone_where_a_table_is_requested(speech):
+    transformer = SpectrogramTransformer(n_mels=20).set_output(transform="pandas")
+    X = transformer.fit_transform(speech.data[:2])
+    assert isinstance(X, Spectrograms)
+    assert isinstance(transformer.transform(np.zeros((2, 400))), np.ndarray)
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(SpectrogramTransformer().transform(speech.data[:2]), Spectrograms)
+
+
+@pytest.mark.parametrize("parameters", [{"n_mels": 20}, {"kind": "stft", "n_fft": 64, "fmax": 4000}])
+def test_spectrograms_have_a_name_per_bin(parameters, speech):
+    transformer = SpectrogramTransformer(**parameters)
+    names = transformer.get_feature_names_out()
+    n_bins = transformer.transform(speech.data[:1]).n_bins
+    assert names.tolist() == [f"spectrogramtransformer{index}" for index in range(n_bins)]
+    with pytest.raises(ValueError, match="n_mels must be an integer"):
+        SpectrogramTransformer(n_mels=0).get_feature_names_out()
+
+
+def test_next_step_gets_the_names_of_the_embedding(speech):
+    pipeline = make_pipeline(*make().named_steps.values(), SVC()).set_output(transform="pandas")
+    svc = pipeline.fit(speech.data, speech.target)[-1]
+    assert svc.feature_names_in_.tolist() == [f"centerlossclassifier{index}" for index in range(8)]
 
 
 @pytest.fixture

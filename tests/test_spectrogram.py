@@ -90,6 +90,36 @@ def test_decibels_with_default_parameters_equal_librosa(y):
     np.testing.assert_allclose(spectrogram(y, kind="stft", fmax=4000).numpy(), stft, atol=1e-9)
 
 
+def random_settings(rng: np.random.Generator) -> dict[str, Any]:
+    """Parameters of a spectrogram that go together."""
+    n_fft, sr = int(rng.choice([256, 400, 512, 1024])), int(rng.choice([8000, 16000, 22050]))
+    settings = {
+        "sr": sr,
+        "n_fft": n_fft,
+        "win_length": int(rng.integers(n_fft // 2, n_fft + 1)),
+        "hop_length": int(rng.integers(40, n_fft)),
+        "window": ("hann", "hamming", "blackman", ("tukey", 0.3))[rng.integers(4)],
+        "fmin": float(rng.uniform(0, 300)),
+        "fmax": float(rng.uniform(0.3, 0.5) * sr),
+        "ref": (1.0, 0.02, "max")[rng.integers(3)],
+        "top_db": (None, 30, 80)[rng.integers(3)],
+    }
+    if rng.random() < 0.5:
+        return settings | {"kind": "stft"}
+    return settings | {"kind": "mel", "n_mels": int(rng.integers(4, 16))}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_decibels_with_random_parameters_equal_librosa(seed, y):
+    settings = random_settings(np.random.default_rng(seed))
+    found = spectrogram(y.astype(np.float64), **settings).numpy()
+    kind, ref, top_db = (settings.pop(name) for name in ("kind", "ref", "top_db"))
+    power = (librosa_mel if kind == "mel" else librosa_power)(y.astype(np.float64), **settings)
+    reference = np.max if ref == "max" else ref
+    expected = librosa.power_to_db(power, ref=reference, amin=1e-10, top_db=top_db)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
 def test_power_to_db_refuses_arrays_of_other_libraries():
     with pytest.raises(TypeError, match=r"S must be a torch\.Tensor, got ndarray: use torch"):
         power_to_db(np.ones((3, 4)))

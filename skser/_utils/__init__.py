@@ -2,14 +2,23 @@
 
 from ._arrays import without_mask
 from ._container import pack, unpack
-from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_settings
-from ._files import check_path, is_path, open_existing, remove_abandoned, with_message, write_whole
-from ._json_values import decode, encode
+from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_defaults, torch_settings
+from ._files import (
+    check_path,
+    is_path,
+    open_existing,
+    open_regular,
+    remove_abandoned,
+    with_message,
+    write_whole,
+)
+from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, plain_labels, read_labels
 from ._validation import (
     all_finite,
     check_choice,
     check_flag,
+    check_n_jobs,
     check_number,
     counted,
     listed,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -66,28 +67,38 @@ def check_acceleration(device: torch.device, precision: str) -> None:
         raise ValueError(f'precision="{precision}" is not supported by {name}: set precision="float32".')
 
 
-class _GpuFlags:
-    """cuDNN's flags, set by the first thread that computes on a GPU and restored by the last."""
+@dataclass
+class _Users:
+    """Threads of one process that need the same settings, and the settings before the first of them."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-        self._before: tuple[Any, ...] = ()
+    lock: Any = field(default_factory=threading.Lock)
+    count: int = 0
+    before: tuple[Any, ...] = ()
+
+
+class _SharedSettings:
+    """Settings of the process, made by the first thread that needs them and restored by the last."""
+
+    def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
+        self._read, self._write = read, write
+        # By process: after a fork, the lock may be held by a thread that the child does not have.
+        self._users: dict[int, _Users] = {}
 
     @contextmanager
     def held(self, *values: Any) -> Iterator[None]:
-        with self._lock:
-            self._count += 1
-            if self._count == 1:
-                self._before = _read_flags()
-                _write_flags(*values)
+        users = self._users.setdefault(os.getpid(), _Users())
+        with users.lock:
+            users.count += 1
+            if users.count == 1:
+                users.before = self._read()
+                self._write(*values)
         try:
             yield
         finally:
-            with self._lock:
-                self._count -= 1
-                if not self._count:
-                    _write_flags(*self._before)
+            with users.lock:
+                users.count -= 1
+                if not users.count:
+                    self._write(*users.before)
 
 
 def _read_flags() -> tuple[Any, ...]:
@@ -109,7 +120,12 @@ def _write_flags(deterministic: bool, benchmark: bool, conv: str, rnn: str, prod
     matmul.fp32_precision = product
 
 
-_GPU_FLAGS = _GpuFlags()
+def _read_default_dtype() -> tuple[torch.dtype]:
+    return (torch.get_default_dtype(),)
+
+
+_GPU_FLAGS = _SharedSettings(_read_flags, _write_flags)
+_DEFAULT_DTYPE = _SharedSettings(_read_default_dtype, torch.set_default_dtype)
 _IMPORTED_IN = os.getpid()
 
 
@@ -122,15 +138,32 @@ def to_device(values: torch.Tensor, batch: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def torch_settings(device: torch.device) -> Iterator[None]:
-    """Make torch's arithmetic repeatable on a GPU, and keep it from hanging in a forked process."""
-    if device.type == "cuda":
-        # By default torch rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
-        # mantissa), and may choose algorithms whose sums depend on the order of the threads.
-        with _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee"):
-            yield
-        return
-    if os.getpid() != _IMPORTED_IN and torch.get_num_threads() > 1:
+    """Make torch's arithmetic repeatable and exact, and keep it from hanging in a forked process."""
+    if device.type != "cuda" and os.getpid() != _IMPORTED_IN and torch.get_num_threads() > 1:
         # The OpenMP threads of torch do not survive a fork, and a parallel loop would wait for them forever.
         # The number is not restored: with more threads, the next parallel loop of this process would hang.
         torch.set_num_threads(1)
-    yield
+    with _without_autocast(device.type), _repeatable(device.type):
+        yield
+
+
+def _without_autocast(kind: str) -> AbstractContextManager[Any]:
+    """Switch off the autocast of a caller, which would round to 16 bits."""
+    enabled = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if enabled else nullcontext()
+
+
+def _repeatable(kind: str) -> AbstractContextManager[None]:
+    """Set the flags of a GPU."""
+    # By default torch rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
+    # mantissa), and may choose algorithms whose sums depend on the order of the threads.
+    return _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee") if kind == "cuda" else nullcontext()
+
+
+@contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Let torch make float32 tensors on the CPU that can be trained, whatever the caller has set."""
+    # A default device slows each operation down, so it is set only if the caller's is another one.
+    on_cpu = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    with on_cpu, torch.inference_mode(False), _DEFAULT_DTYPE.held(torch.float32):
+        yield

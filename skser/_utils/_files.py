@@ -28,14 +28,24 @@ def check_path(path: Any) -> str:
 
 
 @contextmanager
+def open_regular(path: str) -> Iterator[BinaryIO]:
+    """Open a file for reading; raise for a named pipe or a device, without waiting for it."""
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(None, "it is not a regular file")
+        yield file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe without a writer is opened too."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such pipes
+
+
+@contextmanager
 def open_existing(path: str) -> Iterator[BinaryIO]:
-    """Open a regular file for reading."""
+    """Open a regular file for reading, or raise an error for users."""
     try:
-        # Opening a named pipe would wait for a writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            kind = IsADirectoryError if os.path.isdir(path) else OSError
-            raise kind(None, "it is not a regular file")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             yield file
     except OSError as error:
         hint = (

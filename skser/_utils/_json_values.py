@@ -30,7 +30,7 @@ OPTIMIZERS = {
 _NUMBERS = ("bool", *(f"{kind}{8 * size}" for kind in ("int", "uint") for size in (1, 2, 4, 8)))
 _SCALARS = {name: np.dtype(name).type for name in (*_NUMBERS, "float16", "float32", "float64")}
 _DTYPE = re.compile(r"object|\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]U[0-9]{1,7}")
-_MAX_ARRAY_BYTES = 2**26
+_MAX_ARRAY_BYTES = 2**24
 
 
 def encode(value: Any, name: str) -> Any:
@@ -81,6 +81,19 @@ def decode(written: Any) -> Any:
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"it describes a value that is not valid: {error}") from error
     raise ValueError("it describes a value in a form that save_model does not write.")
+
+
+def check_array_sizes(written: Any) -> None:
+    """Raise if the arrays of a description would take too much memory together."""
+    total, rest = 0, [written]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, (list, dict)):
+            rest.extend(value.values() if isinstance(value, dict) else value)
+        if isinstance(value, dict) and "$array" in value:
+            total += _array_bytes(*value["$array"])
+    if total > _MAX_ARRAY_BYTES:
+        raise ValueError(f"its arrays take {total:,} bytes, more than {_MAX_ARRAY_BYTES:,}.")
 
 
 def _encode_dict(value: dict[Any, Any], name: str) -> dict[str, Any]:
@@ -148,9 +161,16 @@ def _decode_tagged(tag: str, content: Any) -> Any:
     return _SCALARS[tag](_decode(content))
 
 
+def _array_bytes(dtype: str, content: list[Any]) -> int:
+    """Size of an array whose data type `encode` writes."""
+    if not _DTYPE.fullmatch(dtype):
+        raise ValueError(f"an array of dtype {dtype}.")
+    return len(content) * np.dtype(dtype).itemsize
+
+
 def _decode_array(dtype: str, content: list[Any]) -> np.ndarray:
     """Convert an array; its size is checked before memory is allocated."""
-    if not _DTYPE.fullmatch(dtype) or len(content) * np.dtype(dtype).itemsize > _MAX_ARRAY_BYTES:
+    if _array_bytes(dtype, content) > _MAX_ARRAY_BYTES:
         raise ValueError(f"an array of dtype {dtype} and length {len(content)}.")
     values = _decode(content)
     if dtype != "object":

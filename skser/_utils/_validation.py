@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+_MOST_JOBS = 2**31 - 1
 _RERAISED = (FileNotFoundError, IsADirectoryError, PermissionError, OSError, TypeError, ValueError)
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)")
@@ -56,7 +57,7 @@ def to_bytes(name: str, value: int | str | None) -> float:
         return float("inf")
     if not isinstance(value, str):
         check_number(name, value, integer=True, low=0)
-        return value
+        return int(value)
     size = _SIZE.fullmatch(value.strip())
     if size is None:
         raise ValueError(
@@ -71,6 +72,15 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         expected = ", ".join(repr(choice) for choice in sorted(choices))
         raise ValueError(f"{name} must be one of {expected}, got {value!r}.")
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise unless joblib can use a number of processes or threads."""
+    if n_jobs is None:
+        return
+    check_number("n_jobs", n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one per processor.")
 
 
 def check_flag(name: str, value: Any) -> None:

@@ -431,7 +431,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         weights = class_weights(self.class_weight, self.classes_, train.y)
         sizes = {"n_bins": train.X.n_bins, "n_classes": len(self.classes_)}
         net = make_net(parameters, self.seed_, device, class_weight=weights, callbacks=callbacks, **sizes)
-        train_net(net, train, valid, self.seed_, max_epochs, previous=previous, checkpoint=checkpoint)
+        train_net(net, train, valid, self.seed_, int(max_epochs), previous=previous, checkpoint=checkpoint)
         self.__dict__.pop("best_epoch_", None)
         self.__dict__.update(fitted_attributes(net))
         if stopping is not None:

@@ -47,6 +47,11 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
     """Convert spectrograms of several frames to a container; None for anything else."""
     if isinstance(X, Spectrograms):
         return X
+    if getattr(X, "ndim", 0) > 3:
+        raise ValueError(
+            f"X has {X.ndim} dimensions, of shape {tuple(X.shape)}: pass spectrograms of shape (n_samples, "
+            "n_bins, n_frames), or a list of arrays (n_bins, n_frames)."
+        )
     if getattr(X, "ndim", None) == 3:
         return Spectrograms.from_padded(X)
     if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSU":  # an array or Series

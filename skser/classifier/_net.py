@@ -11,7 +11,7 @@ from skorch.callbacks import Callback
 
 from ..training import CenterLossNet, CenterUpdate, EpochSeed, FiniteLoss, losses_by_epoch
 from ._network import choose_network
-from ._parameters import net_settings
+from ._parameters import net_settings, plain_numbers
 
 
 def make_net(
@@ -32,10 +32,11 @@ def make_net(
         *copy.deepcopy(list(parameters["callbacks"] or [])),
         *callbacks,
     ]
-    network, keywords = choose_network(parameters)
+    plain = {name: plain_numbers(value) for name, value in parameters.items()}
+    network, keywords = choose_network(plain)
     settings = {
         **{f"module__{name}": value for name, value in keywords.items()},
-        **net_settings(parameters, n_bins, n_classes, class_weight, device),
+        **net_settings(plain, n_bins, n_classes, class_weight, device),
         **(parameters["net_params"] or {}),
     }
     return CenterLossNet(network, callbacks=all_callbacks, **settings)

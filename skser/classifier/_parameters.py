@@ -65,6 +65,13 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     _check_net_params(parameters["net_params"])
 
 
+def plain_numbers(value: Any) -> Any:
+    """Convert NumPy's numbers, whose arithmetic may overflow, to Python's, also in a sequence."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [plain_numbers(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def net_settings(
     parameters: Mapping[str, Any],
     n_bins: int,
@@ -115,7 +122,7 @@ def class_weights(class_weight: Any, classes: NDArray[Any], y: NDArray[np.int64]
     else:
         present = np.unique(y)
         weights[present] = compute_class_weight(class_weight, classes=present, y=y)
-    return torch.as_tensor(weights, dtype=torch.float32)
+    return torch.as_tensor(weights, dtype=torch.float32, device="cpu")
 
 
 def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_number, is_path
+from .._utils import check_flag, check_n_jobs, check_number, is_path
 from ._examine import Examined, Finding, examine_recording
 
 if TYPE_CHECKING:
@@ -126,10 +126,7 @@ def audit(
         check_number("max_duration", max_duration, low=0, closed="neither")
     check_number("silence_db", silence_db, high=0)
     check_flag("verbose", verbose)
-    if n_jobs is not None:
-        check_number("n_jobs", n_jobs, integer=True)
-    if n_jobs == 0:
-        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one thread per processor.")
+    check_n_jobs(n_jobs)
     data, target, groups, rate = _take_apart(corpus, sr)
     settings = (rate, min_duration, max_duration, silence_db)
     examined = _examine_all(data, settings, n_jobs, verbose)

@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, listed, warn_caller
+from .._utils import check_flag, check_n_jobs, listed, warn_caller
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
@@ -184,6 +184,7 @@ def evaluate(
             "Pipeline that ends with a classifier."
         )
     check_flag("return_estimator", return_estimator)
+    check_n_jobs(n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
     check_speaker_means(speaker_means, n_enroll, estimator, items)
     splits = make_splits(cv, items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import time
@@ -12,13 +13,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._utils import is_path, remove_abandoned
+from .._utils import all_finite, is_path, open_regular, remove_abandoned
 from ..audio import check_waveform, open_binary
 
 # Part of every key: increase it when the same parameters lead to other numbers than before.
@@ -85,25 +86,45 @@ def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | N
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def read_entry(folder: str, key: str, n_bins: int) -> np.ndarray | None:
-    """Read a spectrogram from a cache; None if it is missing, damaged, or has another number of bins."""
+def read_entry(folder: str, key: str, n_bins: int, max_frames: float = math.inf) -> np.ndarray | None:
+    """Read a spectrogram from a cache; None if it is missing, damaged, or not of the expected size."""
+    # Others may write to the folder: an entry is checked before memory is allocated for it, and before use.
     path = os.path.join(folder, f"{key}.npy")
     try:
-        with open(path, "rb") as file:
-            content = memoryview(file.read())
-            last_used = os.fstat(file.fileno()).st_mtime
-    except OSError:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            shape, order = _read_header(file)
+            offset, n_values = file.tell(), math.prod(shape)
+            n_bytes = offset + n_values * np.float32().itemsize + _N_CHECKSUM
+            if shape != (n_bins, shape[-1]) or shape[-1] > max_frames or n_bytes != status.st_size:
+                return None
+            file.seek(0)
+            content = memoryview(file.read(n_bytes))
+    except (OSError, ValueError):
         return None
-    array, checksum = content[:-_N_CHECKSUM], content[-_N_CHECKSUM:]
-    if len(content) < _N_CHECKSUM or _checksum(key, array) != checksum:
+    if len(content) != n_bytes or _checksum(key, content[:-_N_CHECKSUM]) != content[-_N_CHECKSUM:]:
         return None
-    S: np.ndarray = np.lib.format.read_array(io.BytesIO(array), allow_pickle=False)
-    if S.ndim != 2 or len(S) != n_bins:
+    S = np.frombuffer(content, np.float32, n_values, offset).reshape(shape, order=order)
+    if not all_finite(S):
         return None
-    if time.time() - last_used > _TOUCHED_AFTER:
+    if time.time() - status.st_mtime > _TOUCHED_AFTER:
         with suppress(OSError):  # the entry belongs to another user, or was just deleted
             os.utime(path)
     return S
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"]]:
+    """Read shape and memory order from the header of an entry; raise ValueError for any other file."""
+    try:
+        version = np.lib.format.read_magic(file)
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's parser may raise any type of error for a damaged header
+        raise ValueError("not an entry") from error
+    if version != (1, 0) or dtype != np.float32 or not shape:
+        raise ValueError("not an entry")
+    return shape, "F" if is_fortran else "C"
 
 
 def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
@@ -119,15 +140,25 @@ def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
         os.makedirs(folder, exist_ok=True)  # it may have been deleted since it was opened
         with open(unfinished, "xb") as file:
             file.write(content.getbuffer())
-        os.replace(unfinished, os.path.join(folder, f"{key}.npy"))
+        _put_in_place(unfinished, os.path.join(folder, f"{key}.npy"))
+    except FileNotFoundError:  # the folder was deleted meanwhile, and the entry would be too
+        pass
     except OSError as error:
-        # The entry of another process is equally good: a folder may forbid replacing files of other users,
-        # and a network may report an error for a rename that the server has carried out.
-        if read_entry(folder, key, len(S)) is None:
-            raise _cannot_write(folder, error) from error
+        raise _cannot_write(folder, error) from error
     finally:
         with suppress(OSError):
             os.remove(unfinished)  # still there only after an error
+
+
+def _put_in_place(unfinished: str, path: str) -> None:
+    """Rename a complete file to its entry, unless another file stays there."""
+    try:
+        os.replace(unfinished, path)
+    except OSError:
+        # A folder may forbid replacing files of other users, even damaged ones; the caller has the computed
+        # spectrogram. A network may report an error for a rename that the server has carried out.
+        if not os.path.lexists(path):
+            raise
 
 
 def remove_unfinished(folder: str | None, writer: str) -> None:

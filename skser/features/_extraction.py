@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,8 +79,8 @@ class Extraction:
             return self._compute(audio)
         for _ in range(_ATTEMPTS):
             state, key = file_state(audio), self.cache_key(audio)
-            S = read_entry(self.folder, key, self.function.n_bins)
-            if S is not None and not self._is_too_long(audio, S):
+            S = read_entry(self.folder, key, self.function.n_bins, self._max_frames(audio))
+            if S is not None:
                 return S
             S = self._compute(audio)
             if not is_path(audio) or (state, key) == (file_state(audio), self.cache_key(audio)):
@@ -91,11 +92,11 @@ class Extraction:
         """Name of the cache entry of a recording."""
         return cache_key(audio, self.function.recipe() | {"trim_db": self.trim_db})
 
-    def _is_too_long(self, audio: Any, S: np.ndarray) -> bool:
-        """Whether the file of cached frames is longer than `max_duration`."""
-        n_times = (S.shape[1] - 1) * self.function.hop_length - 1  # at least, apart from rounding
-        limited = is_path(audio) and self.max_duration is not None
-        return limited and n_times / self.function.sr > self.max_duration
+    def _max_frames(self, audio: Any) -> float:
+        """Maximum number of frames of a recording: longer files exceed `max_duration`."""
+        duration = math.inf if self.max_duration is None else self.max_duration
+        n_times = duration * self.function.sr if is_path(audio) else len(audio)
+        return 1 + (n_times + 1) / self.function.hop_length  # one more because of rounding
 
     def _compute(self, audio: Any) -> np.ndarray:
         """Frames (n_bins, n_frames) of a recording."""

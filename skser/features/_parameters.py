@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._utils import check_choice, check_number, to_bytes
+from .._utils import check_choice, check_n_jobs, check_number, to_bytes
 from ..audio import check_audio_parameters
 from ..encoders import check_source_parameters
 from ..spectral import Settings, check_db_parameters, check_settings
 from ._cache import check_memory
 from ._statistics import STATISTICS
-
-_MOST_JOBS = 2**31 - 1
 
 
 def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
@@ -57,10 +55,7 @@ def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000)
     """Raise unless the parameters that all transformers have can be used."""
     # `device` depends on the machine and is checked where it is used.
     check_audio_parameters(sr, trim_db=parameters["trim_db"], max_duration=parameters["max_duration"])
-    if parameters["n_jobs"] is not None:
-        check_number("n_jobs", parameters["n_jobs"], integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
-    if parameters["n_jobs"] == 0:
-        raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one process per processor.")
+    check_n_jobs(parameters["n_jobs"])
     to_bytes("max_nbytes", parameters["max_nbytes"])
     if parameters["memory"] is not None:
         check_memory(parameters["memory"])

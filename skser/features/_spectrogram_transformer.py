@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from ..sequences import Spectrograms
 from ._extraction import Extraction
-from ._parameters import check_transformer_parameters
+from ._parameters import check_transformer_parameters, settings_of
 from ._recording_transformer import RecordingTransformer
 from ._spectrogram_function import SpectrogramFunction
 
 
-class SpectrogramTransformer(RecordingTransformer):
+# scikit-learn must not wrap the result in a table, which has two dimensions.
+class SpectrogramTransformer(  # type: ignore[call-arg]  # scikit-learn has no type hints
+    ClassNamePrefixFeaturesOutMixin, RecordingTransformer, auto_wrap_output_keys=None
+):
     """Compute the spectrograms of recordings in decibels.
 
     Each recording is read, mixed down to one channel, resampled to `sr`, optionally trimmed, and
@@ -197,6 +201,23 @@ class SpectrogramTransformer(RecordingTransformer):
         """
         return self._extract(X)
 
+    def set_output(self, *, transform: str | None = None) -> SpectrogramTransformer:
+        """Change nothing: spectrograms have three dimensions and cannot be a table.
+
+        A `Pipeline` calls this method for all its steps, of which later ones may return tables.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        SpectrogramTransformer
+            The transformer itself.
+        """
+        return self
+
     def _check_parameters(self) -> None:
         """Raise unless the parameters can be used."""
         check_transformer_parameters(self.get_params(deep=False))
@@ -205,3 +226,10 @@ class SpectrogramTransformer(RecordingTransformer):
         """Make the extraction that the checked parameters describe."""
         parameters = self.get_params(deep=False)
         return Extraction.of(SpectrogramFunction.of(parameters), parameters)
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of frequency bins, for `get_feature_names_out`."""
+        parameters = self.get_params(deep=False)
+        check_transformer_parameters(parameters)
+        return settings_of(parameters).plain().n_bins

@@ -92,9 +92,9 @@ class SpectrogramNetwork(StandardizedNetwork):
         check_network_parameters(channels, rnn, rnn_units, pooling, dropout, embedding_dim)
         blocks = _convolution_blocks(channels)
         self.convolutions = nn.ModuleList(blocks)
-        # torch's recurrent layers reject NumPy integers, which a search may pass.
-        n_features = int(channels[-1]) * _bins_left(n_bins, blocks)
-        self.rnn = _RNN[rnn](n_features, int(rnn_units), batch_first=True, bidirectional=True)
+        rnn_units = int(rnn_units)  # torch's recurrent layers reject NumPy integers, and these may overflow
+        n_features = int(channels[-1]) * _bins_left(int(n_bins), blocks)
+        self.rnn = _RNN[rnn](n_features, rnn_units, batch_first=True, bidirectional=True)
         self.attention = Attention(2 * rnn_units) if pooling == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Linear(2 * rnn_units, embedding_dim)

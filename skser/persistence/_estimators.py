@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from torch import Tensor
 
 from .._utils import (
     check_acceleration,
+    check_array_sizes,
     check_choice,
     check_flag,
     check_number,
     decode,
     encode,
+    listed,
     plain_labels,
     resolve_device,
     warn_caller,
@@ -38,7 +41,7 @@ from ..features import (
     check_encoder_parameters,
     check_transformer_parameters,
 )
-from ..training import CLASS_WEIGHT, fitted_tensors, optimizer_state, restore_net
+from ..training import CLASS_WEIGHT, check_history, fitted_tensors, optimizer_state, restore_net
 from ._arrays import describe_arrays, has_arrays, restore_arrays
 
 # The only classes that a file can make: a class name in it is looked up only here.
@@ -65,6 +68,15 @@ _FITTED = {
     "digest_": "digest_",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_OF_FEATURES = ("n_features_in_", "feature_names_in_")
+# Further fitted attributes of each class, by their names in the file.
+_OF_CLASS = {
+    "CenterLossClassifier": ("classes_", "best_epoch_", "_seed", "history", "optimizer"),
+    "LogisticRegression": ("classes_", "n_iter_"),
+    "SpeakerNormalizer": ("speakers_",),
+    "SpeechEncoderTransformer": ("digest_",),
+    "StandardScaler": ("n_samples_seen_",),
+}
 _ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
 _SKIPPED_STEPS = (None, "passthrough")
 
@@ -88,6 +100,7 @@ def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch
     """Make a model from its description and tensors."""
     unused = dict(tensors)
     try:
+        check_array_sizes(description)
         if _get(description, "class", str) == "Pipeline":
             model = _restore_pipeline(description, unused, device)
         else:
@@ -187,20 +200,46 @@ def _get_requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
 
 def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str | torch.device) -> Pipeline:
     """Make a pipeline, and remove its tensors from `tensors`."""
-    steps = []
-    for index, (name, step) in enumerate(_get(description, "steps", list)):
-        if step not in _SKIPPED_STEPS:
-            step = _restore_step(step, tensors, f"steps.{index}.", device)
-        steps.append((decode(name), step))
-    names = [name for name, _ in steps]
-    if not names or len(set(names)) < len(names) or any("__" in name for name in names):
-        raise ValueError(f"its steps cannot have the names {names}.")
+    entries = [(decode(name), step) for name, step in _get(description, "steps", list)]
+    _check_names([name for name, _ in entries])
+    _check_order([_get(step, "class", str) for _, step in entries if step not in _SKIPPED_STEPS])
+    steps = [
+        (name, step if step in _SKIPPED_STEPS else _restore_step(step, tensors, f"steps.{index}.", device))
+        for index, (name, step) in enumerate(entries)
+    ]
+    _check_sizes([(name, step) for name, step in steps if step not in _SKIPPED_STEPS])
     pipeline = Pipeline(steps, **_restore_parameters(description, Pipeline(steps)))
     check_flag("verbose", pipeline.verbose)
     transformed = pipeline.transform_input
     if transformed is not None and not all(isinstance(name, str) for name in transformed):
         raise ValueError(f"transform_input must be a list of str or None, got {transformed!r}.")
     return pipeline
+
+
+def _check_names(names: list[str]) -> None:
+    """Raise for names of steps that a `Pipeline` refuses when it is fitted."""
+    reserved = Pipeline([]).get_params(deep=False).keys()
+    if not names or len(set(names)) < len(names) or any("__" in name or name in reserved for name in names):
+        raise ValueError(f"its steps cannot have the names {names}.")
+
+
+def _check_order(classes: list[str]) -> None:
+    """Raise unless each step can take the output of the one before it."""
+    if {"SpectrogramTransformer", "SpeechEncoderTransformer"} & set(classes[1:]):
+        raise ValueError(f"its steps are {listed(classes)}, but only the first one can take recordings.")
+
+
+def _check_sizes(steps: list[tuple[str, Any]]) -> None:
+    """Raise unless each step was fitted on as many features as the one before it returns."""
+    for (name, step), (next_name, next_step) in pairwise(steps):
+        if isinstance(step, SpeechEncoderTransformer):
+            continue  # only its encoder, which is not in the file, knows the number
+        n_features = len(step.get_feature_names_out())
+        if n_features != next_step.n_features_in_:
+            raise ValueError(
+                f"its step {name!r} returns {n_features} features, but {next_name!r} was fitted on "
+                f"{next_step.n_features_in_}."
+            )
 
 
 def _restore_step(
@@ -216,6 +255,7 @@ def _restore_step(
     if not isinstance(verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
     fitted = decode(_get(description, "fitted", dict))
+    _check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
         own = [key for key in tensors if key.startswith(prefix)]
@@ -235,6 +275,14 @@ def _restore_step(
             _restore_features(estimator, fitted)
     _restore_output_config(estimator, description)
     return estimator
+
+
+def _check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
+    """Raise for fitted attributes that a class does not have."""
+    known = (*_OF_FEATURES, *_OF_CLASS.get(class_name, ()))
+    for name in fitted:
+        if name not in known:
+            raise ValueError(f"it has a fitted attribute {name!r}, which {class_name} does not have.")
 
 
 def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
@@ -287,8 +335,7 @@ def _restore_classifier(
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
     classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
     history = _get(fitted, "history", list)
-    if not all("train_loss" in row and all(isinstance(name, str) for name in row) for row in history):
-        raise ValueError("its history is not that of a training.")
+    check_history(history)
     net = make_net(
         classifier.get_params(deep=False),
         classifier.seed_,
@@ -298,7 +345,7 @@ def _restore_classifier(
         class_weight=tensors.get(CLASS_WEIGHT),
     )
     restore_net(net, tensors, fitted.get("optimizer"))
-    net.set_params(max_epochs=classifier.max_epochs)
+    net.set_params(max_epochs=int(classifier.max_epochs))
     net.history = History({"batches": [], **row} for row in history)
     classifier.__dict__.update(fitted_attributes(net))
     if "best_epoch_" in fitted:

@@ -19,11 +19,12 @@ Effects that it cannot have:
   folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles. The exception is
   the encoder of a `SpeechEncoderTransformer`: `transform` reads the weights that the file names, as tensors,
   if they are on this machine and have the digest in the file. Nothing is fetched.
-- Allocation of more than a small multiple of the file's size. The shapes that its parameters need are
-  compared with its tensors before a network is built. The lengths of text arrays, windows and filterbanks
-  are bounded, and the description has at most 8 MiB.
+- Allocation of much more than the file's size. The shapes that its parameters need are compared with its
+  tensors before a network is built. The description has at most 8 MiB, and its arrays at most 16 MiB
+  together. Windows and filterbanks are bounded, and a pipeline has at most one transformer of recordings.
 - A model that cannot predict. Parameters are checked as in `fit`, the names, shapes and data types of all
-  tensors are compared, and NaN and infinity raise an error.
+  tensors are compared, steps of a pipeline must fit each other, and NaN, infinity and unknown attributes
+  raise an error.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from .._utils import (
     open_existing,
     pack,
     resolve_device,
+    torch_defaults,
     torch_settings,
     unpack,
     write_whole,
@@ -123,7 +125,7 @@ def save_model(
     name = check_path(path)
     check_flag("optimizer", optimizer)
     check_flag("speakers", speakers)
-    with torch_settings(torch.device("cpu")):
+    with torch_settings(torch.device("cpu")), torch_defaults():
         content = _pack_checked(model, name, optimizer=bool(optimizer), speakers=bool(speakers))
     write_whole(name, content)
 
@@ -182,16 +184,16 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     """
     name = check_path(path)
     resolve_device(device)
-    with open_existing(name) as file:
+    with torch_settings(torch.device("cpu")), torch_defaults():
+        with open_existing(name) as file:
+            try:
+                description, tensors = unpack(file)
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from error
         try:
-            description, tensors = unpack(file)
-        except ValueError as error:
-            raise ValueError(f"{name} {error}") from error
-    try:
-        with torch_settings(torch.device("cpu")):
             return restore(description, tensors, device)
-    except ValueError as error:
-        raise ValueError(f"{name} is not a valid model file: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{name} is not a valid model file: {error}") from error
 
 
 def _pack_checked(model: Any, name: str, **wanted: bool) -> bytes:

@@ -119,7 +119,7 @@ def _cut_evenly(order: NDArray[np.intp], batch_size: int) -> list[NDArray[np.int
     check_number("batch_size", batch_size, integer=True, low=1)
     if not len(order):
         return []
-    n_batches = -(-len(order) // batch_size)
+    n_batches = -(-len(order) // int(batch_size))  # NumPy's unsigned integers have no negatives
     if batch_size > 1:
         n_batches = max(1, min(n_batches, len(order) // 2))
     return np.array_split(order, n_batches)

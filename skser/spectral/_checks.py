@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -106,12 +107,24 @@ def _has_usable_window(plain: Settings) -> bool:
 def _check_window_size(plain: Settings) -> None:
     """Raise for parameters with which scipy would use up the memory."""
     window: Any = plain.window
-    numbers = [np.asarray(part) for part in window[1:]] if isinstance(window, tuple) else []
-    if any(part.dtype.kind in "iuf" and (part > _MAX_WINDOW_PARAMETER).any() for part in numbers):
+    numbers = list(_numbers_in(window[1:])) if isinstance(window, tuple) else []
+    if any(number > _MAX_WINDOW_PARAMETER for number in numbers):
         raise ValueError(f"window must have parameters up to {_MAX_WINDOW_PARAMETER}, got {window!r}.")
-    if numbers and window[0] in ("taylor", "taylorwin"):  # scipy makes a table of nbar x win_length
-        most = _MAX_FILTER_VALUES // (plain.win_length or plain.n_fft)
+    # scipy adds a cosine per coefficient, and makes a table of nbar x win_length for a Taylor window.
+    most = _MAX_FILTER_VALUES // (plain.win_length or plain.n_fft)
+    if len(numbers) > most:
+        raise ValueError(f"window must have at most {most} parameters at this length, got {len(numbers)}.")
+    if numbers and window[0] in ("taylor", "taylorwin"):
         check_number("nbar of a Taylor window", window[1], high=most)
+
+
+def _numbers_in(value: Any) -> Iterator[float]:
+    """Yield the numbers in a tuple, at any depth."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _numbers_in(item)
+    elif isinstance(value, (int, float)):
+        yield value
 
 
 @lru_cache(maxsize=32)  # for the same reason; errors are not stored

@@ -18,6 +18,7 @@ from ._split import train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
+    check_history,
     fitted_tensors,
     optimizer_state,
     restore_net,

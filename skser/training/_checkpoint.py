@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
-from .._utils import remove_abandoned, warn_caller, with_message, write_whole
+from .._utils import check_number, open_regular, remove_abandoned, warn_caller, with_message, write_whole
 from ._callbacks import EarlyStopping
 from ._data import TrainingData
 from ._fingerprint import describe_callback, fingerprint
 from ._net import CenterLossNet
 from ._progress import load_training_state, training_state
+from ._state import check_fitted_tensors
 
 _FILE = "checkpoint.pt"
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp")
@@ -84,6 +85,7 @@ class Checkpoint(Callback):
             states = load_training_state(net, saved)
             for name, callback in _with_state(net):
                 callback.load_state_dict(states[name])
+            _check_restored(net, saved["finished"], self.max_epochs_)
             net.max_epochs = 0 if saved["finished"] else self.max_epochs_ - len(net.history)
         except Exception as error:
             raise _damaged(self.path_) from error
@@ -107,6 +109,19 @@ def make_checkpoint(
 ) -> Checkpoint:
     """Make the callback that writes the checkpoints of a training."""
     return Checkpoint(parameters["checkpoint_dir"], fingerprint(parameters, classes, data, groups))
+
+
+def _check_restored(net: CenterLossNet, finished: bool, max_epochs: int) -> None:
+    """Raise unless a training can be in the state that was loaded."""
+    n_epochs, exhausted = len(net.history), False
+    for _, callback in net.callbacks_:
+        if isinstance(callback, EarlyStopping):
+            check_number("best_epoch", callback.best_epoch_, integer=True, low=1, high=n_epochs)
+            exhausted = n_epochs - callback.best_epoch_ >= callback.patience
+            if callback.best_tensors_ or not finished:  # the last write follows `on_train_end`
+                check_fitted_tensors(net, callback.best_tensors_)
+    if not 0 < n_epochs <= max_epochs or finished != (exhausted or n_epochs == max_epochs):
+        raise ValueError("the number of epochs is not one after which it is written.")
 
 
 def _with_state(net: CenterLossNet) -> list[tuple[str, Any]]:
@@ -146,10 +161,13 @@ def _folder_error(path: str, error: OSError, when: str) -> OSError:
 def _read(path: str) -> tuple[Any, dict[str, Any]]:
     """Read a checkpoint and its fingerprint without running code from the file."""
     try:
-        with zipfile.ZipFile(path) as archive:  # torch.load does not compare the checksums
-            if archive.testzip() is not None:
-                raise zipfile.BadZipFile(path)
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path) as file:
+            with zipfile.ZipFile(file) as archive:  # torch.load does not compare the checksums
+                n_bytes = sum(entry.file_size for entry in archive.infolist())  # more if it was compressed
+                if n_bytes > os.fstat(file.fileno()).st_size or archive.testzip() is not None:
+                    raise zipfile.BadZipFile(path)
+            file.seek(0)
+            saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         return saved["fingerprint"], saved
     except OSError as error:
         raise with_message(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._utils import decode, encode
 from ._net import CenterLossNet
-from ._state import IMPLEMENTATIONS
+from ._state import IMPLEMENTATIONS, check_fitted_tensors, check_history, fitted_tensors
 
 
 def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[st
     """Load the state of another net into a new one, and return the states of the callbacks."""
     net.module_.load_state_dict(state["module"])
     net.criterion_.load_state_dict(state["criterion"])
+    check_fitted_tensors(net, fitted_tensors(net))
     groups = decode(state["optimizer_settings"])
     for group, own in zip(groups, net.optimizer_.param_groups, strict=True):
         # The optimizer's implementation depends on the device, which may be another one.
@@ -57,6 +58,7 @@ def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[st
 
 def _restore_history(net: CenterLossNet, rows: list[dict[str, Any]]) -> None:
     """Set the history, and the lowest losses in it for skorch's marks."""
+    check_history(rows)
     net.history = History({"batches": [], **row} for row in rows)
     for _, callback in net.callbacks_:
         if isinstance(callback, PassthroughScoring):

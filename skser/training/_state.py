@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,6 +81,21 @@ def continue_from(previous: CenterLossNet, net: CenterLossNet) -> None:
     net.history = type(previous.history)(
         copy.deepcopy(row) for row in previous.history if "train_loss" in row
     )
+
+
+def check_fitted_tensors(net: CenterLossNet, tensors: Mapping[str, Tensor]) -> None:
+    """Raise unless tensors fit the network and the criterion, and can predict."""
+    _check_tensors(fitted_tensors(net), tensors)
+    _check_values(tensors)
+
+
+def check_history(rows: list[Any]) -> None:
+    """Raise unless a history has one row per epoch, in order, each with a finite loss."""
+    for epoch, row in enumerate(rows, start=1):
+        is_row = isinstance(row, dict) and all(isinstance(name, str) for name in row)
+        loss = row.get("train_loss") if is_row and row.get("epoch") == epoch else None
+        if not isinstance(loss, float) or not math.isfinite(loss):
+            raise ValueError("its history is not that of a training.")
 
 
 def _named(module: torch.nn.Module, criterion: torch.nn.Module) -> dict[str, Tensor]:
