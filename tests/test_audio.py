@@ -16,6 +16,7 @@ import soundfile
 import torch
 
 import skser.audio._decoding
+import skser.audio._sound_file
 from skser import load_audio
 from skser.audio import check_waveform
 
@@ -205,15 +206,13 @@ def set_bytes(path, place, content):
 
 
 def test_headers_that_state_what_cannot_be_raise(y, write):
-    # Bytes 21 to 25 of FLAC hold the number of samples in 36 bits; 0 is unknown, which soundfile cannot read.
+    # Bytes 21 to 25 of FLAC hold the number of samples in 36 bits.
     flac = write(y, name="a.flac", subtype="PCM_16")
     set_bytes(flac, 22, (10 * 3600 * 16000).to_bytes(4, "big"))
     with pytest.raises(ValueError, match=r"lasts 3\.6e\+04 s, longer than max_duration"):
         load_audio(flac)
     with pytest.raises(OSError, match=r"libsndfile cannot read it|is cut off"):
         load_audio(flac, max_duration=None)
-    with pytest.raises(OSError, match=r"a\.flac'?: libsndfile cannot read it"):
-        load_audio(set_bytes(flac, 21, bytes([flac.read_bytes()[21] & 0xF0, 0, 0, 0, 0])))
     with pytest.raises(OSError, match=r"states a sampling rate of 1073741824 Hz.*it is damaged"):
         load_audio(set_bytes(write(y), 24, (2**30).to_bytes(4, "little")))
 
@@ -323,7 +322,7 @@ def test_ten_hours_are_refused_unless_asked_for(tmp_path):
 
 def test_a_file_whose_header_leaves_its_length_open_is_read_up_to_the_limit(y, write, monkeypatch):
     path = write(y, subtype="FLOAT")
-    monkeypatch.setattr(skser.audio._decoding, "_UNKNOWN_FRAMES", 1)  # this header, too
+    monkeypatch.setattr(skser.audio._sound_file, "stated_frames", lambda file: None)
     monkeypatch.setattr(skser.audio._decoding, "_BLOCK_FRAMES", 1000)
     np.testing.assert_array_equal(load_audio(path), y)
     n_read = []

@@ -1,4 +1,13 @@
 """Audio files and arrays as waveforms."""
 
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
+from ._errors import (
+    ChainedStreamsError,
+    EmptyFileError,
+    EmptyWaveformError,
+    NonFiniteError,
+    PointerError,
+    TooLongError,
+)
+from ._headers import CONVERT
 from ._load import check_audio_parameters, check_waveform, load_audio, load_waveform

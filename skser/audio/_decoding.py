@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from ._errors import TooLongError
+from ._headers import (
+    check_head,
+    check_single_stream,
+    copy_with_size,
+    explain_unreadable,
+    find_data,
+    ogg_ends,
+    read_head,
+    share_of_size,
+)
+
 # Above any rate in use. A damaged header may state a higher one, from which resampling would leave no sample.
 HIGHEST_RATE = 2**20  # Hz
-_UNKNOWN_FRAMES = 2**62  # libsndfile returns 2**63 - 1 frames for a header without a length
 _BLOCK_FRAMES = 2**20  # per read, if the length is not known
 
-_TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
-
 _COMPLETE_SHARE = 0.99  # less than 1, because headers may count padding
-# libsndfile logs such a line if a header of WAV, AIFF, CAF, AU or W64 states more bytes than the file has.
-# Programs that write to a pipe do not know the length and state a size near the limits of the range.
-_STATED = re.compile(r"(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)")
-_OPEN_SIZE = 0x7FFF0000
-_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page: header, segment table, segments
 
 
 class Decoded(NamedTuple):
@@ -46,34 +49,74 @@ def read_mono(path: str, max_duration: float | None) -> tuple[np.ndarray, int]:
 
 def decode(path: str, max_duration: float | None) -> Decoded:
     """Decode a file; raise if it lasts more than `max_duration` seconds, by its header or its samples."""
-    import soundfile
+    from ._sound_file import open_sound, stated_frames
 
     path = os.path.expanduser(path)
-    head = _read_head(path)
-    with _explained(head):
-        file = soundfile.SoundFile(path)
-    with file:
-        if not 0 < file.samplerate <= HIGHEST_RATE:
-            raise OSError(
-                f"its header states a sampling rate of {file.samplerate} Hz, not one from 1 to "
-                f"{HIGHEST_RATE}: it is damaged. Fetch or convert it."
-            )
-        known = file.frames < _UNKNOWN_FRAMES
-        if known:
-            _check_duration(file.frames / file.samplerate, max_duration)
+    with open_binary(path) as content:
+        head = read_head(content)
+        check_head(head)
+        position, size = find_data(content)
         with _explained(head):
-            samples = file.read(dtype="float32", always_2d=True) if known else _in_blocks(file, max_duration)
-        _check_duration(len(samples) / file.samplerate, max_duration)
-        return Decoded(samples, file.samplerate, _missing(path, file, len(samples)))
+            file = open_sound(path, content, copy_with_size(content, position, size))
+        with file:
+            _check_rate(file.samplerate)
+            stated = stated_frames(file)
+            if stated is not None:
+                _check_duration(stated / file.samplerate, max_duration)
+            with _explained(head):
+                samples = _read(file, stated, max_duration)
+            _check_duration(len(samples) / file.samplerate, max_duration)
+            held = min(share_of_size(content, position, size), len(samples) / stated if stated else 1.0)
+            if file.subtype == "GSM610" and file.format == "WAV" and size:
+                samples = samples[: size // 65 * 320]  # libsndfile decodes the byte of padding, too
+            return Decoded(samples, file.samplerate, _missing(content, file.format, held))
+
+
+def _check_rate(sr: int) -> None:
+    """Raise if no recording can have this sampling rate."""
+    if not 0 < sr <= HIGHEST_RATE:
+        raise OSError(
+            f"its header states a sampling rate of {sr} Hz, not one from 1 to {HIGHEST_RATE}: it is damaged. "
+            "Fetch or convert it."
+        )
 
 
 def _check_duration(duration: float, max_duration: float | None) -> None:
     """Raise if a file is longer than the limit."""
     if max_duration is not None and duration > max_duration:
-        raise ValueError(
+        raise TooLongError(
             f"lasts {duration:.4g} s, longer than max_duration={max_duration:g} s: cut it into utterances, "
             "raise max_duration, or set it to None for no limit."
         )
+
+
+def _read(file: Any, stated: int | None, max_duration: float | None) -> np.ndarray:
+    """Samples (n_times, n_channels) of an open file; of unknown length, up to one block beyond the limit."""
+    if stated is not None:
+        samples: np.ndarray = file.read(frames=stated, dtype="float32", always_2d=True)
+        return samples
+    most = np.inf if max_duration is None else max_duration * file.samplerate
+    blocks, n_read = [np.empty((0, file.channels), np.float32)], 0
+    while n_read <= most:
+        block = file.read(frames=_BLOCK_FRAMES, dtype="float32", always_2d=True)
+        blocks.append(block)
+        n_read += len(block)
+        if not len(block):
+            break
+    return np.concatenate(blocks)
+
+
+def _missing(content: BinaryIO, file_format: str, held: float) -> str | None:
+    """Sentence about the missing part of a file that holds this share of its stated length."""
+    if held < _COMPLETE_SHARE:
+        return f"it holds {held:.0%} of what its header states"
+    if file_format in ("OGG", "FLAC", "MP3"):
+        content.seek(0)
+        whole = content.read()
+        check_single_stream(file_format, whole)
+        if file_format == "OGG" and not ogg_ends(whole):
+            return "it lacks the page that ends an Ogg stream"
+    return None
 
 
 def mix(samples: np.ndarray) -> np.ndarray:
@@ -108,74 +151,7 @@ def _explained(head: bytes) -> Iterator[None]:
 
     try:
         yield
-    # Besides its own errors, soundfile raises TypeError for files named .raw, and the other types if a
-    # header states an impossible length.
+    # Besides its own errors, soundfile raises the other types if a header states an impossible length.
     except (SoundFileError, TypeError, ValueError, MemoryError, OverflowError) as error:
-        if _TEXT.issuperset(head):
-            raise OSError(
-                f"holds text instead of audio (it begins with {head[:24]!r}): replace it with the recording."
-            ) from error
         reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-        raise OSError(
-            f"libsndfile cannot read it ({reason}), it is damaged or has an unknown format: fetch it again "
-            "or convert it."
-        ) from error
-
-
-def _read_head(path: str) -> bytes:
-    """First bytes of a file; raise if it is empty or a git-lfs pointer."""
-    with open_binary(path) as file:
-        head = file.read(256)
-    if not head:
-        raise OSError("the file is empty (0 bytes): fetch or copy it again.")
-    if head.startswith(b"version https://git-lfs"):
-        raise OSError("is a git-lfs pointer and not the audio itself: run 'git lfs pull' in its repository.")
-    return head
-
-
-def _in_blocks(file: Any, max_duration: float | None) -> np.ndarray:
-    """Samples (n_times, n_channels) of an open file of unknown length, up to one block beyond the limit."""
-    most = np.inf if max_duration is None else max_duration * file.samplerate
-    blocks, n_read = [np.empty((0, file.channels), np.float32)], 0
-    while n_read <= most:
-        block = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
-        blocks.append(block)
-        n_read += len(block)
-        if not len(block):
-            break
-    return np.concatenate(blocks)
-
-
-def _missing(path: str, file: Any, n_read: int) -> str | None:
-    """Sentence about the missing part of an open SoundFile; None if nothing is missing."""
-    held = _share_held(file, n_read)
-    if held < _COMPLETE_SHARE:
-        return f"it holds {held:.0%} of what its header states"
-    if file.format == "OGG":
-        with open(path, "rb") as content:
-            size = content.seek(0, os.SEEK_END)
-            content.seek(max(0, size - _OGG_PAGE))
-            if not _ogg_ends(content.read()):
-                return "it lacks the page that ends an Ogg stream"
-    return None
-
-
-def _share_held(file: Any, n_read: int) -> float:
-    """Share of the length stated in the header that an open SoundFile actually contains."""
-    stated = _STATED.search(file.extra_info)
-    if stated and 0 < int(stated[1]) < _OPEN_SIZE:
-        return int(stated[2]) / int(stated[1])
-    return n_read / file.frames if 0 < file.frames < _UNKNOWN_FRAMES else 1.0
-
-
-def _ogg_ends(tail: bytes) -> bool:
-    """Whether the last page in the last bytes of an Ogg file is complete and ends its stream."""
-    # If these bytes contain no page, other data follow the stream, and its end cannot be checked.
-    start = tail.rfind(b"OggS")
-    if start < 0:
-        return True
-    page = tail[start:]
-    if len(page) < 27 or len(page) < 27 + page[26]:
-        return False
-    n_bytes = 27 + page[26] + sum(page[27 : 27 + page[26]])
-    return bool(page[5] & 4) and len(page) >= n_bytes
+        raise OSError(explain_unreadable(head, reason)) from error
