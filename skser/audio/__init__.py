@@ -10,4 +10,4 @@ from ._errors import (
     TooLongError,
 )
 from ._headers import CONVERT
-from ._load import check_audio_parameters, check_waveform, load_audio, load_waveform
+from ._load import check_audio_parameters, check_waveform, is_pair, load_audio, load_waveform, warn_of_scale

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from .._utils import is_path, prefix_errors, to_bytes
-from ..audio import check_waveform
+from ..audio import check_waveform, warn_of_scale
 from ..sequences import Spectrograms
 from ._collection import extract_all
 from ._extraction import Extraction
@@ -231,6 +231,7 @@ class SpectrogramTransformer(TransformerMixin, BaseEstimator):
         """
         check_transformer_parameters(self.get_params(deep=False))
         recordings = to_recordings(X, self, reset=False)
+        warn_of_scale(recordings)
         extraction = Extraction.of(self.get_params(deep=False))
         max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
         return extract_all(extraction, recordings, self.n_jobs, max_nbytes, self.verbose)
