@@ -115,7 +115,8 @@ def is_pair(audio: Any) -> bool:
 def warn_of_scale(recordings: Iterable[Any]) -> None:
     """Warn if arrays are so far beyond [-1, 1] that they are probably PCM numbers."""
     arrays = ((i, y) for i, y in enumerate(recordings) if isinstance(y, np.ndarray) and y.dtype.kind == "f")
-    found = [(i, y.max()) for i, y in arrays if y.size and max(y.max(), -y.min()) > _FAR_BEYOND]
+    peaks = [(i, max(y.max(), -y.min())) for i, y in arrays if y.size]
+    found = [(i, peak) for i, peak in peaks if _FAR_BEYOND < peak < np.inf]
     if found:
         more = f", as do {len(found) - 1} more" if len(found) > 1 else ""
         warn_caller(

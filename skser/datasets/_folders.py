@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from .._utils import counted, is_path, listed, warn_caller
+from ..audio import CONVERT
 
 AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
@@ -15,6 +16,7 @@ AUDIO_EXTENSIONS = (
 )
 """File extensions of the formats that libsndfile reads, except for formats without a header."""
 
+_UNREADABLE = (".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma")
 POINTER_CURE = "run `git lfs pull` in the clone of their repository; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024  # bytes; every pointer is shorter
@@ -44,6 +46,17 @@ def find_files(folder: Path) -> Iterator[Path]:
 def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
     """Whether a file has the extension of an audio file, in lower or upper case."""
     return path.suffix.lower() in extensions
+
+
+def is_unreadable(path: Path) -> bool:
+    """Whether a file has the extension of a format with audio that libsndfile cannot read."""
+    return is_audio(path, _UNREADABLE)
+
+
+def describe_unreadable(paths: Iterable[Path]) -> str:
+    """Name the formats of files that libsndfile cannot read, and the cure."""
+    endings = sorted({path.suffix.lower() for path in paths if is_unreadable(path)})
+    return f"in formats that libsndfile cannot read ({', '.join(endings)}; {CONVERT})"
 
 
 def is_pointer(path: Path) -> bool:
