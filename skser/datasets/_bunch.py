@@ -48,8 +48,7 @@ def make_frame(data: Any) -> pd.DataFrame:
     try:
         return pd.DataFrame(data)
     except UnicodeEncodeError:  # by PyArrow, which pandas 3 uses for text if it is installed
-        with pd.option_context("future.infer_string", False):
-            return pd.DataFrame(data)
+        return pd.DataFrame(data, dtype=object)
 
 
 def _to_array(values: Iterable[Any]) -> np.ndarray:
