@@ -1,13 +1,6 @@
 """Audio files and arrays as waveforms."""
 
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
-from ._errors import (
-    ChainedStreamsError,
-    EmptyFileError,
-    EmptyWaveformError,
-    NonFiniteError,
-    PointerError,
-    TooLongError,
-)
+from ._errors import problem_of
 from ._headers import CONVERT
 from ._load import check_audio_parameters, check_waveform, is_pair, load_audio, load_waveform, warn_of_scale

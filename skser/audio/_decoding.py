@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ._errors import TooLongError
+from ._errors import with_problem
 from ._headers import (
     check_head,
     check_single_stream,
@@ -84,10 +84,9 @@ def _check_rate(sr: int) -> None:
 def _check_duration(duration: float, max_duration: float | None) -> None:
     """Raise if a file is longer than the limit."""
     if max_duration is not None and duration > max_duration:
-        raise TooLongError(
-            f"lasts {duration:.4g} s, longer than max_duration={max_duration:g} s: cut it into utterances, "
-            "raise max_duration, or set it to None for no limit."
-        )
+        lengths = f"lasts {duration:.4g} s, longer than max_duration={max_duration:g} s"
+        cure = "cut it into utterances, raise max_duration, or set it to None for no limit"
+        raise with_problem(ValueError(f"{lengths}: {cure}."), "too long")
 
 
 def _read(file: Any, stated: int | None, max_duration: float | None) -> np.ndarray:
@@ -135,9 +134,8 @@ def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"no such file: check the path, relative paths start at {os.getcwd()!r}."
-        ) from error
+        missing = f"no such file: check the path, relative paths start at {os.getcwd()!r}."
+        raise with_problem(FileNotFoundError(missing), "missing") from error
     except OSError as error:
         raise type(error)(f"cannot be opened ({error.strerror}): check its permissions.") from error
     except ValueError as error:  # null characters, or characters that the file system cannot encode

@@ -1,25 +1,14 @@
-"""Errors that `skser.datasets.audit` tells apart; users see the built-in types."""
+"""Errors with the name of a problem in the table of `skser.datasets.audit`."""
+
+from __future__ import annotations
 
 
-class PointerError(OSError):
-    """The file is a git-lfs pointer."""
+def with_problem(error: Exception, problem: str) -> Exception:
+    """Add the name of a problem to an error."""
+    error.__dict__["problem"] = problem
+    return error
 
 
-class EmptyFileError(OSError):
-    """The file has no bytes."""
-
-
-class ChainedStreamsError(OSError):
-    """The file holds several streams one after the other."""
-
-
-class TooLongError(ValueError):
-    """The file is longer than `max_duration`."""
-
-
-class EmptyWaveformError(ValueError):
-    """The waveform has no samples."""
-
-
-class NonFiniteError(ValueError):
-    """The waveform holds NaN or infinite samples."""
+def problem_of(error: Exception) -> str:
+    """Name of the problem for which an error was raised."""
+    return str(error.__dict__.get("problem", "unreadable"))

@@ -7,7 +7,7 @@ import re
 from io import BytesIO
 from typing import BinaryIO, Literal
 
-from ._errors import ChainedStreamsError, EmptyFileError, PointerError
+from ._errors import with_problem
 
 CONVERT = "convert it with 'ffmpeg -i FILE out.wav'"
 
@@ -29,8 +29,10 @@ _WAV_CODECS = {
     **{0x162: "Windows Media", 0x2000: "AC-3", 0x704F: "Opus"},
 }
 # First bytes of a stream. An MP3 stream begins with them only if it states its number of frames.
-_FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
-_MP3_START = re.compile(rb"\xff[\xe2-\xff]..\0{9,34}(?:Xing|Info)", re.DOTALL)
+_STARTS = {
+    "FLAC": re.compile(rb"fLaC[\0\x80]\0\0\x22"),
+    "MP3": re.compile(rb"\xff[\xe2-\xff]..\0{9,34}(?:Xing|Info)", re.DOTALL),
+}
 
 
 def read_head(content: BinaryIO) -> bytes:
@@ -42,11 +44,10 @@ def read_head(content: BinaryIO) -> bytes:
 def check_head(head: bytes) -> None:
     """Raise if a file is empty or a git-lfs pointer."""
     if not head:
-        raise EmptyFileError("the file is empty (0 bytes): fetch or copy it again.")
+        raise with_problem(OSError("the file is empty (0 bytes): fetch or copy it again."), "empty")
     if head.startswith(b"version https://git-lfs"):
-        raise PointerError(
-            "is a git-lfs pointer and not the audio itself: run 'git lfs pull' in its repository."
-        )
+        pointer = "is a git-lfs pointer and not the audio itself: run 'git lfs pull' in its repository."
+        raise with_problem(OSError(pointer), "git-lfs pointer")
 
 
 def explain_unreadable(head: bytes, reason: str) -> str:
@@ -79,7 +80,9 @@ def find_data(content: BinaryIO) -> tuple[int, int]:
     if kind not in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff"):
         return 0, 0
     position, n_bytes = (8, 12) if kind == b"caff" else (12, 8)
-    while len(chunk := _read_at(content, position, n_bytes)) == n_bytes:
+    while (chunk := _read_at(content, position, n_bytes)).strip(
+        b"\0"
+    ):  # zeros would take long in a large file
         position, size = position + n_bytes, int.from_bytes(chunk[4:], order)
         if chunk[:4] in (b"data", b"SSND"):
             return position, int.from_bytes(head[28:36], order) if kind == b"RF64" else size
@@ -105,34 +108,28 @@ def share_of_size(content: BinaryIO, position: int, size: int) -> float:
 def copy_with_size(content: BinaryIO, position: int, size: int) -> BinaryIO | None:
     """Copy of a WAV file whose header states 0 bytes of audio, although some follow, with an open size."""
     following = _read_at(content, position, 4)
-    is_wav = read_head(content).startswith(b"RIFF") and position > 0
-    if not is_wav or size or not following or following.strip().isalnum():  # the name of another chunk
+    is_chunk = following.strip().isalnum()  # by its name
+    if size or not position or not following or is_chunk or not read_head(content).startswith(b"RIFF"):
         return None
     content.seek(0)
-    copy = BytesIO(content.read())
-    copy.seek(position - 4)
-    copy.write(b"\xff" * 4)
-    copy.seek(0)
-    return copy
+    whole = content.read()
+    return BytesIO(whole[: position - 4] + b"\xff" * 4 + whole[position:])
 
 
 def check_single_stream(kind: str, content: bytes) -> None:
     """Raise if a file of the format OGG, FLAC or MP3 holds two streams, of which only one would be read."""
-    # The first pages of several Ogg streams may be together, if they are played at the same time.
-    starts = {"FLAC": _FLAC_START, "MP3": _MP3_START}
-    if kind == "OGG":
+    if kind == "OGG":  # streams that are played at the same time begin together
         is_chained = content.rfind(b"OggS\0\2") > content.find(b"OggS\0\0") >= 0
     else:
-        is_chained = len(starts[kind].findall(content)) > 1
+        is_chained = len(_STARTS[kind].findall(content)) > 1
     if is_chained:
-        raise ChainedStreamsError(
-            f"holds several {kind} streams one after the other, of which only the first would be read: "
-            f"{CONVERT}, or split it."
-        )
+        several = f"several {kind} streams one after the other, of which only the first would be read"
+        raise with_problem(OSError(f"holds {several}: {CONVERT}, or split it."), "chained")
 
 
 def ogg_ends(content: bytes) -> bool:
     """Whether the last page of an Ogg file is complete and ends its stream."""
     page = content[content.rfind(b"OggS") :]
-    size = 27 + sum(page[26:27]) + sum(page[27 : 27 + page[26]]) if len(page) > 26 else len(page) + 1
+    n_segments = sum(page[26:27])  # the header may be incomplete
+    size = 27 + n_segments + sum(page[27 : 27 + n_segments])
     return len(page) >= size and bool(page[5] & 4)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._utils import all_finite, check_number, is_path, prefix_errors, warn_caller
 from ._decoding import HIGHEST_RATE, read_mono
-from ._errors import EmptyWaveformError, NonFiniteError
+from ._errors import with_problem
 
 # Offset and scale of integer samples, as in libsndfile.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
@@ -138,15 +138,14 @@ def check_waveform(y: ArrayLike) -> np.ndarray:
             "take the mean over its channels."
         )
     if not array.size:
-        raise EmptyWaveformError("the waveform is empty: it needs at least one sample.")
+        raise with_problem(ValueError("the waveform is empty: it needs at least one sample."), "empty")
     samples = _to_float32(array)
     if not all_finite(samples):
         finite = np.isfinite(samples)
         first = int(np.argmin(finite))
-        raise NonFiniteError(
-            f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "
-            f"float32, the first is {array[first]} at sample {first}): repair it or leave it out."
-        )
+        held = f"{np.count_nonzero(~finite)} of {finite.size} as float32, the first is {array[first]}"
+        fault = f"the waveform holds NaN or infinite samples ({held} at sample {first})"
+        raise with_problem(ValueError(f"{fault}: repair it or leave it out."), "non-finite")
     return samples
 
 

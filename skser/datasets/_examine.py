@@ -10,32 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._utils import is_path
-from ..audio import (
-    ChainedStreamsError,
-    EmptyFileError,
-    EmptyWaveformError,
-    NonFiniteError,
-    PointerError,
-    TooLongError,
-    check_waveform,
-    decode,
-    mix,
-)
+from ..audio import check_waveform, decode, mix, problem_of
 
 _BLOCK = 0.025  # s, for the level of the loudest part
 _SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
 _HIGHEST_PEAK = 2.0  # well above the overshoot of MP3 and other lossy formats
 _EQUAL_CHANNELS = 0.01  # -40 dB, above the differences between equal channels that lossy coding causes
-_PROBLEMS: dict[type[Exception], str] = {
-    FileNotFoundError: "missing",
-    PointerError: "git-lfs pointer",
-    EmptyFileError: "empty",
-    EmptyWaveformError: "empty",
-    NonFiniteError: "non-finite",
-    TooLongError: "too long",
-    ChainedStreamsError: "chained",
-}
 
 
 class Finding(NamedTuple):
@@ -62,7 +43,7 @@ def examine_recording(
         samples, rate, missing = _read(audio, sr, max_duration)
         y = check_waveform(mix(samples))
     except (OSError, TypeError, ValueError) as error:
-        return Examined([Finding(_PROBLEMS.get(type(error), "unreadable"), str(error))])
+        return Examined([Finding(problem_of(error), str(error))])
     findings = [
         *_check_length(len(y), rate, missing, min_duration),
         *_check_loudness(y, rate, silence_db),

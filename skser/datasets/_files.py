@@ -14,12 +14,12 @@ from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
 from ._filters import check_list
 from ._folders import (
     AUDIO_EXTENSIONS,
+    UNREADABLE,
     check_folder,
-    describe_unreadable,
     drop_pointers,
     find_files,
     is_audio,
-    is_unreadable,
+    report_unreadable,
     warn_left_out,
 )
 from ._speakers import make_speaker_finder
@@ -99,9 +99,6 @@ def load_audio_files(
     files = {name: sorted(find_files(folder / name)) for name in _find_classes(folder, categories)}
     label = {path: name for name, paths in files.items() for path in paths if is_audio(path, endings)}
     _warn_of_files(folder, files, label, endings)
-    others = [path for paths in files.values() for path in paths if is_unreadable(path)]
-    if not label and others:
-        raise ValueError(f"All recordings in {str(folder)!r} are {describe_unreadable(others)}.")
     if not label:
         raise ValueError(f"No audio files ({', '.join(endings)}) in the folders of {str(folder)!r}: {_CURE}.")
     paths = drop_pointers(folder, list(label))
@@ -145,10 +142,9 @@ def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
 
 def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path, str], endings: Any) -> None:
     """Warn about files that are not loaded, and about classes without any."""
-    others = [path.relative_to(folder) for paths in files.values() for path in paths if path not in label]
-    unreadable = [path for path in others if is_unreadable(path)]
-    warn_left_out(folder, unreadable, "file", describe_unreadable(unreadable))
-    others = [path for path in others if not is_unreadable(path)]
+    left_out = [path for paths in files.values() for path in paths if path not in label]
+    report_unreadable(folder, left_out, are_all=not label)
+    others = [path.relative_to(folder) for path in left_out if not is_audio(path, UNREADABLE)]
     warn_left_out(folder, others, "file", "without the ending of an audio file")
     visible = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     outside = sorted(path.name for path in visible if is_audio(path, endings))

@@ -16,7 +16,7 @@ AUDIO_EXTENSIONS = (
 )
 """File extensions of the formats that libsndfile reads, except for formats without a header."""
 
-_UNREADABLE = (".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma")
+UNREADABLE = (".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma")
 POINTER_CURE = "run `git lfs pull` in the clone of their repository; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024  # bytes; every pointer is shorter
@@ -46,17 +46,6 @@ def find_files(folder: Path) -> Iterator[Path]:
 def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
     """Whether a file has the extension of an audio file, in lower or upper case."""
     return path.suffix.lower() in extensions
-
-
-def is_unreadable(path: Path) -> bool:
-    """Whether a file has the extension of a format with audio that libsndfile cannot read."""
-    return is_audio(path, _UNREADABLE)
-
-
-def describe_unreadable(paths: Iterable[Path]) -> str:
-    """Name the formats of files that libsndfile cannot read, and the cure."""
-    endings = sorted({path.suffix.lower() for path in paths if is_unreadable(path)})
-    return f"in formats that libsndfile cannot read ({', '.join(endings)}; {CONVERT})"
 
 
 def is_pointer(path: Path) -> bool:
@@ -98,3 +87,13 @@ def warn_left_out(folder: Path, items: Sequence[Any], noun: str, reason: str) ->
     """Warn about items that are not loaded, if there are any."""
     if items:
         warn_caller(f"Left out {counted(len(items), noun)} in {str(folder)!r} {reason}: {listed(items)}.")
+
+
+def report_unreadable(folder: Path, paths: Iterable[Path], *, are_all: bool) -> None:
+    """Warn about files in formats that libsndfile cannot read; raise if they are all recordings."""
+    found = [path.relative_to(folder) for path in paths if is_audio(path, UNREADABLE)]
+    endings = ", ".join(sorted({path.suffix.lower() for path in found}))
+    reason = f"in formats that libsndfile cannot read ({endings}; {CONVERT})"
+    if found and are_all:
+        raise ValueError(f"All recordings in {str(folder)!r} are {reason}: {listed(found)}.")
+    warn_left_out(folder, found, "file", reason)

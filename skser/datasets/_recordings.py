@@ -14,15 +14,7 @@ from sklearn.utils import Bunch
 from .._utils import counted, listed, warn_caller
 from ._bunch import make_bunch, make_frame
 from ._filters import check_filter
-from ._folders import (
-    check_folder,
-    describe_unreadable,
-    drop_pointers,
-    find_files,
-    is_audio,
-    is_unreadable,
-    warn_left_out,
-)
+from ._folders import check_folder, drop_pointers, find_files, is_audio, report_unreadable, warn_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +61,8 @@ def find_audio(folder: Path) -> list[Path]:
     """Find the audio files in a folder, sorted, without git-lfs pointers."""
     files = list(find_files(folder))
     paths = sorted(path for path in files if is_audio(path, EXTENSIONS))
-    unreadable = [path for path in files if is_unreadable(path)]
-    if unreadable and not paths:
-        raise ValueError(f"All recordings in {str(folder)!r} are {describe_unreadable(unreadable)}.")
+    if not paths:
+        report_unreadable(folder, files, are_all=True)
     return drop_pointers(folder, paths)
 
 
