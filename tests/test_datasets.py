@@ -190,6 +190,46 @@ def test_an_invalid_csv_file_is_named(classes, tmp_path_factory, content):
         load_audio_files(classes, speaker=path)
 
 
+def test_formats_that_cannot_be_read_are_named_with_the_cure(classes, tmp_path_factory):
+    cure = (
+        r"in formats that libsndfile cannot read \(\.m4a, \.wma; convert it with 'ffmpeg -i FILE out\.wav'\)"
+    )
+    touch(classes, "sad/one.M4A", "happy/two.wma")
+    with pytest.warns(UserWarning, match=rf"Left out 2 files in .* {cure}: .*one\.M4A"):
+        assert len(load_audio_files(classes).data) == 4
+    other = touch(tmp_path_factory.mktemp("phone"), "sad/one.m4a", "sad/two.wma")
+    message = rf"All recordings in .* are {cure}"
+    for load in (load_audio_files, load_ravdess):
+        with pytest.raises(ValueError, match=message):
+            load(other)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+def test_file_names_need_not_be_utf_8(tmp_path):
+    name = os.fsdecode(b"gr\xfc\xdfe.wav")
+    try:
+        touch(tmp_path, f"sad/{name}", "happy/b.wav")
+    except OSError:
+        pytest.skip("the file system refuses such names")
+    corpus = load_audio_files(tmp_path)
+    assert (
+        corpus.frame["path"].tolist() == corpus.data == [f"{tmp_path}/happy/b.wav", f"{tmp_path}/sad/{name}"]
+    )
+
+
+def test_a_frame_holds_names_that_pyarrow_refuses(monkeypatch, classes):
+    made = pd.DataFrame
+
+    def refuse(data, dtype=None):
+        if dtype is None:
+            raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "surrogates not allowed")
+        return made(data, dtype=dtype)
+
+    monkeypatch.setattr(pd, "DataFrame", refuse)
+    corpus = load_audio_files(classes)
+    assert corpus.frame["path"].tolist() == corpus.data
+
+
 def test_files_that_are_not_loaded_are_listed(classes):
     touch(classes, "sad/notes.txt", "sad/deep/lab.csv", "happy/.hidden.wav", "sad/._s1_2.wav", "readme.md")
     touch(classes, "outside.wav", "._outside.wav", "speakers.csv")

@@ -164,6 +164,34 @@ def test_integer_samples_are_pcm_as_in_files():
     np.testing.assert_array_equal(np.asarray(transformer.transform(list(pcm))), expected)
 
 
+@pytest.mark.parametrize("as_table", ["frame", "nullable frame", "object array"])
+def test_pcm_in_other_tables_keeps_its_scale(as_table):
+    pcm = np.random.default_rng(2).integers(-(2**15), 2**15, size=(2, 600), dtype=np.int16)
+    X = pd.DataFrame(pcm)
+    if as_table == "nullable frame":
+        X = X.astype("Int16")
+    if as_table == "object array":
+        X = np.array([list(row) for row in pcm], dtype=object)
+    expected = SpectrogramTransformer().transform(pcm / 2**15)
+    np.testing.assert_array_equal(SpectrogramTransformer().fit_transform(X), expected)
+
+
+def test_an_object_array_in_which_numpy_lost_the_type_of_integers_raises():
+    pcm = np.random.default_rng(2).integers(-(2**15), 2**15, size=(2, 600), dtype=np.int16)
+    with pytest.raises(TypeError, match="item 0: samples of type int64 have no known scale"):
+        SpectrogramTransformer().transform(np.array(list(pcm), dtype=object))
+
+
+def test_one_warning_names_the_first_item_far_beyond_1(waveforms):
+    X = [waveforms[0], waveforms[3] * 32768, waveforms[3] * 1000, waveforms[3].tolist()]
+    peak = np.abs(X[1]).max()
+    with pytest.warns(
+        UserWarning, match=rf"^item 1 has samples up to {peak:g}, as do 1 more, far beyond 1"
+    ) as w:
+        SpectrogramTransformer().fit_transform(X)
+    assert len(w) == 1
+
+
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint32, np.int64])
 def test_integers_of_numpy_as_parameters_do_not_overflow(dtype, waveforms):
     same = SpectrogramTransformer(n_fft=dtype(512), hop_length=dtype(160)).transform(waveforms)
@@ -291,6 +319,19 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
         ([np.zeros(3, dtype=complex)], ValueError, "item 0: Complex data not supported"),
         (np.zeros((2, 3), dtype=complex), ValueError, "Complex data not supported"),
         ([["a", 1.0], [2.0]], TypeError, "item 0: a waveform must hold real numbers"),
+        (
+            np.zeros((8000, 2)),
+            ValueError,
+            r"X of shape \(8000, 2\) is a single recording of 2 channels.*average its channels and wrap it",
+        ),
+        ((16000, np.zeros(9)), TypeError, "item 0: it is a pair of a sampling rate and samples"),
+        ([(16000, np.zeros(9))] * 2, TypeError, "item 0: it is a pair of a sampling rate and samples"),
+        ([(np.zeros((9, 2)), 16000)], TypeError, "item 0: it is a pair of a sampling rate and samples"),
+        (
+            pd.DataFrame({"audio": [np.zeros(9), np.zeros(8)]}),
+            ValueError,
+            r"holds arrays: give one column, such as frame\['audio'\] instead",
+        ),
     ],
 )
 def test_other_things_than_recordings_raise(X, error, message, method):

@@ -1,5 +1,7 @@
 """Audio files and arrays as waveforms."""
 
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
-from ._load import check_audio_parameters, check_waveform, load_audio, load_waveform
+from ._errors import problem_of
+from ._headers import CONVERT
+from ._load import check_audio_parameters, check_waveform, is_pair, load_audio, load_waveform, warn_of_scale
 from ._stream import stream_waveform

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._utils import all_finite, check_number, is_path, prefix_errors, without_mask
+from .._utils import all_finite, check_number, is_path, prefix_errors, warn_caller, without_mask
 from ._decoding import HIGHEST_RATE, read_mono
+from ._errors import with_problem
 
 # Offset and scale of integer samples, as in libsndfile.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
+
+_FAR_BEYOND = 100.0  # above the peaks of samples that are normalized to unit variance
 
 _WIDEST_DB = 1e4  # beyond the range of float32
 _TRIM_HOP = 512  # samples
@@ -37,7 +42,8 @@ def load_audio(
     audio : str, path-like or array-like of shape (n_times,)
         A file that libsndfile can read (WAV, FLAC, OGG, MP3, ...), or the samples themselves. A leading
         ``~`` is the home folder of the user. int16, int32 and uint8 arrays are PCM and scaled to [-1, 1);
-        other real numbers are kept unchanged.
+        floating-point numbers are kept unchanged. Other integers raise an error, because their scale is not
+        known.
     sr : int, default=16000
         Sampling rate of the result in Hz, 1 to 1,048,576.
     orig_sr : int or None, default=None
@@ -87,6 +93,7 @@ def load_audio(
     """
     check_audio_parameters(sr, orig_sr=orig_sr, trim_db=trim_db, max_duration=max_duration)
     if not is_path(audio):
+        warn_of_scale([audio])
         return load_waveform(audio, sr, orig_sr, trim_db, max_duration)
     if orig_sr is not None:
         raise ValueError(
@@ -95,6 +102,27 @@ def load_audio(
         )
     with prefix_errors(repr(os.fspath(audio))):
         return load_waveform(audio, sr, None, trim_db, max_duration)
+
+
+def is_pair(audio: Any) -> bool:
+    """Whether an object is a sampling rate with samples, in either order, as readers of audio return it."""
+    if not isinstance(audio, (list, tuple)) or len(audio) != 2:
+        return False
+    samples = [part for part in audio if not isinstance(part, Number)]
+    return len(samples) == 1 and (isinstance(samples[0], list) or hasattr(samples[0], "__array__"))
+
+
+def warn_of_scale(recordings: Iterable[Any]) -> None:
+    """Warn if arrays are so far beyond [-1, 1] that they are probably PCM numbers."""
+    arrays = ((i, y) for i, y in enumerate(recordings) if isinstance(y, np.ndarray) and y.dtype.kind == "f")
+    peaks = [(i, max(y.max(), -y.min())) for i, y in arrays if y.size]
+    found = [(i, peak) for i, peak in peaks if _FAR_BEYOND < peak < np.inf]
+    if found:
+        more = f", as do {len(found) - 1} more" if len(found) > 1 else ""
+        warn_caller(
+            f"item {found[0][0]} has samples up to {found[0][1]:g}{more}, far beyond 1: divide them by the "
+            "full scale, 32768 for 16 bits."
+        )
 
 
 def check_waveform(y: ArrayLike) -> np.ndarray:
@@ -110,15 +138,14 @@ def check_waveform(y: ArrayLike) -> np.ndarray:
             "take the mean over its channels."
         )
     if not array.size:
-        raise ValueError("the waveform is empty: it needs at least one sample.")
+        raise with_problem(ValueError("the waveform is empty: it needs at least one sample."), "empty")
     samples = _to_float32(array)
     if not all_finite(samples):
         finite = np.isfinite(samples)
         first = int(np.argmin(finite))
-        raise ValueError(
-            f"the waveform holds NaN or infinite samples ({np.count_nonzero(~finite)} of {finite.size} as "
-            f"float32, the first is {array[first]} at sample {first}): repair it or leave it out."
-        )
+        held = f"{np.count_nonzero(~finite)} of {finite.size} as float32, the first is {array[first]}"
+        fault = f"the waveform holds NaN or infinite samples ({held} at sample {first})"
+        raise with_problem(ValueError(f"{fault}: repair it or leave it out."), "non-finite")
     return samples
 
 
@@ -148,6 +175,11 @@ def load_waveform(
 
 def _to_array(y: Any) -> np.ndarray:
     """Convert samples to an array of any data type, or raise if that is not possible."""
+    if is_pair(y):
+        raise TypeError(
+            "it is a pair of a sampling rate and samples, as scipy.io.wavfile.read and soundfile.read return "
+            "it: pass only samples at the right rate, such as load_audio(samples, orig_sr=rate)."
+        )
     y = without_mask("the waveform", y)
     try:
         array = np.asarray(y)
@@ -168,6 +200,11 @@ def _to_float32(array: np.ndarray) -> np.ndarray:
     if array.dtype.name in _PCM:
         offset, scale = _PCM[array.dtype.name]
         return (samples - np.float32(offset)) / np.float32(scale)
+    if array.dtype.kind in "iu":
+        raise TypeError(
+            f"samples of type {array.dtype} have no known scale: convert them to int16, int32 or uint8 if "
+            "they are such PCM, or divide them by their full scale."
+        )
     return samples
 
 

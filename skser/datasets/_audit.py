@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     *("missing", "unreadable", "git-lfs pointer", "empty", "non-finite", "too short", "too long", "silent"),
-    *("truncated", "duplicate with another label", "duplicate in another group", "duplicate"),
+    *("truncated", "chained", "duplicate with another label", "duplicate in another group", "duplicate"),
 )
 _ODD_RATE = "odd sampling rate"
 _WARNINGS = ("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE)
@@ -94,6 +94,7 @@ def audit(
     - too long: a file longer than `max_duration`;
     - silent: all samples are equal, or the loudest 25 ms are below -90 dB re full scale, one step of 16 bits;
     - truncated: at least 1 % of the length in the header is missing, or an Ogg stream has no end;
+    - chained: an Ogg, FLAC or MP3 file that holds several streams one after the other;
     - duplicate with another label, duplicate in another group: the same waveform as another item that has a
       different value in `target` or `groups`; all copies are listed, because any of them may be correct;
     - duplicate: the same waveform as another item of the same label and group; the first copy is not listed.

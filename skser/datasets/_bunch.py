@@ -30,19 +30,27 @@ def make_bunch(
     **entries: Any,
 ) -> Bunch:
     """Make a corpus from recordings and the columns of their frame, which include labels and groups."""
-    import pandas as pd
-
     target = plain_labels(f"the column {label!r}", list(columns[label]))
     groups = None if speaker is None else plain_labels(f"the column {speaker!r}", list(columns[speaker]))
     return Bunch(
         data=data,
         target=target,
         groups=groups,
-        frame=pd.DataFrame(columns),
+        frame=make_frame(columns),
         target_names=np.unique(target).tolist(),
         DESCR=f"{text.strip()}\n\n{describe_counts(target, groups, group_name)}\n",
         **entries,
     )
+
+
+def make_frame(data: Any) -> pd.DataFrame:
+    """Make a frame, in which the names of files need not be UTF-8."""
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(data)
+    except UnicodeEncodeError:  # by PyArrow, which pandas 3 uses for text if it is installed
+        return pd.DataFrame(data, dtype=object)
 
 
 def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: str) -> str:

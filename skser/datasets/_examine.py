@@ -10,20 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._utils import is_path
-from ..audio import check_waveform, decode, mix
+from ..audio import check_waveform, decode, mix, problem_of
 
 _BLOCK = 0.025  # s, for the level of the loudest part
 _SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
 _HIGHEST_PEAK = 2.0  # well above the overshoot of MP3 and other lossy formats
 _EQUAL_CHANNELS = 0.01  # -40 dB, above the differences between equal channels that lossy coding causes
-# Phrases in the error messages of skser.audio, and the corresponding problems.
-_PHRASES = {
-    "git-lfs pointer": "git-lfs pointer",
-    "is empty": "empty",
-    "NaN or infinite": "non-finite",
-    "longer than max_duration": "too long",
-}
 
 
 class Finding(NamedTuple):
@@ -50,7 +43,7 @@ def examine_recording(
         samples, rate, missing = _read(audio, sr, max_duration)
         y = check_waveform(mix(samples))
     except (OSError, TypeError, ValueError) as error:
-        return Examined([Finding(_name_problem(error), str(error))])
+        return Examined([Finding(problem_of(error), str(error))])
     findings = [
         *_check_length(len(y), rate, missing, min_duration),
         *_check_loudness(y, rate, silence_db),
@@ -69,13 +62,6 @@ def _read(audio: Any, sr: int | None, max_duration: float | None) -> tuple[np.nd
     if sr is None:
         raise TypeError("it is a waveform without a sampling rate: pass sr.")
     return check_waveform(audio)[:, np.newaxis], sr, None
-
-
-def _name_problem(error: Exception) -> str:
-    """Name the problem for which reading raised an error."""
-    if isinstance(error, FileNotFoundError):
-        return "missing"
-    return next((problem for phrase, problem in _PHRASES.items() if phrase in str(error)), "unreadable")
 
 
 def _check_length(n_times: int, sr: int, missing: str | None, min_duration: float) -> Iterator[Finding]:

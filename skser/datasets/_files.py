@@ -12,7 +12,16 @@ from sklearn.utils import Bunch
 from .._utils import counted, listed, warn_caller
 from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
 from ._filters import check_list
-from ._folders import AUDIO_EXTENSIONS, check_folder, drop_pointers, find_files, is_audio, warn_left_out
+from ._folders import (
+    AUDIO_EXTENSIONS,
+    UNREADABLE,
+    check_folder,
+    drop_pointers,
+    find_files,
+    is_audio,
+    report_unreadable,
+    warn_left_out,
+)
 from ._speakers import make_speaker_finder
 
 _CURE = "give a folder that holds one folder of audio files per class"
@@ -133,7 +142,9 @@ def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
 
 def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path, str], endings: Any) -> None:
     """Warn about files that are not loaded, and about classes without any."""
-    others = [path.relative_to(folder) for paths in files.values() for path in paths if path not in label]
+    left_out = [path for paths in files.values() for path in paths if path not in label]
+    report_unreadable(folder, left_out, are_all=not label)
+    others = [path.relative_to(folder) for path in left_out if not is_audio(path, UNREADABLE)]
     warn_left_out(folder, others, "file", "without the ending of an audio file")
     visible = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
     outside = sorted(path.name for path in visible if is_audio(path, endings))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from .._utils import counted, is_path, listed, warn_caller
+from ..audio import CONVERT
 
 AUDIO_EXTENSIONS = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"),
@@ -15,6 +16,7 @@ AUDIO_EXTENSIONS = (
 )
 """File extensions of the formats that libsndfile reads, except for formats without a header."""
 
+UNREADABLE = (".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma")
 POINTER_CURE = "run `git lfs pull` in the clone of their repository; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024  # bytes; every pointer is shorter
@@ -85,3 +87,13 @@ def warn_left_out(folder: Path, items: Sequence[Any], noun: str, reason: str) ->
     """Warn about items that are not loaded, if there are any."""
     if items:
         warn_caller(f"Left out {counted(len(items), noun)} in {str(folder)!r} {reason}: {listed(items)}.")
+
+
+def report_unreadable(folder: Path, paths: Iterable[Path], *, are_all: bool) -> None:
+    """Warn about files in formats that libsndfile cannot read; raise if they are all recordings."""
+    found = [path.relative_to(folder) for path in paths if is_audio(path, UNREADABLE)]
+    endings = ", ".join(sorted({path.suffix.lower() for path in found}))
+    reason = f"in formats that libsndfile cannot read ({endings}; {CONVERT})"
+    if found and are_all:
+        raise ValueError(f"All recordings in {str(folder)!r} are {reason}: {listed(found)}.")
+    warn_left_out(folder, found, "file", reason)

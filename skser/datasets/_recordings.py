@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn.utils import Bunch
 
 from .._utils import counted, listed, warn_caller
-from ._bunch import make_bunch
+from ._bunch import make_bunch, make_frame
 from ._filters import check_filter
-from ._folders import check_folder, drop_pointers, find_files, is_audio, warn_left_out
+from ._folders import check_folder, drop_pointers, find_files, is_audio, report_unreadable, warn_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,13 +59,15 @@ def load_named_recordings(
 
 def find_audio(folder: Path) -> list[Path]:
     """Find the audio files in a folder, sorted, without git-lfs pointers."""
-    return drop_pointers(folder, sorted(path for path in find_files(folder) if is_audio(path, EXTENSIONS)))
+    files = list(find_files(folder))
+    paths = sorted(path for path in files if is_audio(path, EXTENSIONS))
+    if not paths:
+        report_unreadable(folder, files, are_all=True)
+    return drop_pointers(folder, paths)
 
 
 def find_recordings(folder: Path, paths: list[Path], corpus: Corpus) -> pd.DataFrame:
     """Make a frame of the recordings, sorted by speaker and name, without copies and unknown names."""
-    import pandas as pd
-
     rows = {path: corpus.decode(path) for path in paths}
     unknown = [path.relative_to(folder) for path, row in rows.items() if row is None]
     warn_left_out(folder, unknown, "audio file", f"not named as in {corpus.name}")
@@ -73,7 +75,7 @@ def find_recordings(folder: Path, paths: list[Path], corpus: Corpus) -> pd.DataF
     kept = drop_copies(folder, named, lambda path: tuple(named[path].values())).values()
     _warn_of_folders(folder, {path: named[path][corpus.speaker] for path in sorted(kept)}, corpus)
     ordered = sorted(kept, key=lambda path: (named[path][corpus.speaker], path.stem))
-    return pd.DataFrame([{"path": str(path), **named[path]} for path in ordered])
+    return make_frame([{"path": str(path), **named[path]} for path in ordered])
 
 
 def drop_copies(

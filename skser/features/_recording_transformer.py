@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from .._utils import is_path, prefix_errors, to_bytes
-from ..audio import check_waveform
+from ..audio import check_waveform, warn_of_scale
 from ..sequences import Spectrograms
 from ._collection import extract_all
 from ._extraction import Extraction
@@ -56,6 +56,7 @@ class RecordingTransformer(TransformerMixin, BaseEstimator, ABC):
         """Frames of recordings, or their statistics."""
         self._check_parameters()
         recordings = to_recordings(X, self, reset=False)
+        warn_of_scale(recordings)
         recordings = recordings if self._keeps_arrays else list(recordings)
         max_nbytes = to_bytes("max_nbytes", self.max_nbytes)
         return extract_all(self._make_extraction(), recordings, self.n_jobs, max_nbytes, self.verbose)

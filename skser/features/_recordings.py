@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._utils import is_path, without_mask
+from ..audio import is_pair
+
+_MOST_CHANNELS, _FEWEST_TIMES = 8, 400  # samples; a table with more rows and fewer columns is one recording
 
 
 def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any] | np.ndarray:
@@ -31,10 +34,12 @@ def _to_list(X: Any) -> list[Any] | None:
     """List the recordings of a sequence; None if X should be a two-dimensional array."""
     if is_path(X) or isinstance(X, bytes):
         raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
+    if is_pair(X):
+        return [X]  # refused with the other pairs
     if isinstance(X, (list, tuple)):
         rows = [len(row) for row in X if isinstance(row, (list, tuple))]
         is_rectangle = 0 < len(rows) == len(X) and len(set(rows)) == 1
-        return None if is_rectangle else list(X)
+        return None if is_rectangle and not is_pair(X[0]) else list(X)
     if hasattr(X, "__array__") or hasattr(X, "ndim"):
         ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         return list(np.asarray(X)) if ndim == 1 else None
@@ -48,6 +53,7 @@ def _to_list(X: Any) -> list[Any] | None:
 
 def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
     """Convert waveforms of equal length to an array (n, n_times), also if samples are not finite."""
+    X = _with_types(X)
     try:
         # `validate_data` compares X with an earlier fit and cannot be used without one.
         if reset or hasattr(estimator, "n_features_in_"):
@@ -55,13 +61,32 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
         else:
             array = check_array(X, ensure_all_finite=False, estimator=estimator)
     except (TypeError, ValueError) as error:
-        if not any(is_path(cell) for cell in np.asarray(X, dtype=object).flat):
+        cells = np.asarray(X, dtype=object).ravel()
+        if any(is_path(cell) for cell in cells):
+            held = "text: give paths in one dimension, such as frame['path'] instead of frame[['path']]"
+        elif any(isinstance(cell, np.ndarray) for cell in cells):
+            held = "arrays: give one column, such as frame['audio'] instead of frame[['audio']]"
+        else:
             raise
+        raise ValueError(f"X has two dimensions but holds {held}.") from error
+    n_times, n_channels = array.shape
+    if 1 < n_channels <= _MOST_CHANNELS and n_times >= _FEWEST_TIMES:
         raise ValueError(
-            "X has two dimensions but holds text: give paths in one dimension, such as frame['path'] "
-            "instead of frame[['path']]."
-        ) from error
+            f"X of shape {array.shape} is a single recording of {n_channels} channels, not {n_times} "
+            f"recordings of {n_channels} samples: average its channels and wrap it, [X.mean(axis=1)]."
+        )
     return array
+
+
+def _with_types(X: Any) -> Any:
+    """Restore the type of integers, on which their scale depends, in object arrays and nullable frames."""
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        kinds = list({type(cell) for cell in X.flat})
+        return X.astype(kinds[0]) if len(kinds) == 1 and issubclass(kinds[0], Integral) else X
+    dtypes = set(X.dtypes) if hasattr(X, "columns") else set()
+    dtype = getattr(dtypes.pop(), "numpy_dtype", None) if len(dtypes) == 1 else None
+    is_integer = dtype is not None and dtype.kind in "iu" and not X.isna().any(axis=None)
+    return X.astype(dtype) if is_integer else X
 
 
 def _check_kinds(recordings: list[Any]) -> None:
