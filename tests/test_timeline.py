@@ -345,6 +345,7 @@ def test_turns_of_several_recordings_raise(model):
     ("parameters", "error", "message"),
     [
         ({"window": 0}, ValueError, "window must be a number in"),
+        ({"hop": 1e-4}, ValueError, "hop=0.0001 s is shorter than a sample at 1000 Hz"),
         ({"hop": "1"}, TypeError, "hop must be a number"),
         ({"silence_db": -40}, ValueError, "silence_db must be a number in"),
         ({"reject": 2}, ValueError, "reject must be a number in"),

@@ -170,6 +170,8 @@ def _predict_one(
     sr = find_sampling_rate(model)
     blocks = stream_waveform(recording, sr)
     if turns is None:
+        if round(hop * sr) < 1:
+            raise ValueError(f"hop={hop:g} s is shorter than a sample at {sr} Hz: choose a longer hop.")
         segments = cut_windows(blocks, window, hop, sr)
         found = _predict_in_batches(model, segments, sr, silence_db)
         start, end = (np.array(found.spans) / sr).T
