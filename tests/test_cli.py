@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,17 @@ def test_bad_file_of_a_timeline_is_named(model_file, recordings, capsys):
     captured = capsys.readouterr()
     assert captured.out.split()[2:] == ["angry", captured.out.split()[3], "loud.wav"]
     assert captured.err.startswith("skser: 'bad.wav': holds text instead of audio")
+
+
+def test_long_recording_needs_a_timeline(model_file, recordings, capsys):
+    soundfile.write("long.wav", np.full(70_000, 0.1), 100)
+    assert main(["predict", model_file, "long.wav"]) == 1
+    assert capsys.readouterr().err == (
+        "skser: 'long.wav': lasts 700 s, longer than max_duration=600 s: add --timeline, which has no limit of "
+        "length.\n"
+    )
+    assert main(["predict", model_file, "long.wav", "--timeline", "--window", "100", "--hop", "100"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
 
 
 def test_timeline_has_a_line_per_window(model_file, recordings, capsys):
@@ -335,8 +347,6 @@ def test_progress_bar_of_a_training_is_not_saved(folder_of_speech, tmp_path, cap
 
 
 def test_bad_recording_stops_a_training_and_is_named(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(folder_of_speech, tmp_path / "corpus")
     bad = next((tmp_path / "corpus").rglob("*.wav"))
     bad.write_text("not audio")
@@ -371,6 +381,13 @@ def test_evaluate_prints_the_report_and_writes_the_predictions(folder_of_speech,
     assert {"label", "predicted", "speaker", "fold"} <= set(table.columns)
 
 
+def test_evaluation_needs_speakers(folder_of_speech, tmp_path, capsys):
+    shutil.copytree(folder_of_speech, tmp_path / "corpus")
+    os.remove(tmp_path / "corpus" / "speakers.csv")
+    assert main(["evaluate", str(tmp_path / "corpus")]) == 2
+    assert "CORPUS does not name the speakers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("corpus", ["none", "ravdess:none", "files:"])
 def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
     assert main(["evaluate", corpus]) == 2
@@ -378,8 +395,6 @@ def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
 
 
 def test_audit_lists_problems_and_fails_if_there_are_errors(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(folder_of_speech, tmp_path / "corpus")
     assert main(["audit", str(tmp_path / "corpus")]) == 0
     assert capsys.readouterr().out == "24 recordings: 0 errors, 0 warnings\n"
@@ -400,8 +415,6 @@ def test_manifest_is_recognized_by_its_file(folder_of_speech, tmp_path, capsys):
 
 
 def test_warnings_are_one_line(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     corpus = tmp_path / "corpus"
     shutil.copytree(folder_of_speech, corpus)
     keep = [line for line in (corpus / "speakers.csv").read_text().splitlines() if "speaker_0" in line]

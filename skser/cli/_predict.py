@@ -20,6 +20,8 @@ from ._output import check_target, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+_TOO_LONG = "longer than max_duration"
+
 
 def predict(arguments: Any) -> bool:
     """Predict recordings one by one, and print each answer; return whether something failed."""
@@ -96,7 +98,10 @@ def _predict(model: Any, path: str) -> pd.DataFrame:
         labels, probabilities = classify(model, [path])
     except RecordingsError as error:
         cause = error.failures[0].error
-        raise plain_error(cause, f"{path!r}: {cause}") from error
+        reason, _, cure = str(cause).partition(": ")
+        if _TOO_LONG in reason:
+            cure = "add --timeline, which has no limit of length."
+        raise plain_error(cause, f"{path!r}: {reason}: {cure}" if cure else f"{path!r}: {reason}") from error
     table = pd.DataFrame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
     return table.join(pd.DataFrame(probabilities, columns=model.classes_).add_prefix("probability_"))
 
