@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,9 +153,8 @@ def test_windows_of_a_batch_have_equal_length_and_bounded_samples(model, monkeyp
     assert sum(map(len, batches)) == 19
 
 
-def test_samples_in_memory_do_not_grow_with_the_recording(model, tmp_path, monkeypatch):
-    import tracemalloc
-
+@pytest.mark.parametrize("hop", [2, 350])
+def test_samples_in_memory_do_not_grow_with_the_recording(model, tmp_path, monkeypatch, hop):
     monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 4.0)
     monkeypatch.setattr(decoding, "BLOCK_SAMPLES", 4000)
     peaks = []
@@ -161,7 +162,7 @@ def test_samples_in_memory_do_not_grow_with_the_recording(model, tmp_path, monke
         path = tmp_path / "a.wav"
         soundfile.write(path, np.full(seconds * SR, 0.3), SR)
         tracemalloc.start()
-        predict_timeline(model, path, window=2, hop=2)
+        predict_timeline(model, path, window=2, hop=hop)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < peaks[1] + 100 * SR * 4  # bytes: 100 of the further 380 seconds
