@@ -241,7 +241,6 @@ def test_model_that_does_not_take_recordings_is_a_usage_error(recordings, capsys
     assert "first step takes recordings" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")
 def test_full_disk_leaves_the_old_table_and_the_answers(model_file, recordings, capsys, monkeypatch):
     Path("out.csv").write_text("old")
 
