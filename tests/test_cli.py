@@ -154,6 +154,20 @@ def test_folder_without_recordings_fails_and_the_others_are_answered(model_file,
     assert captured.out.startswith("angry")
 
 
+def test_folder_that_cannot_be_read_fails_and_the_others_are_answered(
+    model_file, recordings, capsys, monkeypatch
+):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "closed")
+
+    (recordings / "closed").mkdir()
+    monkeypatch.setattr("skser.cli._predict.find_files", refuse)
+    assert main(["predict", model_file, "closed", "loud.wav"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "skser: [Errno 13] Permission denied: 'closed'\n"
+    assert captured.out.startswith("angry")
+
+
 def standard_input(monkeypatch, content):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
 
