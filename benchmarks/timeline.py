@@ -48,15 +48,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--test", nargs="+", default=["speaker_01", "speaker_02"], help="test speakers")
     parser.add_argument("--conversations", type=int, default=4)
     parser.add_argument("--turns", type=int, default=60)
+    parser.add_argument("--window", type=float, default=3.0, help="length of the windows in seconds")
+    parser.add_argument("--hop", type=float, default=1.0, help="distance between windows in seconds")
+    parser.add_argument("--trim-db", type=float, help="cut silence at the ends of the training recordings")
     parser.add_argument("--max-epochs", type=int, default=CenterLossClassifier().max_epochs)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
-def make_model(max_epochs: int, seed: int) -> Pipeline:
+def make_model(max_epochs: int, seed: int, trim_db: float | None = None) -> Pipeline:
     """Make the pipeline of the manual."""
     classifier = CenterLossClassifier(max_epochs=max_epochs, random_state=seed)
-    return Pipeline([("spectrogram", SpectrogramTransformer()), ("classifier", classifier)])
+    return Pipeline([("spectrogram", SpectrogramTransformer(trim_db=trim_db)), ("classifier", classifier)])
 
 
 def measure_speed(lengths: list[int]) -> None:
@@ -104,7 +107,7 @@ def measure_accuracy(arguments: argparse.Namespace) -> None:
     corpus = load_corpus(arguments.corpus)
     is_test = np.isin(corpus.groups.astype(str), arguments.test)
     train, test = (np.flatnonzero(part) for part in (~is_test, is_test))
-    model = make_model(arguments.max_epochs, arguments.seed)
+    model = make_model(arguments.max_epochs, arguments.seed, arguments.trim_db)
     model.fit([corpus.data[i] for i in train], corpus.target[train])
     predicted = model.predict([corpus.data[i] for i in test])
     print(f"per utterance  UA {100 * unweighted_accuracy(corpus.target[test], predicted):5.1f}")
@@ -115,7 +118,8 @@ def measure_accuracy(arguments: argparse.Namespace) -> None:
         conversation = make_conversation(held_out, n_turns=arguments.turns, random_state=seed)
         of_turns = predict_timeline(model, conversation.data, turns=conversation.turns)
         turns.append(np.stack([conversation.turns["label"], of_turns["label"]]))
-        seconds.append(labels_per_second(predict_timeline(model, conversation.data), conversation.turns))
+        timeline = predict_timeline(model, conversation.data, window=arguments.window, hop=arguments.hop)
+        seconds.append(labels_per_second(timeline, conversation.turns))
     for name, pairs in (("turn", np.concatenate(turns, axis=1)), ("second", np.concatenate(seconds, axis=1))):
         known = [label is not None for label in pairs[1]]
         true, found = pairs[0].astype(str), np.where(known, pairs[1].astype(str), "(silent)")

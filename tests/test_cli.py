@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,15 @@ def test_bad_file_of_a_timeline_is_named(model_file, recordings, capsys):
     assert captured.err.startswith("skser: 'bad.wav': holds text instead of audio")
 
 
+def test_long_recording_needs_a_timeline(model_file, recordings, capsys):
+    soundfile.write("long.wav", np.full(70_000, 0.1), 100)
+    assert main(["predict", model_file, "long.wav"]) == 1
+    message = "'long.wav': lasts 700 s, longer than max_duration=600 s: add --timeline, which has no limit of"
+    assert capsys.readouterr().err == f"skser: {message} length.\n"
+    assert main(["predict", model_file, "long.wav", "--timeline", "--window", "100", "--hop", "100"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+
+
 def test_timeline_has_a_line_per_window(model_file, recordings, capsys):
     y = np.concatenate([soundfile.read(f"{name}.wav")[0] for name in ("loud", "quiet")] + [np.zeros(8000)])
     soundfile.write("all.wav", y, 16000)
@@ -141,6 +151,20 @@ def test_folder_without_recordings_fails_and_the_others_are_answered(model_file,
     assert main(["predict", model_file, "empty", "loud.wav"]) == 1
     captured = capsys.readouterr()
     assert "the folder 'empty' has no audio files" in captured.err
+    assert captured.out.startswith("angry")
+
+
+def test_folder_that_cannot_be_read_fails_and_the_others_are_answered(
+    model_file, recordings, capsys, monkeypatch
+):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "closed")
+
+    (recordings / "closed").mkdir()
+    monkeypatch.setattr("skser.cli._predict.find_files", refuse)
+    assert main(["predict", model_file, "closed", "loud.wav"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "skser: [Errno 13] Permission denied: 'closed'\n"
     assert captured.out.startswith("angry")
 
 
@@ -231,7 +255,6 @@ def test_model_that_does_not_take_recordings_is_a_usage_error(recordings, capsys
     assert "first step takes recordings" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs the device /dev/full")
 def test_full_disk_leaves_the_old_table_and_the_answers(model_file, recordings, capsys, monkeypatch):
     Path("out.csv").write_text("old")
 
@@ -335,8 +358,6 @@ def test_progress_bar_of_a_training_is_not_saved(folder_of_speech, tmp_path, cap
 
 
 def test_bad_recording_stops_a_training_and_is_named(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(folder_of_speech, tmp_path / "corpus")
     bad = next((tmp_path / "corpus").rglob("*.wav"))
     bad.write_text("not audio")
@@ -371,6 +392,13 @@ def test_evaluate_prints_the_report_and_writes_the_predictions(folder_of_speech,
     assert {"label", "predicted", "speaker", "fold"} <= set(table.columns)
 
 
+def test_evaluation_needs_speakers(folder_of_speech, tmp_path, capsys):
+    shutil.copytree(folder_of_speech, tmp_path / "corpus")
+    os.remove(tmp_path / "corpus" / "speakers.csv")
+    assert main(["evaluate", str(tmp_path / "corpus")]) == 2
+    assert "CORPUS does not name the speakers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("corpus", ["none", "ravdess:none", "files:"])
 def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
     assert main(["evaluate", corpus]) == 2
@@ -378,8 +406,6 @@ def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
 
 
 def test_audit_lists_problems_and_fails_if_there_are_errors(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(folder_of_speech, tmp_path / "corpus")
     assert main(["audit", str(tmp_path / "corpus")]) == 0
     assert capsys.readouterr().out == "24 recordings: 0 errors, 0 warnings\n"
@@ -400,8 +426,6 @@ def test_manifest_is_recognized_by_its_file(folder_of_speech, tmp_path, capsys):
 
 
 def test_warnings_are_one_line(folder_of_speech, tmp_path, capsys):
-    import shutil
-
     corpus = tmp_path / "corpus"
     shutil.copytree(folder_of_speech, corpus)
     keep = [line for line in (corpus / "speakers.csv").read_text().splitlines() if "speaker_0" in line]

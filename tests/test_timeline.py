@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-import skser.inference._timeline as timeline_module
+import skser.inference._prediction as prediction_module
 from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, load_audio, predict_timeline
 from skser.audio import _decoding as decoding
 
@@ -143,7 +145,7 @@ def test_probabilities_are_those_of_the_pipeline_for_the_part():
 
 
 def test_windows_of_a_batch_have_equal_length_and_bounded_samples(model, monkeypatch):
-    monkeypatch.setattr(timeline_module, "_BATCH_SECONDS", 10.0)
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 10.0)
     predict_timeline(model, ramp(20.5), window=3, hop=1)
     batches = model[0].batches
     assert {length for batch in batches for length in batch} == {3000}
@@ -151,17 +153,16 @@ def test_windows_of_a_batch_have_equal_length_and_bounded_samples(model, monkeyp
     assert sum(map(len, batches)) == 19
 
 
-def test_samples_in_memory_do_not_grow_with_the_recording(model, tmp_path, monkeypatch):
-    import tracemalloc
-
-    monkeypatch.setattr(timeline_module, "_BATCH_SECONDS", 4.0)
+@pytest.mark.parametrize("hop", [2, 350])
+def test_samples_in_memory_do_not_grow_with_the_recording(model, tmp_path, monkeypatch, hop):
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 4.0)
     monkeypatch.setattr(decoding, "BLOCK_SAMPLES", 4000)
     peaks = []
     for seconds in (20, 20, 400):  # the first call imports
         path = tmp_path / "a.wav"
         soundfile.write(path, np.full(seconds * SR, 0.3), SR)
         tracemalloc.start()
-        predict_timeline(model, path, window=2, hop=2)
+        predict_timeline(model, path, window=2, hop=hop)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < peaks[1] + 100 * SR * 4  # bytes: 100 of the further 380 seconds
@@ -177,7 +178,7 @@ def test_silence_is_relative_to_the_loudest_window(model):
 
 
 def test_quiet_beginning_is_silent_if_the_rest_is_loud(model, monkeypatch):
-    monkeypatch.setattr(timeline_module, "_BATCH_SECONDS", 1.0)
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 1.0)
     y = np.concatenate([np.full(1000, 0.001), np.full(1000, 0.5)])
     table = predict_timeline(model, y, window=1, hop=1)
     assert table["silent"].tolist() == [True, False]
@@ -280,7 +281,7 @@ def test_turns_need_no_speaker(model):
 
 
 def test_speakers_of_turns_reach_the_steps_that_request_groups(monkeypatch):
-    monkeypatch.setattr(timeline_module, "_BATCH_SECONDS", 1.0)  # batches do not divide a speaker
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 1.0)  # batches do not divide a speaker
     pipe = make_pipeline(Means(), BySpeaker(), FirstFeature()).fit([np.zeros(3)], ["calm"])
     y = np.repeat([0.1, 0.6, 0.3, 0.9, 0.0], 1000)
     turns = pd.DataFrame({"start": [0, 1, 2, 3, 4], "end": [1, 2, 3, 4, 5], "speaker": list("ABABA")})
@@ -298,7 +299,7 @@ def test_spectrograms_of_turns_reach_steps_that_request_groups(monkeypatch):
             assert list(groups) == ["A", "B"]
             return np.array([[S.shape[1]] for S in X]) / 1000
 
-    monkeypatch.setattr(timeline_module, "_BATCH_SECONDS", 1.0)
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 1.0)
     features = SpectrogramTransformer(sr=SR, n_mels=4, n_fft=64, hop_length=10)
     pipe = make_pipeline(features, Peaks().fit(None), FirstFeature().fit(None, None))
     turns = pd.DataFrame({"start": [0, 1], "end": [1, 2.5], "speaker": ["A", "B"]})
@@ -345,6 +346,7 @@ def test_turns_of_several_recordings_raise(model):
     ("parameters", "error", "message"),
     [
         ({"window": 0}, ValueError, "window must be a number in"),
+        ({"hop": 1e-4}, ValueError, "hop=0.0001 s is shorter than a sample at 1000 Hz"),
         ({"hop": "1"}, TypeError, "hop must be a number"),
         ({"silence_db": -40}, ValueError, "silence_db must be a number in"),
         ({"reject": 2}, ValueError, "reject must be a number in"),

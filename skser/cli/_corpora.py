@@ -26,6 +26,11 @@ def evaluate(arguments: Any) -> bool:
     """Evaluate on a corpus with speakers kept apart, and print the report."""
     check_target(arguments.csv)
     corpus = _load(arguments.corpus, arguments.drop)
+    if corpus.groups is None:
+        raise UsageError(
+            "CORPUS does not name the speakers, which must be kept apart: add a table speakers.csv with the "
+            "columns file and speaker to the folder, or a column speaker to the CSV file."
+        )
     with _ended_by_ctrl_c():
         evaluation = evaluate_model(
             _make_model(arguments),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from ._output import check_target, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+_SILENT = "(silent)"
+_TOO_LONG = "longer than max_duration"
+
 
 def predict(arguments: Any) -> bool:
     """Predict recordings one by one, and print each answer; return whether something failed."""
@@ -33,7 +37,7 @@ def predict(arguments: Any) -> bool:
         check_model(model)
         model = with_reject(model, arguments.reject)
     paths, failed = _find_recordings(arguments.files)
-    width = max(len("unknown"), *(len(str(label)) for label in model.classes_))
+    width = max(len(_SILENT), *(len(str(label)) for label in model.classes_))
     tables = []
     for path in tqdm(paths, unit="recording", disable=None if len(paths) > 1 else True):
         try:
@@ -68,24 +72,34 @@ def _find_recordings(arguments: list[str]) -> tuple[list[str], bool]:
     """Paths of recordings, with those in folders and on standard input, and whether a folder has none."""
     paths: list[str] = []
     failed = False
-    for argument in arguments:
-        named = [argument]
-        if argument == "-":
-            named = [os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line]
-        for name in named:
+    for name in _expand(arguments):
+        try:
             found = _walk(name) if os.path.isdir(name) else [name]
-            if not found:
-                complain(ValueError(f"the folder {name!r} has no audio files."))
-                failed = True
-            paths += found
+        except OSError as error:
+            complain(error)
+            failed = True
+            continue
+        paths += found
     if not paths and not failed:
         raise UsageError("there are no recordings: name files or folders.")
     return paths, failed
 
 
+def _expand(arguments: list[str]) -> Iterator[str]:
+    """Names of files and folders, with those on standard input in place of "-"."""
+    for argument in arguments:
+        if argument == "-":
+            yield from (os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line)
+        else:
+            yield argument
+
+
 def _walk(folder: str) -> list[str]:
     """Audio files in a folder, at any depth."""
-    return sorted(str(path) for path in find_files(Path(folder)) if is_audio(path))
+    found = sorted(str(path) for path in find_files(Path(folder)) if is_audio(path))
+    if not found:
+        raise FileNotFoundError(f"the folder {folder!r} has no audio files.")
+    return found
 
 
 def _predict(model: Any, path: str) -> pd.DataFrame:
@@ -96,7 +110,10 @@ def _predict(model: Any, path: str) -> pd.DataFrame:
         labels, probabilities = classify(model, [path])
     except RecordingsError as error:
         cause = error.failures[0].error
-        raise plain_error(cause, f"{path!r}: {cause}") from error
+        reason, _, cure = str(cause).partition(": ")
+        if _TOO_LONG in reason:
+            cure = "add --timeline, which has no limit of length."
+        raise plain_error(cause, f"{path!r}: {reason}: {cure}" if cure else f"{path!r}: {reason}") from error
     table = pd.DataFrame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
     return table.join(pd.DataFrame(probabilities, columns=model.classes_).add_prefix("probability_"))
 
@@ -105,5 +122,5 @@ def _line(row: Any, width: int) -> str:
     """Line of one row: time, label, probability and file."""
     time = f"{row.start:9.2f} {row.end:9.2f}  " if hasattr(row, "start") else ""
     if getattr(row, "silent", False):
-        return f"{time}{'(silent)':<{width}}        {row.file}"
+        return f"{time}{_SILENT:<{width}}        {row.file}"
     return f"{time}{row.label!s:<{width}}  {row.probability:4.2f}  {row.file}"

@@ -13,13 +13,13 @@ from ._model_files import load_model
 _GROUP = "skser.models"
 
 
-def load_pretrained(name: str, device: str | torch.device = "auto") -> Any:
+def load_pretrained(name: str = "speech-emotions", device: str | torch.device = "auto") -> Any:
     """Load a trained model that is installed as a Python distribution.
 
     Parameters
     ----------
-    name : str
-        Name of the model, such as "speech-emotions".
+    name : str, default="speech-emotions"
+        Name of the model.
     device : str or torch.device, default="auto"
         Device on which the classifier computes, as in :func:`load_model`.
 
@@ -61,7 +61,7 @@ def load_pretrained(name: str, device: str | torch.device = "auto") -> Any:
     Examples
     --------
     >>> from skser import load_pretrained
-    >>> load_pretrained("speech-emotions").predict(["a.wav"])  # doctest: +SKIP
+    >>> load_pretrained().predict(["a.wav"])  # doctest: +SKIP
     array(['happy'], dtype='<U9')
     """
     if not isinstance(name, str):
