@@ -71,21 +71,21 @@ def skew_test_sets(
     check_number("concentration", concentration, low=0, closed="neither")
     labels = plain_labels("y", y)
     names = plain_labels("groups", groups, len(labels))
-    random = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     skewed = []
     for train, test in splits:
         test = np.arange(len(labels))[np.asarray(test)]  # indices or a mask
         parts = [test[names[test] == name] for name in np.unique(names[test])]
-        drawn = [_resample(part, labels[part], concentration, random) for part in parts]
+        drawn = [_resample(part, labels[part], concentration, rng) for part in parts]
         skewed.append((np.arange(len(labels))[np.asarray(train)], np.concatenate(drawn)))
     return skewed
 
 
 def _resample(
-    items: NDArray[np.intp], labels: NDArray[Any], concentration: float, random: np.random.Generator
+    items: NDArray[np.intp], labels: NDArray[Any], concentration: float, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Draw as many items with replacement, whose labels have the shares of one draw."""
     found = np.unique(labels)
-    counts = random.multinomial(len(items), random.dirichlet(np.full(len(found), concentration)))
-    drawn = [random.choice(items[labels == label], n) for label, n in zip(found, counts, strict=True)]
+    counts = rng.multinomial(len(items), rng.dirichlet(np.full(len(found), concentration)))
+    drawn = [rng.choice(items[labels == label], n) for label, n in zip(found, counts, strict=True)]
     return np.concatenate(drawn)

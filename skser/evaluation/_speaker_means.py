@@ -61,13 +61,11 @@ def choose_enrolled(
         return [None] * len(splits)
     if speaker_means == "test":
         return [np.ones(len(test), dtype=bool) for _, test in splits]
-    random = check_random_state(random_state)
-    return [_draw(speakers[test], n_enroll, random, fold) for fold, (_, test) in enumerate(splits, start=1)]
+    rng = check_random_state(random_state)
+    return [_draw(speakers[test], n_enroll, rng, fold) for fold, (_, test) in enumerate(splits, start=1)]
 
 
-def _draw(
-    speakers: NDArray[Any], n_enroll: int, random: np.random.RandomState, fold: int
-) -> NDArray[np.bool_]:
+def _draw(speakers: NDArray[Any], n_enroll: int, rng: np.random.RandomState, fold: int) -> NDArray[np.bool_]:
     """Draw items of each speaker."""
     drawn = np.zeros(len(speakers), dtype=bool)
     for name in np.unique(speakers):
@@ -77,7 +75,7 @@ def _draw(
                 f"the speaker {name} has {len(items)} items in the test set of fold {fold}, so none is left "
                 f"to score after n_enroll={n_enroll}: enroll fewer items, or leave the speaker out."
             )
-        drawn[random.choice(items, n_enroll, replace=False)] = True
+        drawn[rng.choice(items, n_enroll, replace=False)] = True
     return drawn
 
 
