@@ -19,10 +19,18 @@ import pytest
 import soundfile
 from safetensors import safe_open
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skser import SpeechEncoderTransformer, load_model, load_pretrained, normalize_by_group
+from skser import (
+    SpeechEncoderTransformer,
+    load_model,
+    load_pretrained,
+    normalize_by_group,
+    unweighted_accuracy,
+)
+from skser.datasets import load_emodb
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "models" / "speech_emotions"
@@ -90,6 +98,11 @@ def speech(folder_of_speech):
 def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
     return importlib.import_module("ready_model_trials")
+
+
+@pytest.fixture
+def ready_model(scripts):
+    return importlib.import_module("ready_model")
 
 
 def test_wheel_of_the_package_does_not_contain_the_model(package_wheel):
@@ -162,6 +175,48 @@ def test_installed_model_uses_the_mean_of_an_enrolled_speaker(installed, speech)
     assert not np.allclose(found, model.predict_proba(speech), atol=1e-3)
 
 
+def test_card_has_the_figures_of_the_kept_rows(scripts):
+    rows = pd.read_csv(REPOSITORY / "benchmarks" / "results" / "ready_model.csv")
+    card = (SOURCE / "README.md").read_text(encoding="utf-8")
+    accuracy, errors = scripts.accuracy_table(rows), scripts.calibration_table(rows)
+    shown = set(re.findall(r"\d+\.\d", card))
+    for table in (accuracy, errors):
+        assert {f"{value:.1f}" for value in table.to_numpy().ravel()} <= shown
+
+
+@needs_encoder
+@pytest.mark.corpus
+def test_installed_model_has_the_accuracy_of_the_card_on_another_corpus(installed, ravdess_root):
+    root = ravdess_root.parent / "emodb"
+    if not root.is_dir():
+        pytest.skip(f"no recordings in {root}")
+    corpus = load_emodb(root, emotions=EMOTIONS[:5])  # it has no surprise
+    rows = pd.read_csv(REPOSITORY / "benchmarks" / "results" / "ready_model.csv")
+    (row,) = rows.query(
+        "protocol == 'corpora' and corpus == 'emodb' and mode == 'none' and chosen"
+    ).itertuples()
+    found = unweighted_accuracy(corpus.target, load_pretrained().predict(corpus.data))
+    assert found == pytest.approx(row.UA, abs=0.01)  # other versions decode and resample slightly differently
+
+
+def test_page_of_the_manual_has_figures_of_the_kept_rows(scripts):
+    rows = pd.read_csv(REPOSITORY / "benchmarks" / "results" / "ready_model.csv")
+    page = (REPOSITORY / "docs" / "user_guide" / "ready_model.rst").read_text(encoding="utf-8")
+    accuracy = scripts.accuracy_table(rows).loc[:, "corpora"][["ravdess", "nemo", "emodb"]]
+    modes = ["none", "enrolled", "test"]
+    expected = [f"{accuracy.at[(mode, 'both'), name]:.1f}" for mode in modes for name in accuracy]
+    assert re.findall(r"^     - (\d+\.\d)$", page, re.MULTILINE) == expected
+
+
+def test_released_settings_are_those_that_the_training_corpora_chose(scripts, ready_model):
+    rows = pd.read_csv(REPOSITORY / "benchmarks" / "results" / "ready_model.csv")
+    # Tested on EmoDB, the training set is that of the model: RAVDESS and nEMO.
+    of_model = rows[(rows["protocol"] == "corpora") & (rows["corpus"] == "emodb") & rows["chosen"]]
+    (way,), (C,) = of_model["way"].unique(), of_model["C"].unique()
+    assert (scripts.WAYS[way], C) == (ready_model.VERSIONS, ready_model.C)
+    assert load_model(SOURCE / "skser_speech_emotions" / "model.safetensors")[-1].C == C
+
+
 @pytest.fixture
 def data(scripts):
     """Three corpora of six speakers, whose emotions, voices and rooms add up."""
@@ -191,6 +246,43 @@ def test_plain_model_is_one_without_a_normalizer(scripts, data):
     expected = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(Z, y)
     found = scripts.fit(Z, y, speakers, ("overall",), 0.1).predict_proba(Z)
     np.testing.assert_allclose(found, expected.predict_proba(Z), atol=1e-4)
+
+
+def test_temperature_has_the_lowest_log_loss_on_corpora_left_out(ready_model, data):
+    Z, y, speakers, corpora = data
+    settings = {"versions": ("overall",), "C": 10.0}
+    found = ready_model.find_temperature(*data, **settings)
+
+    def loss(temperature):
+        total = 0.0
+        for name in np.unique(corpora):
+            train = corpora != name
+            model = ready_model.fit(Z[train], y[train], speakers[train], **settings)
+            ready_model.cool(model, temperature)
+            total += log_loss(y[~train], model.predict_proba(Z[~train]))
+        return total
+
+    assert found > 1.1  # voices of other corpora are new, so that the classifier is too sure
+    assert loss(found) < min(loss(0.9 * found), loss(1.1 * found), loss(1.0))
+
+
+def test_cooled_model_predicts_the_same_labels_and_is_less_sure(ready_model, data):
+    Z, y, speakers, _ = data
+    model, cooled = (ready_model.fit(Z, y, speakers) for _ in range(2))
+    ready_model.cool(cooled, 2.0)
+    np.testing.assert_array_equal(cooled.predict(Z), model.predict(Z))
+    halved = np.sqrt(model.predict_proba(Z))  # half of the logits
+    np.testing.assert_allclose(cooled.predict_proba(Z), halved / halved.sum(axis=1, keepdims=True))
+
+
+def test_calibration_error_without_cooling_is_that_of_the_model_before(scripts, ready_model, data):
+    every = np.ones(len(data.y), dtype=bool)
+    model = ready_model.fit(*data[:3], C=10.0)
+    expected = scripts.score(model, data, None, every)["ECE"]
+    ready_model.cool(model, 2.0)
+    found = scripts.score(model, data, None, every, 2.0)
+    assert found["ECE uncooled"] == pytest.approx(expected)
+    assert found["ECE"] != pytest.approx(expected)
 
 
 def test_calibration_error_is_that_of_a_loop_over_bins(scripts):
@@ -249,7 +341,7 @@ def test_each_fold_is_tried_once_and_its_rows_are_kept(scripts, data, tmp_path, 
 
 
 @needs_encoder
-def test_script_trains_a_model_from_folders_of_the_corpora(scripts, tmp_path, monkeypatch):
+def test_script_trains_a_model_from_folders_of_the_corpora(ready_model, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     names = [f"ravdess/03-01-0{emotion}-01-01-01-0{actor}.wav" for emotion in range(1, 9) for actor in (1, 2)]
     emotions = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
@@ -260,7 +352,7 @@ def test_script_trains_a_model_from_folders_of_the_corpora(scripts, tmp_path, mo
     output = tmp_path / "model.safetensors"
     monkeypatch.setattr(sys, "argv", ["train", str(tmp_path), str(output)])
     with pytest.warns(UserWarning, match="is not as published"):
-        importlib.import_module("ready_model").main()
+        ready_model.main()
     model = load_model(output)
     assert model.classes_.tolist() == EMOTIONS
     assert model[1].speakers_ == {}
