@@ -109,7 +109,7 @@ docs: .venv/.stamp-docs
 # Builds the sdists and wheels of skser and of the trained model, installs the wheels into an empty
 # environment, and runs the README's example and the model there.
 BUILD = -c "import sys; from setuptools import build_meta; \
-	build_meta.build_sdist(sys.argv[1]); build_meta.build_wheel(sys.argv[1])"
+	folder = sys.argv[1]; build_meta.build_sdist(folder); build_meta.build_wheel(folder)"
 dist: .venv/.stamp
 	@rm -rf dist build $(MODEL)/build .venv-dist
 	$(RUN) $(BUILD) dist
