@@ -12,6 +12,7 @@
 PYTHON ?= python3
 CORPUS ?= synthetic
 PYTEST_ARGS ?=
+CORPORA ?= ../shared/corpora
 WORKERS ?= 2
 PYTEST = -m pytest --numprocesses $(WORKERS) --dist worksteal
 
@@ -20,24 +21,27 @@ PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --constr
 PIP_LOWEST = .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints-lowest.txt
 
-.PHONY: help venv demo test test-lowest reliability lint audit format docs dist bench bench-growth clean
+# The trained model, a distribution of its own.
+MODEL = models/speech_emotions
+
+.PHONY: help venv demo test test-lowest reliability lint audit format docs dist model bench bench-growth clean
 
 help:
-	@echo "make demo | test | test-lowest | lint | docs | dist | reliability | bench | bench-growth | audit | format | venv | clean"
+	@echo "make demo | test | test-lowest | lint | docs | dist | model | reliability | bench | bench-growth | audit | format | venv | clean"
 	@echo "(options: the first lines of the Makefile)"
 
 venv: .venv/.stamp
 
 # Only the weights in resemblyzer are used, not its dependencies, of which one needs a compiler.
 # setuptools comes first so that it is the pinned one that builds: an isolated build would fetch any.
-.venv/.stamp: pyproject.toml constraints.txt
+.venv/.stamp: pyproject.toml constraints.txt $(MODEL)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "skser needs Python 3.11 or newer and '$(PYTHON)' is none:" \
 			"name one, as in 'make venv PYTHON=python3.12'." >&2; exit 1; }
 	@echo "Setting up .venv, which takes some minutes the first time"
 	@$(PYTHON) -m venv .venv
 	@$(PIP_INSTALL) setuptools
-	@$(PIP_INSTALL) --no-build-isolation --editable ".[plot,export,lint,test]"
+	@$(PIP_INSTALL) --no-build-isolation --editable ".[plot,export,lint,test]" --editable $(MODEL)
 	@$(PIP_INSTALL) --no-deps resemblyzer
 	@touch $@
 
@@ -72,14 +76,14 @@ reliability: .venv/.stamp
 test-lowest: .venv-lowest/.stamp
 	.venv-lowest/bin/python $(PYTEST) $(PYTEST_ARGS)
 
-.venv-lowest/.stamp: pyproject.toml constraints-lowest.txt
+.venv-lowest/.stamp: pyproject.toml constraints-lowest.txt $(MODEL)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
 		echo "the lowest versions exist for Python 3.11 and 3.12, and '$(PYTHON)' is neither:" \
 			"name one, as in 'make test-lowest PYTHON=python3.12'." >&2; exit 1; }
 	@echo "Setting up .venv-lowest, which takes some minutes and 4.7 GB the first time"
 	@$(PYTHON) -m venv .venv-lowest
 	@{ $(PIP_LOWEST) setuptools && \
-		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]" && \
+		$(PIP_LOWEST) --no-build-isolation --editable ".[plot,torchaudio,export,test]" --editable $(MODEL) && \
 		$(PIP_LOWEST) --no-deps resemblyzer; } || { \
 		echo "the lowest versions could not be installed in .venv-lowest (pip says why above):" \
 			"a network is needed, and 5 GB of space." >&2; exit 1; }
@@ -102,15 +106,26 @@ docs: .venv/.stamp-docs
 	$(RUN) -m sphinx -W --keep-going --fresh-env -b html docs docs/_build/html
 	@rm -rf examples/demo  # where the scripts of the gallery left their pictures
 
-# Builds sdist and wheel, installs the wheel into an empty environment, and runs the README's example there.
+# Builds the sdists and wheels of skser and of the trained model, installs the wheels into an empty
+# environment, and runs the README's example and the model there.
+BUILD = -c "import sys; from setuptools import build_meta; \
+	folder = sys.argv[1]; build_meta.build_sdist(folder); build_meta.build_wheel(folder)"
 dist: .venv/.stamp
-	@rm -rf dist build .venv-dist
-	$(RUN) -c "from setuptools import build_meta; build_meta.build_sdist('dist'); build_meta.build_wheel('dist')"
+	@rm -rf dist build $(MODEL)/build .venv-dist
+	$(RUN) $(BUILD) dist
+	cd $(MODEL) && ../../$(RUN) $(BUILD) ../../dist
 	@$(PYTHON) -m venv .venv-dist
 	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	@.venv-dist/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--no-deps resemblyzer
 	@awk '/^```python/ {inside = 1; next} /^```/ {exit} inside' README.md > dist/example.py
+	@echo "from skser import load_pretrained; print(load_pretrained().predict(corpus.data[:3]))" >> dist/example.py
 	cd dist && ../.venv-dist/bin/python example.py
-	@rm -rf build .venv-dist dist/example.py
+	@rm -rf build $(MODEL)/build .venv-dist dist/example.py
+
+# Trains the model "speech-emotions" from CORPORA, a folder that contains ravdess/ and nemo/.
+model: .venv/.stamp
+	$(RUN) benchmarks/ready_model.py $(CORPORA) $(MODEL)/skser_speech_emotions/model.safetensors
 
 # Run nothing else meanwhile. BENCH_ARGS="--only import", "--threads 2", "--device cuda" and so on.
 BENCH_ARGS ?=
@@ -123,5 +138,6 @@ bench-growth: .venv/.stamp
 
 clean:
 	rm -rf .venv .venv-audit .venv-dist .venv-lowest build dist docs/_build docs/generated *.egg-info
+	rm -rf $(MODEL)/build $(MODEL)/*.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from skser import SpectrogramTransformer, load_pretrained, save_model
@@ -35,9 +37,18 @@ def test_installed_model_is_loaded_from_its_file(install):
 
 def test_unknown_name_lists_the_installed_models(install):
     install("test-model", "skser_test_model_b:MODEL", "skser_test_model_b", SOURCE)
-    message = r"no installed model has the name 'other' \(installed: .*test-model.*\): install"
+    message = r"no installed model has the name 'other' \(installed: .*test-model.*\): install its"
     with pytest.raises(ValueError, match=message):
         load_pretrained("other")
+
+
+def test_missing_model_of_the_repository_is_named_with_its_folder(monkeypatch):
+    monkeypatch.setattr(
+        importlib.import_module("skser.persistence._pretrained"), "entry_points", lambda group: []
+    )
+    message = r"'speech-emotions' \(installed: none\): install \./models/speech_emotions in a checkout"
+    with pytest.raises(ValueError, match=message):
+        load_pretrained()
 
 
 def test_entry_point_without_its_attribute_is_named(install):

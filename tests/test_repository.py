@@ -125,7 +125,8 @@ def unpinned(installed, pinned):
     return sorted(
         f"{name} {version}"
         for name, version in installed.items()
-        if name not in ("pip", "skser") and pinned.get(name) != version.partition("+")[0]
+        if name not in ("pip", "skser", "skser-speech-emotions")
+        and pinned.get(name) != version.partition("+")[0]
     )
 
 

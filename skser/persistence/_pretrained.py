@@ -11,21 +11,24 @@ from .._utils import listed
 from ._model_files import load_model
 
 _GROUP = "skser.models"
+_OWN_MODEL = "speech-emotions"  # it is in the repository of this package
 
 
-def load_pretrained(name: str = "speech-emotions", device: str | torch.device = "auto") -> Any:
+def load_pretrained(name: str = _OWN_MODEL, device: str | torch.device = "auto") -> Any:
     """Load a trained model that is installed as a Python distribution.
 
     Parameters
     ----------
     name : str, default="speech-emotions"
-        Name of the model.
+        Name of the model. "speech-emotions" is in the folder models/speech_emotions of the repository and is
+        installed separately, because it has another license than this package (CC BY-NC-SA 4.0). It needs
+        the extra ``encoder``, and recognizes six emotions; see :doc:`/user_guide/ready_model`.
     device : str or torch.device, default="auto"
         Device on which the classifier computes, as in :func:`load_model`.
 
     Returns
     -------
-    CenterLossClassifier, SpectrogramTransformer or Pipeline
+    estimator or Pipeline
         The fitted model.
 
     Raises
@@ -68,9 +71,12 @@ def load_pretrained(name: str = "speech-emotions", device: str | torch.device = 
         raise TypeError(f"name must be the name of an installed model, got {name!r}.")
     installed = _entry_points()
     if name not in installed:
+        source = (
+            "./models/speech_emotions in a checkout of skser" if name == _OWN_MODEL else "its distribution"
+        )
         raise ValueError(
             f"no installed model has the name {name!r} (installed: {listed(installed_models()) or 'none'}): "
-            "install the distribution that provides it, or load a file with load_model."
+            f"install {source} with pip, or load a file with load_model."
         )
     return load_model(_find_file(installed[name]), device)
 
