@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import cross_validate
 
-from ..metrics import risk_coverage_curve
+from ..metrics import ROUNDING, point_of_coverage, risk_coverage_curve
 from ..training import make_speaker_folds
 from ._confidence import compute_outputs
-
-_ROUNDING = 1e-12  # of shares such as 0.3 * 10 / 10
 
 
 def predict_unseen(
@@ -55,9 +53,9 @@ def find_threshold(
     """Highest threshold with at least a coverage, or lowest threshold with at least an accuracy."""
     risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
     if coverage is not None:
-        return float(thresholds[np.argmax(coverages >= coverage - _ROUNDING)])
+        return float(thresholds[point_of_coverage(coverages, coverage)])
     if accuracy is not None:
-        reached = np.flatnonzero(1 - risks >= accuracy - _ROUNDING)
+        reached = np.flatnonzero(1 - risks >= accuracy - ROUNDING)
         if reached.size:
             return float(thresholds[reached[-1]])
     raise ValueError(
