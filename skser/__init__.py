@@ -38,6 +38,7 @@ from .nn import (
 from .persistence import load_model, load_pretrained, save_model
 from .plot import (
     EmbeddingDisplay,
+    ReliabilityDisplay,
     RiskCoverageDisplay,
     SpectrogramDisplay,
     TimelineDisplay,
@@ -57,6 +58,7 @@ __all__ = [
     "PublishedNetwork",
     "RecordingsError",
     "RejectOption",
+    "ReliabilityDisplay",
     "RiskCoverageDisplay",
     "SpeakerNormalizer",
     "SpectrogramAugmentation",

@@ -6,15 +6,26 @@ import pickle
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
-from sklearn.model_selection import GroupKFold
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 from skorch.callbacks import Callback
 
-from skser import CenterLossClassifier, evaluate, load_model, save_model, to_onnx
+from skser import (
+    CenterLossClassifier,
+    evaluate,
+    load_model,
+    save_model,
+    to_onnx,
+)
 from skser.classifier._calibration import fit_temperature
 
 PARAMETERS = {"network": "dense", "network_params": {"hidden_units": 16}, "max_epochs": 4, "random_state": 0}
@@ -247,3 +258,31 @@ def test_trainings_of_a_calibration_have_checkpoints(data, tmp_path):
     X, y, groups = data
     model = calibrated(checkpoint_dir=tmp_path, max_epochs=3).fit(X, y, groups=groups)
     assert model.temperature_ == calibrated(max_epochs=3).fit(X, y, groups=groups).temperature_
+
+
+# The recipe for other pipelines
+
+HAS_TEMPERATURE = parse_version(sklearn.__version__) >= parse_version("1.8")
+needs_temperature = pytest.mark.skipif(not HAS_TEMPERATURE, reason="scikit-learn 1.8 added the temperature")
+
+
+@needs_temperature
+def test_any_pipeline_is_calibrated_by_folds_of_speakers(data):
+    X, y, groups = data
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=100))
+    folds = list(GroupKFold(5).split(X, groups=groups))
+    model = CalibratedClassifierCV(pipeline, method="temperature", cv=folds, ensemble=False).fit(X, y)
+    logits = cross_val_predict(pipeline, X, y, groups=groups, cv=GroupKFold(5), method="decision_function")
+    temperature = fit_temperature(logits, np.unique(y, return_inverse=True)[1], np.ones(len(y)))
+    expected = softmax(clone(pipeline).fit(X, y).decision_function(X) / temperature, axis=1)
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-3)
+
+
+@needs_temperature
+def test_evaluate_passes_the_training_speakers_to_the_calibration(data):
+    X, y, groups = data
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    model = CalibratedClassifierCV(pipeline, method="temperature", cv=LeaveOneGroupOut())
+    with sklearn.config_context(enable_metadata_routing=True):
+        evaluation = evaluate(model, (X, y, groups), cv=3, return_estimator=True)
+    assert [len(fitted.calibrated_classifiers_) for fitted in evaluation.estimators] == [4, 4, 4]
