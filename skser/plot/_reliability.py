@@ -158,8 +158,9 @@ class ReliabilityDisplay:  # numpydoc ignore=PR02
         check_is_fitted(estimator)
         _, outputs = find_outputs(estimator, X)
         confidence = outputs.probabilities.max(axis=1)
-        drawn = {"n_bins": n_bins, "name": name, "ax": ax, "title": title}
-        return cls.from_predictions(y, outputs.labels, confidence, **drawn, **line_kw)
+        return cls.from_predictions(
+            y, outputs.labels, confidence, n_bins=n_bins, name=name, ax=ax, title=title, **line_kw
+        )
 
     @classmethod
     def from_predictions(
