@@ -16,7 +16,10 @@ from .features import (
 )
 from .inference import RejectOption, predict_timeline
 from .metrics import (
+    accuracy_at_coverage,
+    expected_calibration_error,
     intra_inter_ratio,
+    reliability_curve,
     risk_coverage_curve,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
@@ -35,6 +38,7 @@ from .nn import (
 from .persistence import load_model, load_pretrained, save_model
 from .plot import (
     EmbeddingDisplay,
+    ReliabilityDisplay,
     RiskCoverageDisplay,
     SpectrogramDisplay,
     TimelineDisplay,
@@ -54,6 +58,7 @@ __all__ = [
     "PublishedNetwork",
     "RecordingsError",
     "RejectOption",
+    "ReliabilityDisplay",
     "RiskCoverageDisplay",
     "SpeakerNormalizer",
     "SpectrogramAugmentation",
@@ -64,8 +69,10 @@ __all__ = [
     "SpeechEncoderTransformer",
     "TimelineDisplay",
     "TrainingHistoryDisplay",
+    "accuracy_at_coverage",
     "clear_cache",
     "evaluate",
+    "expected_calibration_error",
     "frequencies",
     "intra_inter_ratio",
     "load_audio",
@@ -78,6 +85,7 @@ __all__ = [
     "power_to_db",
     "predict_timeline",
     "reduce_cache",
+    "reliability_curve",
     "risk_coverage_curve",
     "save_model",
     "skew_test_sets",

@@ -18,7 +18,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -39,6 +39,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skser import (
     CenterLossClassifier,
+    Evaluation,
+    RejectOption,
     Spectrograms,
     SpectrogramTransformer,
     evaluate,
@@ -225,6 +227,75 @@ def test_report_names_few_groups_and_omits_a_large_confusion_matrix():
     assert "0, 2, 4, 6 and 3 more" in str(evaluation)
     assert "as 3" not in str(evaluation)
     assert "Note" not in str(evaluation)
+
+
+def test_scores_of_probabilities_are_pooled_over_the_folds(features):
+    evaluation = without_warnings(LogisticRegression(), features)
+    table, y = evaluation.predictions, features.target
+    probabilities = table.filter(like="probability_").to_numpy()
+    confidence, is_right = probabilities.max(axis=1), (table["predicted"] == y).to_numpy()
+    order = np.argsort(confidence)
+    parts = [(is_right[part].mean(), confidence[part].mean()) for part in np.array_split(order, 10)]
+    scores = evaluation.calibration
+    assert scores["ECE"] == pytest.approx(np.mean([abs(right - sure) for right, sure in parts]))
+    assert scores["NLL"] == pytest.approx(log_loss(y, probabilities))
+    assert scores["accuracy_50"] == is_right[order[30:]].mean()
+
+
+def test_scores_of_probabilities_are_in_the_report(features):
+    evaluation = without_warnings(LogisticRegression(), features)
+    line = next(line for line in str(evaluation).splitlines() if line.startswith("probabilities"))
+    scores = evaluation.calibration
+    assert (
+        f"ECE {scores['ECE']:.3f} (95 % interval {scores['ECE_low']:.3f} to {scores['ECE_high']:.3f})" in line
+    )
+    assert f"NLL {scores['NLL']:.3f}, accuracy at 50 % coverage {100 * scores['accuracy_50']:.1f} %" in line
+
+
+def test_without_probabilities_there_are_no_scores_of_them(features, svc):
+    evaluation = without_warnings(svc, features)
+    assert evaluation.calibration is None
+    assert "probabilities" not in str(evaluation)
+
+
+def draw_evaluation(n_speakers, *, gap, random):
+    """Draw calibrated probabilities of two classes; each speaker's accuracy is off by up to a gap."""
+    speakers = np.repeat(np.arange(n_speakers), 40)
+    shift = np.repeat(random.choice([-gap, gap], n_speakers), 40)
+    confidence = random.uniform(0.6, 0.8, len(speakers))
+    is_right = random.uniform(size=len(speakers)) < confidence + shift
+    columns = {"label": np.where(is_right, "sad", "calm"), "predicted": "sad", "speaker": speakers}
+    table = pd.DataFrame({**columns, "probability_calm": 1 - confidence, "probability_sad": confidence})
+    return Evaluation(table, pd.DataFrame(), np.array(["calm", "sad"]))
+
+
+def test_interval_of_calibrated_probabilities_is_near_zero():
+    random = np.random.default_rng(0)
+    drawn = [draw_evaluation(10, gap=0, random=random).calibration for _ in range(4)]
+    assert np.mean([scores["ECE_low"] for scores in drawn]) < 0.03
+    assert all(0 <= scores["ECE_low"] < scores["ECE_high"] < 0.1 for scores in drawn)
+
+
+def test_interval_is_wider_if_speakers_differ():
+    random = np.random.default_rng(0)
+    evaluation = draw_evaluation(10, gap=0.2, random=random)
+    by_item = Evaluation(evaluation.predictions.drop(columns="speaker"), pd.DataFrame(), evaluation.labels)
+    widths = [found.calibration["ECE_high"] - found.calibration["ECE_low"] for found in (evaluation, by_item)]
+    assert widths[0] > 1.2 * widths[1]
+
+
+def test_scores_of_a_rejecting_classifier_are_those_of_its_most_probable_classes(features):
+    model = RejectOption(LogisticRegression(), threshold=0.6)
+    found = without_warnings(model, features).calibration
+    assert found.equals(without_warnings(LogisticRegression(), features).calibration)
+
+
+def test_a_class_without_probability_has_a_finite_loss(features):
+    features.target[SPEAKERS == "Ann"] = "bored"
+    evaluation = evaluate_quietly(LogisticRegression(), features)
+    probabilities = evaluation.predictions.filter(like="probability_").to_numpy()
+    expected = log_loss(features.target, probabilities, labels=np.unique(features.target))
+    assert evaluation.calibration["NLL"] == pytest.approx(expected)
 
 
 def test_html_shows_the_report_escaped(features):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 from sklearn.model_selection import cross_val_score
 
 from skser.metrics import (
+    accuracy_at_coverage,
+    expected_calibration_error,
     intra_inter_ratio,
+    reliability_curve,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy,
@@ -157,3 +161,65 @@ def test_ratio_of_degenerate_embeddings(embedding, expected):
 def test_ratio_rejects_other_input(embedding, y, message):
     with pytest.raises(ValueError, match=message):
         intra_inter_ratio(embedding, y)
+
+
+def naive_bins(confidence, n_bins):
+    """Positions of the items of each bin of equal size, for confidences that all differ."""
+    return np.array_split(np.argsort(confidence), n_bins)
+
+
+@pytest.mark.parametrize("n_bins", [1, 4, 10])
+def test_calibration_error_equals_a_naive_loop(n_bins):
+    random = np.random.default_rng(0)
+    y_true, y_pred, confidence = (
+        random.integers(3, size=200),
+        random.integers(3, size=200),
+        random.uniform(size=200),
+    )
+    bins = naive_bins(confidence, n_bins)
+    accuracies = [np.mean(y_true[items] == y_pred[items]) for items in bins]
+    means = [confidence[items].mean() for items in bins]
+    found = reliability_curve(y_true, y_pred, confidence, n_bins=n_bins)
+    np.testing.assert_allclose(found, [accuracies, means, [200 // n_bins] * n_bins])
+    error = expected_calibration_error(y_true, y_pred, confidence, n_bins=n_bins)
+    assert error == pytest.approx(np.mean(np.abs(np.subtract(accuracies, means))))
+
+
+def test_reliability_curve_of_two_classes_is_that_of_scikit_learn():
+    random = np.random.default_rng(0)
+    is_right, confidence = random.integers(2, size=137), random.uniform(size=137)
+    accuracies, means, _ = reliability_curve(is_right, np.ones(137, int), confidence, n_bins=6)
+    expected = calibration_curve(is_right, confidence, n_bins=6, strategy="quantile")
+    np.testing.assert_allclose((accuracies, means), expected)
+
+
+def test_items_of_equal_confidence_share_a_bin_in_any_order():
+    y_true, confidence = np.array([1, 1, 0, 0, 1, 1]), np.array([1, 1, 1, 1, 0.5, 0.5])
+    for order in (slice(None), slice(None, None, -1)):
+        accuracies, means, counts = reliability_curve(y_true[order], [1] * 6, confidence[order], n_bins=3)
+        assert (accuracies.tolist(), means.tolist(), counts.tolist()) == ([1, 0.5], [0.5, 1], [2, 4])
+
+
+def test_calibration_error_of_one_item():
+    assert expected_calibration_error(["sad"], ["sad"], [0.7]) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("coverage", "expected"), [(0.25, 1), (0.5, 2 / 3), (0.75, 2 / 3), (1, 0.5)])
+def test_accuracy_at_coverage_answers_at_least_that_share(coverage, expected):
+    y_true, y_pred = ["sad", "sad", "calm", "calm"], ["sad"] * 4
+    assert accuracy_at_coverage(y_true, y_pred, [0.9, 0.6, 0.6, 0.5], coverage) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("metric", "confidence", "parameters", "message"),
+    [
+        (expected_calibration_error, [0.5, 1.2], {}, r"^confidence holds values outside \[0, 1\]"),
+        (expected_calibration_error, [0.5, np.nan], {}, "^confidence holds NaN"),
+        (expected_calibration_error, [0.5], {}, "^confidence has 1 values but y_true has 2 labels"),
+        (reliability_curve, [0.5, 0.6], {"n_bins": 0}, r"^n_bins must be an integer in \[1, inf\), got 0"),
+        (accuracy_at_coverage, [0.5, 0.6], {"coverage": 0}, r"^coverage must be a number in \(0, 1\], got 0"),
+    ],
+)
+def test_scores_of_probabilities_reject_other_input(metric, confidence, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        metric(["sad", "calm"], ["sad", "sad"], confidence, **parameters)

@@ -1,5 +1,6 @@
 """The estimator: a network trained with cross-entropy and center loss."""
 
+from ._calibration import HIGHEST_TEMPERATURE, LOWEST_TEMPERATURE
 from ._classifier import CenterLossClassifier
 from ._inputs import check_groups, check_labels
 from ._net import fitted_attributes, make_net

@@ -25,9 +25,11 @@ from ..training import (
     TrainingData,
     check_resumable,
     make_checkpoint,
+    make_speaker_folds,
     train_net,
     train_validation_split,
 )
+from ._calibration import N_FOLDS, fit_temperature
 from ._inputs import check_classes, check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters, class_weights, make_schedules
@@ -115,6 +117,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Fraction of the groups or items that early stopping holds out, in (0, 1).
     patience : int, default=20
         Number of epochs without improvement after which training stops, 1 or more.
+    calibration : "speakers" or None, default=None
+        "speakers" divides the class scores by `temperature_`, so that probabilities agree better with the
+        accuracy on new speakers. `fit` then needs groups of two speakers or more, and trains up to 5 more
+        networks, each without some of the speakers. Predicted labels and embeddings do not change. Requires
+        ``warm_start=False``.
     warm_start : bool, default=False
         Whether `fit` continues from the network of the previous call.
     device : str or torch.device, default="auto"
@@ -159,6 +166,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Frequency bins of the spectrograms, or columns of the table.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if `X` was a table with names.
+    temperature_ : float
+        Divisor of the class scores, in [0.01, 100]; above 1 it lowers the highest probability. It minimizes
+        the negative log-likelihood [3]_ of all training items, each predicted by a network that was trained
+        without its speaker. 1.0 without calibration and after `partial_fit`.
     seed_ : int
         The seed of the training, drawn from `random_state`.
     net_ : skorch.NeuralNetClassifier
@@ -186,6 +197,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
        center loss for speech emotion recognition", ICASSP 2019.
     .. [2] Wen, Zhang, Li and Qiao, "A discriminative feature learning approach for deep face
        recognition", ECCV 2016.
+    .. [3] Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
 
     Examples
     --------
@@ -206,6 +218,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
     classes_: NDArray[Any]
     net_: CenterLossNet
     n_iter_: int
+    temperature_: float
 
     # With metadata routing, groups are passed to fit without a request by the user.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012 - read by scikit-learn as a plain dict
@@ -237,6 +250,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         validation: str = "auto",
         validation_fraction: float = 0.2,
         patience: int = 20,
+        calibration: str | None = None,
         warm_start: bool = False,
         device: str | torch.device = "auto",
         precision: str = "float32",
@@ -270,6 +284,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.validation = validation
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.calibration = calibration
         self.warm_start = warm_start
         self.device = device
         self.precision = precision
@@ -294,7 +309,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items, at least 0.
         groups : array-like of shape (n_samples,), default=None
-            Speaker or session of each item, for early stopping, of the same kinds as labels.
+            Speaker or session of each item, for early stopping and calibration, of the same kinds as labels.
 
         Returns
         -------
@@ -314,16 +329,17 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             check_resumable(self.checkpoint_dir, self.random_state, self.warm_start)
         previous = self.net_ if self.warm_start and hasattr(self, "net_") else None
         data, speakers = work._check(X, y, sample_weight, groups, reset=previous is None)
-        train, valid = work._split(data, speakers)
-        checkpoint = work._checkpoint(data, speakers)
-        work._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
+        # Before the training, because an interrupted training is kept, and an interrupted calibration is not.
+        temperature = 1.0 if self.calibration is None else work._find_temperature(data, speakers)
+        work._fit_net(data, speakers, previous)
+        work.temperature_ = temperature
         self.__dict__ = work.__dict__
         return self
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> CenterLossClassifier:
-        """Train one more epoch, or the first one, without early stopping.
+        """Train one more epoch, or the first one, without early stopping and calibration.
 
         Parameters
         ----------
@@ -351,6 +367,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         previous = getattr(self, "net_", None)
         data, _ = work._check(X, y, sample_weight, None, classes=classes, reset=previous is None)
         work._train(data.dataset(slice(None)), None, previous, max_epochs=1, first_epoch=0)
+        work.temperature_ = 1.0
         self.__dict__ = work.__dict__
         return self
 
@@ -383,6 +400,31 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if reset:
             self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         return data, speakers
+
+    def _find_temperature(self, data: TrainingData, speakers: NDArray[Any] | None) -> float:
+        """Find the temperature from networks that are trained without some of the speakers."""
+        folds = make_speaker_folds(speakers, N_FOLDS, 'calibration="speakers" needs', "calibration=None")
+        groups = np.asarray(speakers)
+        logits = np.zeros((len(data.y), len(self.classes_)))
+        weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight.astype(float)
+        for train, test in folds.split(data.y, groups=groups):
+            fold = copy.copy(self)
+            fold._fit_net(data.take(train), groups[train], None)
+            if fold.n_iter_ < len(fold.net_.history):
+                raise KeyboardInterrupt
+            fold.temperature_ = 1.0
+            logits[test] = fold._compute(SpectrogramDataset(data.X[test]))[0]
+            # No network predicts a class that was missing in its training.
+            weight[test] *= np.isin(data.y[test], data.y[train])
+        return fit_temperature(logits, data.y, weight)
+
+    def _fit_net(
+        self, data: TrainingData, speakers: NDArray[Any] | None, previous: CenterLossNet | None
+    ) -> None:
+        """Split, and train up to `max_epochs`."""
+        train, valid = self._split(data, speakers)
+        checkpoint = self._checkpoint(data, speakers)
+        self._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
 
     def _split(
         self, data: TrainingData, speakers: NDArray[Any] | None
@@ -443,13 +485,16 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             )
 
     def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Compute logits (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
+        """Compute the outputs for any input that the methods take."""
         check_is_fitted(self)
-        dataset = SpectrogramDataset(check_spectrograms(self, X, reset=False))
+        return self._compute(SpectrogramDataset(check_spectrograms(self, X, reset=False)))
+
+    def _compute(self, dataset: SpectrogramDataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Compute scores (n_samples, n_classes) and embeddings (n_samples, embedding_dim), float32."""
         batches = batches_by_length(dataset.X.lengths, self.batch_size, _MAX_FRAMES)
         with torch_settings(torch.device(self.net_.device)):
             logits, embedding = self.net_.predict_outputs(dataset, batches)
-        return logits.numpy(), embedding.numpy()
+        return (logits / self.temperature_).numpy(), embedding.numpy()
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Compute the class scores.
@@ -462,7 +507,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples,)
-            Scores before the softmax; with two classes, the score of the second minus that of the first.
+            Scores before the softmax, divided by `temperature_`; with two classes, the score of the second
+            minus that of the first.
         """
         logits = self._forward(X)[0]
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits

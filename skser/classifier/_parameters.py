@@ -58,6 +58,7 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_number("patience", parameters["patience"], integer=True, low=1)
     check_flag("early_stopping", parameters["early_stopping"])
     check_flag("warm_start", parameters["warm_start"])
+    _check_calibration(parameters["calibration"], parameters["warm_start"])
     check_choice("precision", parameters["precision"], PRECISIONS)
     callbacks = parameters["callbacks"]
     if callbacks is not None and not isinstance(callbacks, (list, tuple)):
@@ -192,6 +193,19 @@ def _check_center_warmup(center_warmup: Any, center_ramp: Any) -> None:
         raise ValueError(
             f"center_warmup={center_warmup} cannot be used with center_ramp={center_ramp!r}, because both "
             "set the weight of the center loss: leave one of them at its default."
+        )
+
+
+def _check_calibration(calibration: Any, warm_start: bool) -> None:
+    """Raise unless the calibration is known and can be used."""
+    if calibration is None:
+        return
+    if calibration != "speakers":
+        raise ValueError(f'calibration must be "speakers" or None, got {calibration!r}.')
+    if warm_start:
+        raise ValueError(
+            "calibration cannot be used with warm_start=True, whose network has learned from all speakers: "
+            "set one of them to its default."
         )
 
 

@@ -150,7 +150,8 @@ def evaluate(
 
     UA and WA are those of `unweighted_accuracy` and `weighted_accuracy`. Pooled values are computed over the
     predictions of all folds together. If folds are small or lack classes, the mean over folds differs from
-    the pooled value: state which one you report.
+    the pooled value: state which one you report. If the estimator has `predict_proba`, the report also rates
+    the probabilities, see `Evaluation`.
 
     Examples
     --------
@@ -170,6 +171,8 @@ def evaluate(
       mean                         75.0  75.0
        std                         43.3  43.3
     pooled                     8  75.0  75.0
+    <BLANKLINE>
+    probabilities: ECE ... (95 % interval ...), NLL ..., accuracy at 50 % coverage ... %
     <BLANKLINE>
     class items recall as angry as calm
     angry     4   75.0        3       1

@@ -12,6 +12,7 @@ from sklearn.metrics import confusion_matrix, recall_score
 
 from .._utils import listed
 from ..metrics import unweighted_accuracy, weighted_accuracy
+from ._probabilities import score_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,12 @@ class Evaluation:
         Number of predictions by label (rows) and predicted label (columns), in the order of `labels`.
     recall : pandas.Series of shape (n_classes,)
         Share of the items of each class that are predicted correctly, by label.
+    calibration : pandas.Series of shape (5,) or None
+        Scores of the probabilities over all predictions pooled; None without `predict_proba`. `ECE`, of the
+        most probable class in 10 bins of equal size, see `expected_calibration_error`; `ECE_low` and
+        `ECE_high`, the limits of its 95 % interval; `NLL`, the mean negative log-likelihood, in which a
+        probability of 0 counts as 2.2e-16; and `accuracy_50`, the accuracy of the surer half of the
+        predictions, see `accuracy_at_coverage`.
     warnings : tuple of str
         The warnings of `evaluate`.
     estimators : list of estimators or None
@@ -78,6 +85,18 @@ class Evaluation:
     See Also
     --------
     evaluate : Cross-validates a classifier.
+    ReliabilityDisplay : Draws the accuracy over the probability.
+
+    Notes
+    -----
+    The interval of the ECE is that of the basic bootstrap [1]_ over 1000 resamples of the speakers, or of the
+    predictions if speakers are not known. It accounts for the fact that the ECE of few items is too high, so
+    it may not contain the ECE itself.
+
+    References
+    ----------
+    .. [1] A. C. Davison and D. V. Hinkley, "Bootstrap methods and their application", Cambridge University
+       Press, 1997, section 5.2.
 
     Examples
     --------
@@ -139,6 +158,14 @@ class Evaluation:
         shares = recall_score(label, predicted, labels=self.labels, average=None, zero_division=np.nan)
         return pd.Series(shares, index=pd.Index(self.labels, name="label"), name="recall")
 
+    @property
+    def calibration(self) -> pd.Series | None:
+        """ECE with its interval, NLL and accuracy at 50 % coverage; None without probabilities."""
+        import pandas as pd
+
+        scores = score_probabilities(self.predictions, self.labels)
+        return None if scores is None else pd.Series(scores, name="calibration")
+
     def __repr__(self) -> str:
         pooled = self.summary.loc["pooled"]
         return (
@@ -162,7 +189,8 @@ def _report(evaluation: Evaluation) -> str:
     if evaluation.speaker_means is not None:
         sentences = (_MEANS[evaluation.speaker_means].format(evaluation.n_enroll), *sentences)
     notes = [f"Note: {sentence}" for sentence in sentences]
-    return "\n\n".join([title, _folds_table(evaluation), _classes_table(evaluation), *notes])
+    tables = [_folds_table(evaluation), *_probabilities_table(evaluation), _classes_table(evaluation)]
+    return "\n\n".join([title, *tables, *notes])
 
 
 def _mode(evaluation: Evaluation) -> str:
@@ -189,6 +217,18 @@ def _folds_table(evaluation: Evaluation) -> str:
     names = {"test_groups": "test groups", "n_train": "train", "n_test": "test"}
     table = table.rename(columns=names).rename_axis("fold").reset_index()
     return table.to_string(index=False, na_rep="", float_format=_percent)
+
+
+def _probabilities_table(evaluation: Evaluation) -> list[str]:
+    """Scores of the probabilities, if there are any."""
+    scores = evaluation.calibration
+    if scores is None:
+        return []
+    return [
+        f"probabilities: ECE {scores['ECE']:.3f} (95 % interval {scores['ECE_low']:.3f} to "
+        f"{scores['ECE_high']:.3f}), NLL {scores['NLL']:.3f}, accuracy at 50 % coverage "
+        f"{_percent(scores['accuracy_50'])} %"
+    ]
 
 
 def _classes_table(evaluation: Evaluation) -> str:

@@ -112,14 +112,17 @@ class _Graph:
         return name
 
 
-def network_to_onnx(network: StandardizedNetwork) -> ModelProto:
-    """Build the ONNX model of a network in evaluation mode."""
+def network_to_onnx(network: StandardizedNetwork, temperature: float) -> ModelProto:
+    """Build the ONNX model of a network in evaluation mode, with probabilities at a temperature."""
     from onnx import TensorProto, helper
 
     _check_parts(network)
     graph = _Graph()
     embedding = _EMBED[type(network)](graph, network)
-    graph.add("Softmax", _linear(graph, network.classes, embedding), axis=1, name="probabilities")
+    scores = _linear(graph, network.classes, embedding)
+    if temperature != 1:
+        scores = graph.add("Div", scores, np.float32(temperature))
+    graph.add("Softmax", scores, axis=1, name="probabilities")
     describe, floats, integers = helper.make_tensor_value_info, TensorProto.FLOAT, TensorProto.INT64
     n_bins = len(network.bin_mean)
     inputs = [

@@ -122,8 +122,8 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     _require_packages()
     with torch_settings(torch.device("cpu")):
         network = _copy_network(trained)
-        model = _serialize(network_to_onnx(network), metadata)
-        _check_results(model, network)
+        model = _serialize(network_to_onnx(network, trained.temperature_), metadata)
+        _check_results(model, network, trained.temperature_)
     write_whole(file, model)
 
 
@@ -225,7 +225,7 @@ def _serialize(model: ModelProto, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _check_results(model: bytes, network: StandardizedNetwork) -> None:
+def _check_results(model: bytes, network: StandardizedNetwork, temperature: float) -> None:
     """Raise if the results of a model differ from those of its network on random items."""
     from onnxruntime import InferenceSession, SessionOptions
 
@@ -245,7 +245,7 @@ def _check_results(model: bytes, network: StandardizedNetwork) -> None:
     if is_table:
         inputs = {"features": spectrogram[:, :, 0].numpy()}
     results = session.run(["probabilities", "embedding"], inputs)
-    for result, expected in zip(results, (logits.softmax(dim=1), embedding), strict=True):
+    for result, expected in zip(results, ((logits / temperature).softmax(dim=1), embedding), strict=True):
         if not np.allclose(result, expected.numpy(), rtol=1e-4, atol=1e-4):
             raise RuntimeError(
                 "the results of onnxruntime differ from those of the classifier by up to "

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.model_selection import GroupKFold, cross_validate
+from sklearn.model_selection import cross_validate
 
-from ..metrics import risk_coverage_curve
+from ..metrics import ROUNDING, point_of_coverage, risk_coverage_curve
+from ..training import make_speaker_folds
 from ._confidence import compute_outputs
-
-_ROUNDING = 1e-12  # of shares such as 0.3 * 10 / 10
 
 
 def predict_unseen(
@@ -25,12 +24,7 @@ def predict_unseen(
     params: dict[str, Any],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Labels, predictions and confidences of all items, each from a classifier without its speaker."""
-    n_groups = 0 if groups is None else len(np.unique(np.asarray(groups)))
-    if n_groups < 2:
-        raise ValueError(
-            f"coverage and accuracy need groups of at least 2 speakers, got {n_groups}: pass the speakers to "
-            "fit, or set threshold."
-        )
+    splitter = make_speaker_folds(groups, n_folds, "coverage and accuracy need", "threshold")
     folds: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
     def keep(model: Any, X_test: Any, y_test: NDArray[Any]) -> float:
@@ -41,7 +35,6 @@ def predict_unseen(
 
     routed = get_config()["enable_metadata_routing"]
     given = {"params": {"groups": groups, **params}} if routed else {"groups": groups, "params": params}
-    splitter = GroupKFold(min(n_folds, n_groups))
     # scikit-learn selects the items and passes the parameters; the predictions are kept by the scorer, in
     # this process, because `cross_val_predict` returns no centers.
     cross_validate(estimator, X, y, cv=splitter, scoring=keep, n_jobs=1, error_score="raise", **given)
@@ -60,9 +53,9 @@ def find_threshold(
     """Highest threshold with at least a coverage, or lowest threshold with at least an accuracy."""
     risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
     if coverage is not None:
-        return float(thresholds[np.argmax(coverages >= coverage - _ROUNDING)])
+        return float(thresholds[point_of_coverage(coverages, coverage)])
     if accuracy is not None:
-        reached = np.flatnonzero(1 - risks >= accuracy - _ROUNDING)
+        reached = np.flatnonzero(1 - risks >= accuracy - ROUNDING)
         if reached.size:
             return float(thresholds[reached[-1]])
     raise ValueError(

@@ -33,7 +33,14 @@ from .._utils import (
     resolve_device,
     warn_caller,
 )
-from ..classifier import CenterLossClassifier, check_classifier_parameters, fitted_attributes, make_net
+from ..classifier import (
+    HIGHEST_TEMPERATURE,
+    LOWEST_TEMPERATURE,
+    CenterLossClassifier,
+    check_classifier_parameters,
+    fitted_attributes,
+    make_net,
+)
 from ..features import (
     SpeakerNormalizer,
     SpectrogramTransformer,
@@ -64,6 +71,7 @@ _FITTED = {
     "feature_names_in_": "feature_names_in_",
     "classes_": "classes_",
     "best_epoch_": "best_epoch_",
+    "temperature_": "temperature_",
     "_seed": "seed_",
     "digest_": "digest_",
 }
@@ -348,6 +356,8 @@ def _restore_classifier(
     net.set_params(max_epochs=int(classifier.max_epochs))
     net.history = History({"batches": [], **row} for row in history)
     classifier.__dict__.update(fitted_attributes(net))
+    classifier.temperature_ = fitted.get("temperature_", 1.0)  # files of 0.1.0 have none
+    check_number("temperature_", classifier.temperature_, low=LOWEST_TEMPERATURE, high=HIGHEST_TEMPERATURE)
     if "best_epoch_" in fitted:
         check_number("best_epoch_", fitted["best_epoch_"], integer=True, low=0, high=len(history))
         classifier.best_epoch_ = fitted["best_epoch_"]

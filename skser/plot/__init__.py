@@ -2,6 +2,7 @@
 
 from ._embedding import EmbeddingDisplay
 from ._history import TrainingHistoryDisplay
+from ._reliability import ReliabilityDisplay
 from ._risk_coverage import RiskCoverageDisplay
 from ._spectrogram import SpectrogramDisplay
 from ._timeline import TimelineDisplay

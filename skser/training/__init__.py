@@ -14,7 +14,7 @@ from ._checkpoint import Checkpoint, make_checkpoint
 from ._data import TrainingData
 from ._fingerprint import check_resumable
 from ._net import CenterLossNet, losses_by_epoch
-from ._split import train_validation_split
+from ._split import make_speaker_folds, train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,

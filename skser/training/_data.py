@@ -17,6 +17,11 @@ class TrainingData(NamedTuple):
     y: NDArray[np.int64]
     sample_weight: NDArray[np.float32] | None
 
+    def take(self, indices: NDArray[np.intp]) -> TrainingData:
+        """Select items."""
+        weight = None if self.sample_weight is None else self.sample_weight[indices]
+        return TrainingData(self.X[indices], self.y[indices], weight)
+
     def dataset(self, indices: NDArray[np.intp] | slice) -> SpectrogramDataset:
         """Make a dataset of some items, without those of weight zero."""
         if self.sample_weight is None:

@@ -18,8 +18,9 @@ from ._data import TrainingData
 # Increase it when the same parameters lead to another result, or the content of a checkpoint changes.
 FORMAT_VERSION = 2
 
-# They change the place, speed and printed output of a training, but its result only by rounding.
-_WITHOUT_EFFECT = ("callbacks", "checkpoint_dir", "device", "verbose")
+# They change the place, speed and printed output of a training, but its result only by rounding. The
+# calibration follows from trainings that have checkpoints of their own.
+_WITHOUT_EFFECT = ("calibration", "callbacks", "checkpoint_dir", "device", "verbose")
 
 
 def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:

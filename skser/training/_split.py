@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedShuffleSplit
 
 from .._utils import warn_caller
 
@@ -37,6 +39,17 @@ def train_validation_split(
             'pass groups=speakers to fit, or set validation="random" if that is intended.'
         )
     return _split_at_random(y, fraction, random_state)
+
+
+def make_speaker_folds(groups: Any, n_folds: int, needed_by: str, alternative: str) -> GroupKFold:
+    """Make folds of whole speakers, of which there are as many as speakers at most."""
+    n_speakers = 0 if groups is None else len(np.unique(np.asarray(groups)))
+    if n_speakers < 2:
+        raise ValueError(
+            f"{needed_by} groups of at least 2 speakers, got {n_speakers}: pass the speakers to fit, or set "
+            f"{alternative}."
+        )
+    return GroupKFold(min(n_folds, n_speakers))
 
 
 def _split_by_groups(
