@@ -2,8 +2,8 @@
 
     python benchmarks/ready_model.py ../shared/corpora model.safetensors
 
-`make model` does this for models/speech_emotions. The folder must contain ravdess/ and nemo/. VERSIONS
-and C were chosen by benchmarks/ready_model_trials.py, which imports the functions of this file.
+`make model` does this for models/speech_emotions. The folder must contain ravdess/ and nemo/. VERSIONS and C
+were chosen by benchmarks/ready_model_trials.py, which imports the functions of this file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from skser import SpeakerNormalizer, SpeechEncoderTransformer, save_model
 from skser.datasets import load_emodb, load_nemo, load_ravdess, merge_corpora
 
 LOADERS = {"ravdess": load_ravdess, "nemo": load_nemo, "emodb": load_emodb}
-TRAINING = ("ravdess", "nemo")  # EmoDB has no license that allows to publish a model made from it
+TRAINING = ("ravdess", "nemo")  # EmoDB has no license that allows publishing a model made from it
 LEFT_OUT = {"calm", "disgust", "bored"}  # each is absent from at least one of the corpora of TRAINING
-VERSIONS = ("own", "overall")
+VERSIONS = ("own", "overall")  # the means that are subtracted, see normalize
 C = 0.01
 
 

@@ -117,8 +117,14 @@ def score(
     }
 
 
+def mean_accuracy(data: Data, predicted: np.ndarray) -> float:
+    """Average UA over the corpora."""
+    parts = [data.corpora == name for name in np.unique(data.corpora)]
+    return float(np.mean([unweighted_accuracy(data.y[part], predicted[part]) for part in parts]))
+
+
 def choose(data: Data) -> pd.DataFrame:
-    """Cross-validate each way and C over speakers; the mean UA over corpora without and with means."""
+    """Cross-validate each way and C over speakers, without ("none") and with ("test") their means."""
     splits = list(GroupKFold(N_INNER_FOLDS).split(data.Z, data.y, data.speakers))
     rows = []
     for way, C in itertools.product(WAYS, CS):
@@ -128,16 +134,8 @@ def choose(data: Data) -> pd.DataFrame:
             everyone = None if way == "plain" else np.ones(len(test), dtype=bool)
             for mode, enrolled in (("none", None), ("test", everyone)):
                 predicted[mode][test] = model.classes_[predict(model, part, enrolled).argmax(axis=1)]
-        row = {
-            mode: np.mean(
-                [
-                    unweighted_accuracy(data.y[data.corpora == name], values[data.corpora == name])
-                    for name in np.unique(data.corpora)
-                ]
-            )
-            for mode, values in predicted.items()
-        }
-        rows.append({"way": way, "C": C, **row, "chosen by": (row["none"] + row["test"]) / 2})
+        scores = {mode: mean_accuracy(data, labels) for mode, labels in predicted.items()}
+        rows.append({"way": way, "C": C, **scores, "chosen by": np.mean([*scores.values()])})
     return pd.DataFrame(rows)
 
 

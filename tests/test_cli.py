@@ -218,7 +218,11 @@ def test_model_is_the_name_of_an_installed_model_unless_a_file_has_it(
         (["MODEL", "loud.wav", "--csv", "."], "is not the name of a file"),
     ],
 )
-def test_wrong_argument_ends_with_a_sentence_and_code_2(model_file, recordings, capsys, arguments, message):
+def test_wrong_argument_ends_with_a_sentence_and_code_2(
+    model_file, recordings, capsys, monkeypatch, arguments, message
+):
+    # No model is installed, whatever the environment has.
+    monkeypatch.setattr("skser.persistence._pretrained.entry_points", lambda group: [])
     arguments = [model_file if argument == "MODEL" else argument for argument in arguments]
     assert main(["predict", *arguments]) == 2
     captured = capsys.readouterr()
