@@ -26,6 +26,8 @@ from skser import (
     SaliencyDisplay,
     SpectrogramTransformer,
     expected_calibration_error,
+    unweighted_accuracy,
+    weighted_accuracy,
 )
 from skser.datasets import make_emotional_speech
 
@@ -55,7 +57,9 @@ def main() -> None:
         classifier.fit(spectrograms, corpus.target, groups=corpus.groups)
         predicted, confidence = classifier.predict(tested), classifier.predict_proba(tested).max(axis=1)
         error = expected_calibration_error(others.target, predicted, confidence)
-        print(f"{name:12} temperature {classifier.temperature_:.2f}   ECE {error:.3f}")
+        accuracies = (metric(others.target, predicted) for metric in (unweighted_accuracy, weighted_accuracy))
+        ua, wa = (f"{100 * accuracy:.1f} %" for accuracy in accuracies)
+        print(f"{name:12} temperature {classifier.temperature_:.2f}   ECE {error:.3f}   UA {ua}   WA {wa}")
         look = {} if ax is None else {"marker": "s", "color": "#D55E00"}
         display = ReliabilityDisplay.from_predictions(
             others.target, predicted, confidence, n_bins=5, name=name, ax=ax, **look

@@ -49,8 +49,8 @@ def test_quickstart_prints_both_losses_and_stages_and_draws_a_picture(folder_of_
 def test_probabilities_prints_errors_and_draws_pictures(tmp_path):
     pytest.importorskip("matplotlib", reason="pictures need the extra plot")
     output = run("probabilities.py", "--max-epochs", 1, "--output", tmp_path)
-    assert re.search(r"^plain +temperature 1\.00   ECE \d\.\d+$", output, flags=re.MULTILINE)
-    assert re.search(r"^temperature +temperature \d+\.\d+   ECE \d\.\d+$", output, flags=re.MULTILINE)
+    assert re.search(r"^plain +temperature 1\.00   ECE \d\.\d+   UA", output, flags=re.MULTILINE)
+    assert re.search(r"^temperature +temperature \d+\.\d+   ECE \d\.\d+   UA", output, flags=re.MULTILINE)
     for name in ("reliability", "saliency"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
