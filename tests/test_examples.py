@@ -46,6 +46,15 @@ def test_quickstart_prints_both_losses_and_stages_and_draws_a_picture(folder_of_
     assert (tmp_path / "embeddings.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_probabilities_prints_errors_and_draws_pictures(tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need the extra plot")
+    output = run("probabilities.py", "--max-epochs", 1, "--output", tmp_path)
+    assert re.search(r"^plain +temperature 1\.00   ECE \d\.\d+   UA", output, flags=re.MULTILINE)
+    assert re.search(r"^temperature +temperature \d+\.\d+   ECE \d\.\d+   UA", output, flags=re.MULTILINE)
+    for name in ("reliability", "saliency"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.corpus
 def test_quickstart_runs_on_real_recordings(ravdess_root, tmp_path):
     output = run("quickstart.py", "--corpus", f"ravdess:{ravdess_root}", *SMALL, "--output", tmp_path)

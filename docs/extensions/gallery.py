@@ -8,7 +8,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = ("quickstart", "evaluate_corpus", "center_loss", "grid_search", "embeddings_to_svm", "timeline")
+SCRIPTS = (
+    "quickstart",
+    "evaluate_corpus",
+    "center_loss",
+    "grid_search",
+    "embeddings_to_svm",
+    "timeline",
+    "probabilities",
+)
 """Names of the scripts that are run: they only need the synthetic corpus and a minute."""
 
 SHOWN = ("distributed_search",)

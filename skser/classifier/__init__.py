@@ -6,3 +6,4 @@ from ._inputs import check_groups, check_labels
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters
 from ._published import make_published_pipeline
+from ._saliency import compute_saliency

@@ -79,7 +79,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OF_FEATURES = ("n_features_in_", "feature_names_in_")
 # Further fitted attributes of each class, by their names in the file.
 _OF_CLASS = {
-    "CenterLossClassifier": ("classes_", "best_epoch_", "_seed", "history", "optimizer"),
+    "CenterLossClassifier": ("classes_", "best_epoch_", "_seed", "temperature_", "history", "optimizer"),
     "LogisticRegression": ("classes_", "n_iter_"),
     "SpeakerNormalizer": ("speakers_",),
     "SpeechEncoderTransformer": ("digest_",),

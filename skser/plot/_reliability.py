@@ -100,7 +100,8 @@ class ReliabilityDisplay:  # numpydoc ignore=PR02
         self.figure_ = self.ax_.figure
         if _CALIBRATED not in self.ax_.get_legend_handles_labels()[1]:
             self.ax_.plot([0, 100], [0, 100], linestyle=":", color="0.4", label=_CALIBRATED)
-        look = {"color": COLOURS[0], "marker": "o", "label": None if self.name is None else plain(self.name)}
+        label = None if self.name is None else plain(self.name)
+        look = {"color": COLOURS[0], "marker": "o", "clip_on": False, "label": label}
         (self.line_,) = self.ax_.plot(confidences, accuracies, **(look | line_kw))
         self.ax_.set(xlabel=plain("mean probability (%)"), ylabel=plain("correct predictions (%)"))
         self.ax_.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # In Hz; closer ticks would overlap in small pictures.
 _MEL_TICKS = (0, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 
+# Parameters of the transformer that determine time and frequency of the cells.
+SETTINGS = ("kind", "sr", "n_fft", "hop_length", "fmin", "fmax")
+
 
 @dataclass(eq=False, repr=False)
 class SpectrogramDisplay:  # numpydoc ignore=PR02
@@ -207,12 +210,8 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         """
         check_drawing(ax)
         _, transformer = find_step(estimator, SpectrogramTransformer, only_first=True)
-        if not is_path(audio):
-            _check_waveform(audio)
-        # A copy, so that a previous fit on arrays has no effect; a single item needs no workers.
-        S = clone(transformer).set_params(n_jobs=1, verbose=0).transform([audio])[0]
-        names = ("kind", "sr", "n_fft", "hop_length", "fmin", "fmax")
-        display = cls(S, **{name: getattr(transformer, name) for name in names})
+        S = compute_spectrogram(transformer, audio)
+        display = cls(S, **{name: getattr(transformer, name) for name in SETTINGS})
         return display.plot(
             ax, cmap=cmap, dynamic_range=dynamic_range, vmin=vmin, vmax=vmax, colorbar=colorbar, title=title
         )
@@ -297,6 +296,15 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
             if len(ticks) >= 3:
                 self.ax_.set_yticks(ticks)
         self.ax_.set_ylim(bins[0], bins[-1])
+
+
+def compute_spectrogram(transformer: SpectrogramTransformer, audio: Any) -> NDArray[np.float32]:
+    """Compute the spectrogram of one recording."""
+    if not is_path(audio):
+        _check_waveform(audio)
+    # A copy, so that a previous fit on arrays has no effect; a single item needs no workers.
+    S: NDArray[np.float32] = clone(transformer).set_params(n_jobs=1, verbose=0).transform([audio])[0]
+    return S
 
 
 def _check_waveform(audio: Any) -> None:
