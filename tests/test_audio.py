@@ -14,6 +14,7 @@ from typing import Any
 
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -153,10 +154,23 @@ def test_floats_far_beyond_1_warn(peak, warns):
     assert [bool(re.search(expected, message)) for message in messages] == [True] * warns
 
 
+@pytest.mark.parametrize("kind", [list, torch.tensor, pd.Series])
+def test_floats_far_beyond_1_warn_whatever_holds_them(kind):
+    with pytest.warns(UserWarning, match="item 0 has samples up to 32767, far beyond 1"):
+        load_audio(kind([0.0, 32767.0]))
+    with pytest.warns(UserWarning, match="item 1 has samples up to 32767, far beyond 1"):
+        SpectrogramTransformer(n_fft=16, n_mels=2).transform([kind([0.5] * 9), kind([32767.0] * 8)])
+
+
 @pytest.mark.parametrize("stereo", [False, True])
 def test_a_pair_of_rate_and_samples_raises(stereo, y, write):
     samples = np.stack([y, y], axis=1) if stereo else y
-    for pair in (soundfile.read(write(samples)), (16000, samples), [np.int64(16000), samples.tolist()]):
+    for pair in (
+        soundfile.read(write(samples)),
+        (16000, samples),
+        [np.int64(16000), samples.tolist()],
+        (np.array(16000), y),
+    ):
         with pytest.raises(
             TypeError, match=r"is a pair of a sampling rate and samples.*load_audio\(samples, orig"
         ):
