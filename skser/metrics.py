@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._utils import plain_labels
+from ._utils import plain_labels, without_mask
 
 __all__ = [
     "intra_inter_ratio",
@@ -145,7 +145,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     >>> intra_inter_ratio([[0.0], [2.0], [8.0], [10.0]], ["sad", "sad", "angry", "angry"])
     0.125
     """
-    z = check_array(embedding, dtype=np.float64, input_name="embedding")
+    z = check_array(without_mask("embedding", embedding), dtype=np.float64, input_name="embedding")
     labels = plain_labels("y", y)
     if len(z) != len(labels):
         raise ValueError(
@@ -212,7 +212,7 @@ def risk_coverage_curve(
     ([0.0, 0.0, 0.25], [0.25, 0.75, 1.0], [0.9, 0.6, 0.5])
     """
     y_true, y_pred = _labels(y_true, y_pred)
-    values = column_or_1d(confidence)
+    values = column_or_1d(without_mask("confidence", confidence))
     if len(values) != len(y_true):
         raise ValueError(
             f"confidence has {len(values)} values but y_true has {len(y_true)} labels: pass one per label."

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import GroupKFold, cross_validate
 
+from .._utils import plain_labels
 from ..metrics import risk_coverage_curve
 from ._confidence import compute_outputs
 
@@ -25,7 +26,8 @@ def predict_unseen(
     params: dict[str, Any],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Labels, predictions and confidences of all items, each from a classifier without its speaker."""
-    n_groups = 0 if groups is None else len(np.unique(np.asarray(groups)))
+    groups = None if groups is None else plain_labels("groups", groups, len(y))
+    n_groups = 0 if groups is None else len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
             f"coverage and accuracy need groups of at least 2 speakers, got {n_groups}: pass the speakers to "
