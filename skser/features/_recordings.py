@@ -64,7 +64,7 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
         cells = np.asarray(X, dtype=object).ravel()
         if any(is_path(cell) for cell in cells):
             held = "text: give paths in one dimension, such as frame['path'] instead of frame[['path']]"
-        elif any(hasattr(cell, "__len__") for cell in cells):
+        elif any(_kind(cell) == "a waveform" for cell in cells):
             held = "arrays: give one column, such as frame['audio'] instead of frame[['audio']]"
         else:
             raise
