@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._utils import check_number, plain_labels
+from ._utils import check_number, plain_labels, without_mask
 
 __all__ = [
     "accuracy_at_coverage",
@@ -151,7 +151,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
     >>> intra_inter_ratio([[0.0], [2.0], [8.0], [10.0]], ["sad", "sad", "angry", "angry"])
     0.125
     """
-    z = check_array(embedding, dtype=np.float64, input_name="embedding")
+    z = check_array(without_mask("embedding", embedding), dtype=np.float64, input_name="embedding")
     labels = plain_labels("y", y)
     if len(z) != len(labels):
         raise ValueError(
@@ -390,7 +390,7 @@ def _check_predictions(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Check predictions and their confidence; return which are correct, and the confidence."""
     y_true, y_pred = _labels(y_true, y_pred)
-    values = column_or_1d(confidence)
+    values = column_or_1d(without_mask("confidence", confidence))
     if len(values) != len(y_true):
         raise ValueError(
             f"confidence has {len(values)} values but y_true has {len(y_true)} labels: pass one per label."

@@ -14,6 +14,7 @@ from typing import Any
 
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -153,10 +154,23 @@ def test_floats_far_beyond_1_warn(peak, warns):
     assert [bool(re.search(expected, message)) for message in messages] == [True] * warns
 
 
+@pytest.mark.parametrize("kind", [list, torch.tensor, pd.Series])
+def test_floats_far_beyond_1_warn_whatever_holds_them(kind):
+    with pytest.warns(UserWarning, match="item 0 has samples up to 32767, far beyond 1"):
+        load_audio(kind([0.0, 32767.0]))
+    with pytest.warns(UserWarning, match="item 1 has samples up to 32767, far beyond 1"):
+        SpectrogramTransformer(n_fft=16, n_mels=2).transform([kind([0.5] * 9), kind([32767.0] * 8)])
+
+
 @pytest.mark.parametrize("stereo", [False, True])
 def test_a_pair_of_rate_and_samples_raises(stereo, y, write):
     samples = np.stack([y, y], axis=1) if stereo else y
-    for pair in (soundfile.read(write(samples)), (16000, samples), [np.int64(16000), samples.tolist()]):
+    for pair in (
+        soundfile.read(write(samples)),
+        (16000, samples),
+        [np.int64(16000), samples.tolist()],
+        (np.array(16000), y),
+    ):
         with pytest.raises(
             TypeError, match=r"is a pair of a sampling rate and samples.*load_audio\(samples, orig"
         ):
@@ -404,7 +418,7 @@ def test_a_file_that_is_cut_off_raises_and_is_never_shortened(name, how, share, 
         load_audio(path)
 
 
-@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFF000])
+@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFF000, 0x7F000008])
 def test_an_open_length_and_bytes_after_an_ogg_stream_do_not_count_as_cut_off(size, y, write):
     path = write(y, subtype="PCM_16")
     set_bytes(set_bytes(path, 4, size.to_bytes(4, "little")), 40, size.to_bytes(4, "little"))
@@ -424,6 +438,14 @@ def test_a_header_without_a_size_is_no_reason_to_call_a_file_empty(y, write, tmp
     path.write_bytes(path.read_bytes()[: data + 4] + b"LIST" + (26).to_bytes(4, "little") + bytes(26))
     with pytest.raises(ValueError, match="the waveform is empty"):
         load_audio(path)
+
+
+@pytest.mark.parametrize(("name", "size"), [("a.rf64", bytes(8)), ("a.caf", b"\xff" * 8)])
+def test_other_formats_without_a_size_are_read(name, size, y, write):
+    path = write(y, name=name, subtype="PCM_16")
+    samples = load_audio(path)
+    set_bytes(path, 28 if name == "a.rf64" else path.read_bytes().index(b"data") + 4, size)
+    np.testing.assert_array_equal(load_audio(path), samples)
 
 
 # Streams whose number of frames is not stated, and several streams in one file
@@ -506,9 +528,11 @@ def test_gsm_in_wav_is_read(n_blocks, tmp_path):
     path.write_bytes(
         content[: data + 4] + size + content[data + 8 : data + 8 + 65 * n_blocks] + bytes(n_blocks % 2)
     )
-    loaded = load_audio(path, 8000)
-    assert len(loaded) == len(y)
-    assert np.corrcoef(loaded, y)[0, 1] > 0.95
+    for stated in (size, bytes(4), b"\xff" * 4):
+        set_bytes(path, data + 4, stated)
+        loaded = load_audio(path, 8000)
+        assert len(loaded) == len(y)
+        assert np.corrcoef(loaded, y)[0, 1] > 0.95
 
 
 def test_flac_of_unknown_length_is_read(y, write):
@@ -533,6 +557,34 @@ def test_several_streams_in_one_file_are_refused(name, y, write):
     assert audit([path])["problem"].tolist() == ["chained"]
 
 
+@pytest.mark.parametrize("tag", [b"", ID3])
+def test_a_stream_after_one_that_states_its_size_is_refused(tag, mp3, tmp_path):
+    counted, path = (tmp_path / "counted.mp3").read_bytes(), tmp_path / "a.mp3"
+    for tail in (b"TAG" + bytes(125), b"APETAGEX" + bytes(9000)):  # are not streams
+        path.write_bytes(tag + counted + tail)
+        assert len(load_audio(path)) == 80_000
+    path.write_bytes(tag + counted + tag + mp3[0])
+    with pytest.raises(OSError, match="holds several MP3 streams"):
+        load_audio(path)
+    assert audit([path])["problem"].tolist() == ["chained"]
+
+
+def test_several_streams_of_unknown_length_are_named(y, write):
+    path = write(y, name="a.flac", subtype="PCM_16")
+    content = path.read_bytes()
+    set_bytes(path, 21, bytes([content[21] & 0xF0, 0, 0, 0, 0]))
+    path.write_bytes(path.read_bytes() + content)
+    assert audit([path])["problem"].tolist() == ["chained"]
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\4\0\0\0\0\1\x48" + bytes(200)])
+def test_the_decoder_prints_nothing_for_an_mp3_with_a_count(tag, mp3, tmp_path, capfd):
+    path = tmp_path / "counted.mp3"
+    path.write_bytes(tag + path.read_bytes())
+    assert len(load_audio(path)) == 80_000
+    assert capfd.readouterr() == ("", "")
+
+
 # Formats that libsndfile cannot read
 
 
@@ -543,6 +595,8 @@ def test_several_streams_in_one_file_are_refused(name, y, write):
         (b"\xff\xf1\x60\x40\x41\x3f\xfc", "AAC"),
         (b"\x1a\x45\xdf\xa3\x9f\x42\x86", "WebM or Matroska"),
         (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", r"Windows Media \(wma\)"),
+        (b"OggS" + bytes(23) + b"\1Speex   1.2", "Speex"),
+        (b"OggS" + bytes(23) + b"\1\x7fFLAC\1\0", "FLAC in Ogg"),
         (b"RIFF\0\x10\0\0WAVEfmt \x12\0\0\0\xff\0\1\0\x80\x3e\0\0", "AAC"),
         (b"RIFF\0\x10\0\0WAVEfmt \x12\0\0\0\0\x20\1\0\x80\x3e\0\0", "AC-3"),
     ],

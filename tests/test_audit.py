@@ -305,6 +305,18 @@ def test_every_copy_with_another_label_or_group_is_an_error(target, groups, prob
     assert table["detail"][1] == f"the same waveform as item 0, with {sentence}."
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["a", float("nan")], "corpus.groups has no value for item 1"),
+        ([1, "1"], "corpus.groups mixes integers"),
+    ],
+)
+def test_groups_follow_the_rules_for_labels(groups, message):
+    with pytest.raises(ValueError, match=message):
+        audit({"data": [noise(), noise()], "groups": groups}, sr=SR)
+
+
 def test_only_later_copies_of_one_label_and_group_are_errors():
     corpus = Bunch(data=[noise(0), noise(1), noise(0)], target=[1, 2, 1], groups=None, sr=SR)
     table = audit(corpus)

@@ -162,6 +162,7 @@ def with_value(value: float) -> np.ndarray:
 PLANTED: dict[str, Callable[[Path], object]] = {
     "NaN": lambda path: path.write_bytes(signed(path.stem, with_value(np.nan))),
     "infinity": lambda path: path.write_bytes(signed(path.stem, with_value(-np.inf))),
+    "no frames": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 0), np.float32))),
     "complex": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6), np.complex64))),
     "float64": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6)))),
     "another byte order": lambda path: path.write_bytes(signed(path.stem, np.zeros((64, 6), ">f4"))),

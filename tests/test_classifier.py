@@ -267,6 +267,10 @@ class TestWeights:
         kept = make().fit(X[weight > 0], y[weight > 0], sample_weight=np.ones(36))
         assert_same_state(weighted, kept)
 
+    def test_class_weights_that_are_all_zero_raise(self, X, y):
+        with pytest.raises(ValueError, match="class_weight is zero for every class: give at least one"):
+            make(class_weight=dict.fromkeys(("fall", "level", "rise"), 0)).fit(X, y)
+
     @pytest.mark.parametrize("weight", [np.nan, -1.0])
     def test_bad_class_weight_is_named(self, X, y, weight):
         with pytest.raises(

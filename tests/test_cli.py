@@ -146,6 +146,23 @@ def test_folder_is_walked(model_file, recordings, capsys):
     assert files == ["inner/quiet.FLAC.wav", "loud.wav"]
 
 
+def test_unreadable_formats_in_a_folder_are_named(model_file, recordings, capsys):
+    os.remove("bad.wav")
+    Path("phone.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(range(256)))
+    assert main(["predict", model_file, "."]) == 1
+    captured = capsys.readouterr()
+    assert "phone.m4a': holds MP4 (m4a, mp4), which libsndfile cannot read: convert it" in captured.err
+    assert len(captured.out.splitlines()) == 2
+
+
+def test_help_names_every_loader(capsys):
+    for command in ("evaluate", "train", "audit"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        text = capsys.readouterr().out
+        assert all(name in text for name in ("nemo", "ravdess", "iemocap", "manifest"))
+
+
 def test_folder_without_recordings_fails_and_the_others_are_answered(model_file, recordings, capsys):
     (recordings / "empty").mkdir()
     assert main(["predict", model_file, "empty", "loud.wav"]) == 1

@@ -195,6 +195,10 @@ def test_formats_that_cannot_be_read_are_named_with_the_cure(classes, tmp_path_f
         r"in formats that libsndfile cannot read \(\.m4a, \.wma; convert it with 'ffmpeg -i FILE out\.wav'\)"
     )
     touch(classes, "sad/one.M4A", "happy/two.wma")
+    for ending in ("mp4", "aac", "webm", "amr", "3gp", "mka", "mov", "m4b", "spx", "wv"):
+        phone = touch(tmp_path_factory.mktemp("phone"), f"sad/one.{ending}")
+        with pytest.raises(ValueError, match=rf"libsndfile cannot read \(\.{ending}; convert it"):
+            load_audio_files(phone)
     with pytest.warns(UserWarning, match=rf"Left out 2 files in .* {cure}: .*one\.M4A"):
         assert len(load_audio_files(classes).data) == 4
     other = touch(tmp_path_factory.mktemp("phone"), "sad/one.m4a", "sad/two.wma")

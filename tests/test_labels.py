@@ -19,10 +19,15 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from skser import (
     CenterLossClassifier,
     EmbeddingDisplay,
+    SpeakerNormalizer,
     SpectrogramTransformer,
     evaluate,
+    intra_inter_ratio,
     load_model,
+    normalize_by_group,
+    risk_coverage_curve,
     save_model,
+    spectrogram,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy,
@@ -364,6 +369,20 @@ class TestTensors:
             np.testing.assert_array_equal(np.asarray(found), expected)
 
     @pytest.mark.usefixtures("dispatch")
+    def test_features_can_be_tensors(self):
+        table, speakers = MANY[:, :, 0], np.arange(8) // 4
+        tensor = torch.tensor(table, **GRADIENT)
+        expected = SpeakerNormalizer().fit_transform(table, groups=speakers)
+        np.testing.assert_array_equal(SpeakerNormalizer().fit_transform(tensor, groups=speakers), expected)
+        np.testing.assert_array_equal(normalize_by_group(tensor, torch.tensor(speakers)), expected)
+        assert intra_inter_ratio(tensor, speakers) == intra_inter_ratio(table, speakers)
+
+    def test_numbers_of_16_bits_are_converted(self):
+        half = torch.tensor(MANY).bfloat16()
+        expected = make().fit(half.float(), [0, 1] * 4).predict_proba(half.float())
+        np.testing.assert_array_equal(make().fit(half, [0, 1] * 4).predict_proba(half), expected)
+
+    @pytest.mark.usefixtures("dispatch")
     def test_evaluate_takes_tensors(self):
         y, groups = torch.tensor([0, 1] * 4), torch.tensor([1, 1, 2, 2, 3, 3, 4, 4])
         evaluation = evaluate(make(), (MANY, y, groups))
@@ -394,6 +413,20 @@ class TestMaskedArrays:
             transformer.fit_transform(waveforms)
         with pytest.raises(ValueError, match="item 1: the waveform has a masked value at index 5"):
             transformer.fit_transform(list(waveforms))
+
+    def test_masked_features_are_named(self):
+        table = np.ma.array(MANY[:, :, 0], mask=False)
+        table[2, 1] = np.ma.masked
+        y = [0, 1] * 4
+        for name, call in {
+            "X": lambda: SpeakerNormalizer().fit(table, groups=y),
+            "embedding": lambda: intra_inter_ratio(table, y),
+            "y": lambda: spectrogram(table),
+        }.items():
+            with pytest.raises(ValueError, match=rf"^{name} has a masked value at index \(2, 1\)"):
+                call()
+        with pytest.raises(ValueError, match="confidence has a masked value at index 2"):
+            risk_coverage_curve(y, y, table[:, 1])
 
     def test_without_masked_values_they_are_arrays(self):
         plain = make().fit(X, ["a", "b"]).predict_proba(X)

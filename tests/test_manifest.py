@@ -158,6 +158,10 @@ def test_blanks_in_a_frame_are_removed_as_well(folder, frame):
     ):
         corpus = load_manifest(frame.assign(label=["sad", " calm", "sad\t"]), root=folder)
     assert corpus.target.tolist() == ["sad", "calm", "sad"]
+    text = pd.Series([np.str_(" A"), np.str_("A"), "B"], dtype=object)
+    with pytest.warns(UserWarning, match="blanks around 1 value of the column 'speaker'"):
+        corpus = load_manifest(frame.assign(speaker=text), root=folder)
+    assert corpus.groups.tolist() == ["A", "A", "B"]
 
 
 def test_a_frame_of_polars_is_read(folder, frame):

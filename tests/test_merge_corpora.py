@@ -54,6 +54,15 @@ def test_labels_are_mapped_and_left_out_by_name(corpora):
     assert corpus.target_names == ["angry", "sad"]
 
 
+def test_labels_and_speakers_follow_the_rules_for_labels(corpora):
+    corpora["two"].groups = [1, "1"]
+    with pytest.raises(ValueError, match="groups mixes integers and text"):
+        merged(corpora)
+    corpora["two"].target = ["sad", None]
+    with pytest.raises(ValueError, match="target has no value for item 1"):
+        merged(corpora)
+
+
 def test_speakers_are_prefixed_by_their_corpus(corpora):
     corpus = merged(corpora)
     expected = ["one:03", "one:03", "two:3", "two:4"]

@@ -183,6 +183,12 @@ def test_speakers_are_needed_to_find_a_threshold(data, groups):
         RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
 
 
+def test_speakers_without_a_name_raise(data):
+    groups = ["a", "b", float("nan")] * 40
+    with pytest.raises(ValueError, match="groups has no value for item 2, got nan: fill it in"):
+        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
+
+
 def test_prediction_before_fit_raises(data):
     with pytest.raises(NotFittedError):
         RejectOption(LogisticRegression(), threshold=0.5).predict(data[0])

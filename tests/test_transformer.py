@@ -164,6 +164,13 @@ def test_integer_samples_are_pcm_as_in_files():
     np.testing.assert_array_equal(np.asarray(transformer.transform(list(pcm))), expected)
 
 
+@pytest.mark.parametrize("other", ["int32", "Int32", "float32"])
+def test_columns_of_several_scales_raise(other):
+    frame = pd.DataFrame(np.ones((2, 500), dtype=np.int16)).astype({3: other})
+    with pytest.raises(TypeError, match=r"X has columns of the types .*int16.*: convert them to one type"):
+        SpectrogramTransformer().fit_transform(frame)
+
+
 @pytest.mark.parametrize("as_table", ["frame", "nullable frame", "object array"])
 def test_pcm_in_other_tables_keeps_its_scale(as_table):
     pcm = np.random.default_rng(2).integers(-(2**15), 2**15, size=(2, 600), dtype=np.int16)
@@ -302,6 +309,8 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
             r"holds text: give paths in one dimension, such as frame\['p",
         ),
         ([["a.wav"], ["b.wav"]], ValueError, "X has two dimensions but holds text"),
+        (pd.DataFrame({"audio": [[0.1, 0.2], [0.3]]}), ValueError, "X has two dimensions but holds arrays"),
+        (pd.DataFrame({"audio": [torch.ones(3)]}), ValueError, "X has two dimensions but holds arrays"),
         (np.array([[Path("a.wav")]]), ValueError, "X has two dimensions but holds text"),
         ([[0.0, {}], [1.0, 2.0]], TypeError, "item 0: a waveform must hold real numbers, got object"),
         ([np.zeros(3), np.zeros((2, 3))], ValueError, r"item 1: a waveform must be mono.*got shape \(2, 3\)"),

@@ -15,5 +15,7 @@ def without_mask(name: str, values: Any) -> Any:
         index = np.argwhere(np.ma.getmaskarray(values))[0].tolist()
         where = index[0] if len(index) == 1 else tuple(index)
         raise ValueError(f"{name} has a masked value at index {where}: fill it in or leave the item out.")
-    # NumPy refuses tensors that require a gradient or are on a GPU.
-    return values.numpy(force=True) if isinstance(values, torch.Tensor) else values
+    if not isinstance(values, torch.Tensor):
+        return values
+    # NumPy has no bfloat16, and refuses tensors that require a gradient or are on a GPU.
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)

@@ -52,6 +52,7 @@ def decode(path: str, max_duration: float | None) -> Decoded:
         file, stated = opened.file, opened.stated
         if stated is not None:
             _check_duration(stated / file.samplerate, max_duration)
+        _check_streams(opened)
         with _explained(opened.head):
             samples = _read(file, stated, max_duration)
         _check_duration(len(samples) / file.samplerate, max_duration)
@@ -65,6 +66,7 @@ def decode_blocks(path: str) -> Iterator[tuple[np.ndarray, int]]:
     """Decode a file of any length: blocks of samples (n_times, n_channels), each with the sampling rate."""
     with _open(path) as opened:
         file, n_read = opened.file, 0
+        _check_streams(opened)
         if opened.stated is not None:
             _check_complete(_missing(opened, opened.stated))  # before hours are decoded, not after
         while True:
@@ -103,8 +105,10 @@ def _open(path: str) -> Iterator[_Opened]:
             file = open_sound(path, content, copy_with_size(content, position, size))
         with file:
             _check_rate(file.samplerate)
-            is_gsm = file.subtype == "GSM610" and file.format == "WAV" and size > 0
-            without_padding = size // 65 * 320 if is_gsm else None  # an odd size is followed by a zero byte
+            is_gsm = file.subtype == "GSM610" and file.format == "WAV"
+            held = content.seek(0, os.SEEK_END) - position
+            n_bytes = min(size or held, held)  # an odd number is followed by a zero byte
+            without_padding = n_bytes // 65 * 320 if is_gsm else None
             yield _Opened(file, content, head, stated_frames(file), (position, size), without_padding)
 
 
@@ -153,15 +157,22 @@ def _missing(opened: _Opened, n_frames: int) -> str | None:
     held = min(share_of_size(opened.content, *opened.data), of_stated)
     if held < _COMPLETE_SHARE:
         return f"it holds {held:.0%} of what its header states"
-    file_format = opened.file.format
-    if file_format not in ("OGG", "FLAC", "MP3"):
-        return None
-    # Mapped instead of read, so that the size of a file does not matter.
-    with mmap.mmap(opened.content.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        check_single_stream(file_format, whole)
-        if file_format == "OGG" and not ogg_ends(whole):
-            return "it lacks the page that ends an Ogg stream"
+    if opened.file.format == "OGG":
+        with _mapped(opened.content) as whole:
+            return None if ogg_ends(whole) else "it lacks the page that ends an Ogg stream"
     return None
+
+
+def _check_streams(opened: _Opened) -> None:
+    """Raise if a file holds several streams, before they are decoded."""
+    if opened.file.format in ("OGG", "FLAC", "MP3"):
+        with _mapped(opened.content) as whole:
+            check_single_stream(opened.file.format, whole)
+
+
+def _mapped(content: BufferedReader) -> mmap.mmap:
+    """Content of a file, mapped instead of read, so that its size does not matter."""
+    return mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def mix(samples: np.ndarray) -> np.ndarray:

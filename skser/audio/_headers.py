@@ -13,7 +13,8 @@ from ._errors import with_problem
 CONVERT = "convert it with 'ffmpeg -i FILE out.wav'"
 
 # Programs that write to a pipe do not know the size and state one near the limits of the range.
-_OPEN_SIZE = 0x7FFF0000  # bytes
+_OPEN_SIZE = 0x7F000000  # bytes; SoX states this one
+_CAF_OPEN = 2**64 - 1
 
 _TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 256))
 # Formats that libsndfile cannot read, and their first bytes.
@@ -23,17 +24,19 @@ _FORMATS = {
     "WebM or Matroska": re.compile(rb"\x1a\x45\xdf\xa3"),
     "Windows Media (wma)": re.compile(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
     "AMR": re.compile(rb"#!AMR"),
+    "Speex": re.compile(rb"OggS.{24}Speex", re.DOTALL),
+    "FLAC in Ogg": re.compile(rb"OggS.{24}\x7fFLAC", re.DOTALL),  # only some streams of it can be read
 }
 # Codecs that libsndfile cannot read in WAV, by the number in the header.
 _WAV_CODECS = {
     **{0x45: "G.726", 0x50: "MPEG layer 2", 0xFF: "AAC", 0x160: "Windows Media", 0x161: "Windows Media"},
     **{0x162: "Windows Media", 0x2000: "AC-3", 0x704F: "Opus"},
 }
-# First bytes of a stream. An MP3 stream begins with them only if it states its number of frames.
-_STARTS = {
-    "FLAC": re.compile(rb"fLaC[\0\x80]\0\0\x22"),
-    "MP3": re.compile(rb"\xff[\xe2-\xff]..\0{9,34}(?:Xing|Info)", re.DOTALL),
-}
+_FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
+MPEG_FRAME = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
+# First frame of an MP3 stream that states its numbers of frames and of bytes.
+_MP3_COUNTS = re.compile(rb"\xff[\xe2-\xff]..\0{9,34}(?:Xing|Info)\0\0\0[\3\7\x0b\x0f].{4}(.{4})", re.DOTALL)
+_MP3_SLACK = 4096  # bytes, about two of the longest frames, because encoders count differently
 
 
 def read_head(content: BinaryIO) -> bytes:
@@ -107,25 +110,55 @@ def share_of_size(content: BinaryIO, position: int, size: int) -> float:
 
 
 def copy_with_size(content: BinaryIO, position: int, size: int) -> BinaryIO | None:
-    """Copy of a WAV file whose header states 0 bytes of audio, although some follow, with an open size."""
-    following = _read_at(content, position, 4)
+    """Copy of a WAV, RF64 or CAF file with its size, if its header leaves it open in an unreadable way."""
+    head, following = read_head(content), _read_at(content, position, 4)
     is_chunk = following.strip().isalnum()  # by its name
-    if size or not position or not following or is_chunk or not read_head(content).startswith(b"RIFF"):
+    places = {b"RIFF": (position - 4, 4), b"RF64": (28, 8), b"caff": (position - 8, 8)}
+    is_open = size == (_CAF_OPEN if head.startswith(b"caff") else 0)
+    if not is_open or not position or not following or is_chunk or head[:4] not in places:
         return None
     content.seek(0)
     whole = content.read()
-    return BytesIO(whole[: position - 4] + b"\xff" * 4 + whole[position:])
+    place, n_bytes = places[head[:4]]
+    held = min(len(whole) - position, 2 ** (8 * n_bytes) - 1)
+    stated = held.to_bytes(n_bytes, "big" if head.startswith(b"caff") else "little")
+    return BytesIO(whole[:place] + stated + whole[place + n_bytes :])
+
+
+def states_count(content: BinaryIO) -> bool:
+    """Whether an MP3 file begins with a frame that states the number of frames, after ID3 tags."""
+    position = 0
+    while (head := _read_at(content, position, 256)).startswith(b"ID3"):
+        position += _id3_size(head)
+    return _MP3_COUNTS.match(head) is not None
+
+
+def _id3_size(tag: bytes) -> int:
+    """Size in bytes of an ID3 tag, of which each byte holds 7 bits."""
+    return 10 + sum(byte << 7 * (3 - place) for place, byte in enumerate(tag[6:10]))
 
 
 def check_single_stream(kind: str, content: mmap) -> None:
     """Raise if a file of the format OGG, FLAC or MP3 holds two streams, of which only one would be read."""
     if kind == "OGG":  # streams that are played at the same time begin together
         is_chained = content.rfind(b"OggS\0\2") > content.find(b"OggS\0\0") >= 0
+    elif kind == "FLAC":
+        is_chained = len(_FLAC_START.findall(content)) > 1
     else:
-        is_chained = len(_STARTS[kind].findall(content)) > 1
+        is_chained = _mp3_continues(content)
     if is_chained:
         several = f"several {kind} streams one after the other, of which only the first would be read"
         raise with_problem(OSError(f"holds {several}: {CONVERT}, or split it."), "chained")
+
+
+def _mp3_continues(content: mmap) -> bool:
+    """Whether an MP3 stream that states its size is followed by another one; any other is read to its end."""
+    counts = [*_MP3_COUNTS.finditer(content)]
+    if not counts:
+        return False
+    end = counts[0].start() + int.from_bytes(counts[0][1])
+    follows = content[end : end + 3] if len(content) - end > _MP3_SLACK else b""
+    return len(counts) > 1 or follows == b"ID3" or MPEG_FRAME.match(follows) is not None
 
 
 def ogg_ends(content: mmap) -> bool:

@@ -108,14 +108,14 @@ def is_pair(audio: Any) -> bool:
     """Whether an object is a sampling rate with samples, in either order, as readers of audio return it."""
     if not isinstance(audio, (list, tuple)) or len(audio) != 2:
         return False
-    samples = [part for part in audio if not isinstance(part, Number)]
+    samples = [part for part in audio if not isinstance(part, Number) and getattr(part, "ndim", 1) != 0]
     return len(samples) == 1 and (isinstance(samples[0], list) or hasattr(samples[0], "__array__"))
 
 
 def warn_of_scale(recordings: Iterable[Any]) -> None:
     """Warn if arrays are so far beyond [-1, 1] that they are probably PCM numbers."""
-    arrays = ((i, y) for i, y in enumerate(recordings) if isinstance(y, np.ndarray) and y.dtype.kind == "f")
-    peaks = [(i, max(y.max(), -y.min())) for i, y in arrays if y.size]
+    arrays = ((i, _samples_or_none(y)) for i, y in enumerate(recordings) if not is_path(y))
+    peaks = [(i, max(y.max(), -y.min())) for i, y in arrays if y is not None and y.size]
     found = [(i, peak) for i, peak in peaks if _FAR_BEYOND < peak < np.inf]
     if found:
         more = f", as do {len(found) - 1} more" if len(found) > 1 else ""
@@ -123,6 +123,15 @@ def warn_of_scale(recordings: Iterable[Any]) -> None:
             f"item {found[0][0]} has samples up to {found[0][1]:g}{more}, far beyond 1: divide them by the "
             "full scale, 32768 for 16 bits."
         )
+
+
+def _samples_or_none(y: Any) -> np.ndarray | None:
+    """Floating-point samples of an item; None for anything else, also if `check_waveform` would refuse it."""
+    try:
+        array = _to_array(y)
+    except (TypeError, ValueError):
+        return None
+    return array if array.dtype.kind == "f" else None
 
 
 def check_waveform(y: ArrayLike) -> np.ndarray:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import BinaryIO
 
 import soundfile
 
+from ._headers import MPEG_FRAME, states_count
+
 _EXTRA = 2**40  # bytes
 _MOST_FRAMES = 2**39  # less than any estimate for a file of that size, more than any header states
 _ID3 = b"ID3\3\0\0\0\0\0\x0a" + bytes(10)  # an empty tag
-_MPEG_FRAME = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
 
 
 def open_sound(path: str, content: BinaryIO, copy: BinaryIO | None) -> soundfile.SoundFile:
@@ -22,6 +22,8 @@ def open_sound(path: str, content: BinaryIO, copy: BinaryIO | None) -> soundfile
     file = soundfile.SoundFile(name if copy is None else copy)
     # libsndfile stops at the number of frames. Only for MPEG, it is an estimate unless the header states it.
     if file.subtype.startswith("MPEG"):
+        if states_count(content):  # the decoder would print a warning about the size of an endless file
+            return file
         endless = _OneWayFile(_EndlessFile(content, file.format))
         return file if stated_frames(endless) is not None else endless
     return file if stated_frames(file) is not None else _OneWayFile(name)
@@ -50,7 +52,7 @@ class _EndlessFile:
         self._end = content.seek(0, os.SEEK_END) + _EXTRA
         if file_format == "MP3" and not head.startswith(b"ID3"):
             # libsndfile recognizes MP3 by the ending of the name, which is not known here, or by a tag.
-            first = _MPEG_FRAME.search(head)
+            first = MPEG_FRAME.search(head)
             self._prefix, self._start = _ID3, first.start() if first else 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:

@@ -143,6 +143,8 @@ def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> li
         )
     for label in classes:
         _check_class_weight(label, weights[label])
+    if not any(weights[label] for label in classes):
+        raise ValueError("class_weight is zero for every class: give at least one class a weight above 0.")
     return [weights[label] for label in classes]
 
 

@@ -19,7 +19,7 @@ _CORPUS = """\
 corpus:
   a folder with one subfolder per emotion (and optionally a table speakers.csv with the columns file and
   speaker), a CSV file with the columns path and label (and optionally speaker), or LOADER:PATH, where LOADER
-  is ravdess, emodb, iemocap, crema_d, savee, tess, files or manifest; "synthetic" needs no path."""
+  is crema_d, emodb, files, iemocap, manifest, nemo, ravdess, savee or tess; "synthetic" needs no path."""
 
 _CODES = """\
 exit codes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from .._utils import listed, plain_error
-from ..datasets import find_files, is_audio
+from ..datasets import find_files, is_recording
 from ..exceptions import RecordingsError
 from ..inference import check_model, classify, predict_timeline, with_reject
 from ..persistence import installed_models, load_model, load_pretrained
@@ -95,8 +95,8 @@ def _expand(arguments: list[str]) -> Iterator[str]:
 
 
 def _walk(folder: str) -> list[str]:
-    """Audio files in a folder, at any depth."""
-    found = sorted(str(path) for path in find_files(Path(folder)) if is_audio(path))
+    """Recordings in a folder, at any depth; those in unreadable formats are refused one by one."""
+    found = sorted(str(path) for path in find_files(Path(folder)) if is_recording(path))
     if not found:
         raise FileNotFoundError(f"the folder {folder!r} has no audio files.")
     return found

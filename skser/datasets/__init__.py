@@ -9,7 +9,7 @@ from ._emodb import load_emodb
 from ._fetch import fetch_ravdess
 from ._files import load_audio_files
 from ._folders import find_files as find_files
-from ._folders import is_audio as is_audio
+from ._folders import is_recording as is_recording
 from ._iemocap import load_iemocap
 from ._manifest import load_manifest
 from ._merge import merge_corpora

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_n_jobs, check_number, is_path
+from .._utils import check_flag, check_n_jobs, check_number, is_path, plain_labels
 from ._examine import Examined, Finding, examine_recording
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def audit(
     Raises
     ------
     TypeError, ValueError
-        If `corpus` is not a corpus, or a parameter is invalid.
+        If `corpus` is not a corpus, a label or a group is missing or of another kind than the first one, or
+        a parameter is invalid.
 
     See Also
     --------
@@ -142,8 +143,11 @@ def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int |
     entries = corpus if isinstance(corpus, Mapping) else {"data": corpus}
     items = _check_recordings(entries.get("data"))
     check_lengths(entries, len(items), ("target", "groups"))
-    columns = (entries.get("target"), entries.get("groups"))
-    target, groups = (None if values is None else np.asarray(values).tolist() for values in columns)
+    columns = {name: entries.get(name) for name in ("target", "groups")}
+    target, groups = (
+        None if values is None else plain_labels(f"corpus.{name}", values).tolist()
+        for name, values in columns.items()
+    )
     rate = entries.get("sr") if sr is None else sr
     if rate is None and any(_is_waveform(item) for item in items):
         raise ValueError("corpus holds waveforms without a sampling rate: pass sr.")

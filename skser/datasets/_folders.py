@@ -16,7 +16,10 @@ AUDIO_EXTENSIONS = (
 )
 """File extensions of the formats that libsndfile reads, except for formats without a header."""
 
-UNREADABLE = (".3gp", ".aac", ".amr", ".m4a", ".mp4", ".webm", ".wma")
+UNREADABLE = (
+    *(".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4"),
+    *(".spx", ".weba", ".webm", ".wma", ".wv"),
+)
 POINTER_CURE = "run `git lfs pull` in the clone of their repository; an archive holds only pointers"
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024  # bytes; every pointer is shorter
@@ -46,6 +49,11 @@ def find_files(folder: Path) -> Iterator[Path]:
 def is_audio(path: Path, extensions: tuple[str, ...] = AUDIO_EXTENSIONS) -> bool:
     """Whether a file has the extension of an audio file, in lower or upper case."""
     return path.suffix.lower() in extensions
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file has the extension of an audio file, also of one that libsndfile cannot read."""
+    return is_audio(path, (*AUDIO_EXTENSIONS, *UNREADABLE))
 
 
 def is_pointer(path: Path) -> bool:

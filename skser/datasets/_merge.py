@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import listed
+from .._utils import listed, plain_labels
 from ._audit import check_lengths
 from ._bunch import make_bunch
 from ._filters import check_list
@@ -129,7 +129,9 @@ def _find_names(
     corpora: Mapping[str, Bunch], labels: Mapping[Any, Any] | None, left_out: list[Any]
 ) -> dict[Any, Any]:
     """Find the new name of each label; the labels that are left out have none."""
-    found = {name: np.unique(np.asarray(corpus.target)).tolist() for name, corpus in corpora.items()}
+    found = {
+        name: np.unique(plain_labels("target", corpus.target)).tolist() for name, corpus in corpora.items()
+    }
     every = {label for names in found.values() for label in names}
     if labels is None:
         labels = {label: label for label in every if label not in left_out}
@@ -152,7 +154,10 @@ def _count_labels(corpora: Mapping[str, Bunch], new_names: dict[Any, Any]) -> st
     """Make the table of labels, their new names, and their counts in the corpora."""
     import pandas as pd
 
-    counts = {name: pd.Series(np.asarray(corpus.target)).value_counts() for name, corpus in corpora.items()}
+    counts = {
+        name: pd.Series(plain_labels("target", corpus.target)).value_counts()
+        for name, corpus in corpora.items()
+    }
     table = pd.DataFrame(counts).fillna(0).astype(int).sort_index().rename_axis("label").reset_index()
     table.insert(1, "merged", [new_names.get(label, _LEFT_OUT) for label in table["label"]])
     # Converted to objects, because pandas puts two spaces between columns of numbers.
@@ -166,7 +171,7 @@ def _read_part(
     """Select the items of one corpus that have a new label, their groups, and their rows."""
     import pandas as pd
 
-    target = np.asarray(corpus.target).tolist()
+    target = plain_labels("target", corpus.target).tolist()
     kept = [index for index, label in enumerate(target) if label in new_names]
     columns = pd.DataFrame(index=range(len(target))) if corpus.get("frame") is None else corpus.frame
     speakers = next((columns[key] for key in ("speaker", "actor") if key in columns), corpus.get("groups"))
@@ -186,7 +191,7 @@ def _read_part(
 
 def _prefix(name: str, speakers: Any) -> np.ndarray:
     """Prefix speakers with the name of their corpus."""
-    return np.array([f"{name}:{speaker}" for speaker in np.asarray(speakers).tolist()])
+    return np.array([f"{name}:{speaker}" for speaker in plain_labels("groups", speakers).tolist()])
 
 
 def _common_rate(corpora: Mapping[str, Bunch]) -> dict[str, Any]:

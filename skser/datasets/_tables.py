@@ -7,12 +7,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._utils import counted, warn_caller
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = (",", "\t", ";")
+_TEXT = (str, np.str_)  # without members of an Enum
 
 
 def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFrame:
@@ -49,8 +52,8 @@ def _find_separator(file: Path) -> str:
 
 def strip_blanks(name: str, column: pd.Series) -> list[Any]:
     """Remove blanks around the text of a column, and warn if there are any."""
-    values = [value.strip() if type(value) is str else value for value in column]
-    padded = [value for value in column if type(value) is str and value != value.strip()]
+    values = [value.strip() if type(value) in _TEXT else value for value in column]
+    padded = [value for value in column if type(value) in _TEXT and value != value.strip()]
     if padded:
         values_of = f"{counted(len(padded), 'value')} of the column {column.name!r}"
         cure = f"they are removed, so that this is the same as {padded[0].strip()!r}"

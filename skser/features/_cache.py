@@ -97,7 +97,9 @@ def read_entry(folder: str, key: str, n_bins: int, max_frames: float = math.inf)
             shape, order = _read_header(file)
             offset, n_values = file.tell(), math.prod(shape)
             n_bytes = offset + n_values * np.float32().itemsize + _N_CHECKSUM
-            if shape != (n_bins, shape[-1]) or shape[-1] > max_frames or n_bytes != status.st_size:
+            if shape != (n_bins, shape[-1]) or not 0 < shape[-1] <= max_frames:
+                return None
+            if n_bytes != status.st_size:
                 return None
             file.seek(0)
             content = memoryview(file.read(n_bytes))

@@ -64,7 +64,7 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
         cells = np.asarray(X, dtype=object).ravel()
         if any(is_path(cell) for cell in cells):
             held = "text: give paths in one dimension, such as frame['path'] instead of frame[['path']]"
-        elif any(isinstance(cell, np.ndarray) for cell in cells):
+        elif any(_kind(cell) == "a waveform" for cell in cells):
             held = "arrays: give one column, such as frame['audio'] instead of frame[['audio']]"
         else:
             raise
@@ -80,13 +80,24 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
 
 def _with_types(X: Any) -> Any:
     """Restore the type of integers, on which their scale depends, in object arrays and nullable frames."""
+    if hasattr(X, "columns"):
+        return _with_one_type(X)
     if isinstance(X, np.ndarray) and X.dtype == object:
-        kinds = list({type(cell) for cell in X.flat})
-        return X.astype(kinds[0]) if len(kinds) == 1 and issubclass(kinds[0], Integral) else X
-    dtypes = set(X.dtypes) if hasattr(X, "columns") else set()
-    dtype = getattr(dtypes.pop(), "numpy_dtype", None) if len(dtypes) == 1 else None
-    is_integer = dtype is not None and dtype.kind in "iu" and not X.isna().any(axis=None)
-    return X.astype(dtype) if is_integer else X
+        types = list({type(cell) for cell in X.flat})
+        return X.astype(types[0]) if len(types) == 1 and issubclass(types[0], Integral) else X
+    return X
+
+
+def _with_one_type(frame: Any) -> Any:
+    """Restore the type of integers in a nullable frame; raise if columns of numbers differ in scale."""
+    dtypes = [getattr(dtype, "numpy_dtype", dtype) for dtype in set(frame.dtypes)]
+    kinds = {getattr(dtype, "kind", "O") for dtype in dtypes}
+    if not kinds <= set("iuf") or not kinds & set("iu"):
+        return frame
+    if len(dtypes) > 1:
+        types = " and ".join(sorted(map(str, dtypes)))
+        raise TypeError(f"X has columns of the types {types}, whose scales differ: convert them to one type.")
+    return frame if frame.isna().any(axis=None) else frame.astype(dtypes[0])
 
 
 def _check_kinds(recordings: list[Any]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from .._utils import plain_labels
+from .._utils import plain_labels, without_mask
 from ..sequences import Buffer, Spectrograms
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
@@ -66,7 +66,8 @@ def normalize_by_group(Z: ArrayLike | Spectrograms, groups: ArrayLike, *, with_s
 
 
 def to_spectrograms(Z: Any) -> Any:
-    """Convert a dense array (n, n_bins, n_frames) to spectrograms; return other features unchanged."""
+    """Convert a dense array (n, n_bins, n_frames) to spectrograms; raise for masked features."""
+    Z = without_mask("X", Z)
     if isinstance(Z, Spectrograms) and not len(Z):
         raise ValueError("Found array with 0 sample(s): give at least one spectrogram.")
     is_dense = getattr(Z, "ndim", None) == 3 and not isinstance(Z, Spectrograms)

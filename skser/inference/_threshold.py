@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import cross_validate
 
+from .._utils import plain_labels
 from ..metrics import ROUNDING, point_of_coverage, risk_coverage_curve
 from ..training import make_speaker_folds
 from ._confidence import compute_outputs
@@ -24,6 +25,7 @@ def predict_unseen(
     params: dict[str, Any],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Labels, predictions and confidences of all items, each from a classifier without its speaker."""
+    groups = None if groups is None else plain_labels("groups", groups, len(y))
     splitter = make_speaker_folds(groups, n_folds, "coverage and accuracy need", "threshold")
     folds: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 

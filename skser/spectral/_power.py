@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from .._utils import torch_settings
+from .._utils import torch_settings, without_mask
 from ._blocks import power_in_blocks
 from ._filters import import_torchaudio, mel_bands, mel_filters_tensor, window_tensor
 from ._settings import Settings, fft_bins
@@ -18,7 +18,7 @@ AMIN = 1e-10  # floor of the power: silence is at -100 dB
 
 def power(y: ArrayLike | torch.Tensor, settings: Settings) -> torch.Tensor:
     """Compute the power (..., n_bins, n_frames) in Fourier bins or in Mel bands."""
-    waveforms = y if isinstance(y, torch.Tensor) else _to_tensor(np.asarray(y))
+    waveforms = y if isinstance(y, torch.Tensor) else _to_tensor(np.asarray(without_mask("y", y)))
     with torch_settings(waveforms.device):
         waveforms = _check_samples(waveforms)
         window = window_tensor(settings, waveforms.dtype, waveforms.device)
