@@ -331,7 +331,7 @@ N_FOLDS = {line: len(SPEAKERS.get(line, [line])) for line in LINES} | {"ravdess 
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the UA per line, mode and test set, with one column per head; unfinished results are left out."""
+    """Tabulate the UA per line, mode and test set, with one column per head; skip unfinished results."""
     last = rows[(rows.line == "ravdess") & (rows.fold > 3)].assign(line="ravdess 7 to 12")
     table = {}
     for (line, test, mode, head), part in pd.concat([rows, last]).groupby(["line", "test", "mode", "head"]):
