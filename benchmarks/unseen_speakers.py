@@ -89,6 +89,8 @@ HEADS: dict[str, list[dict[str, Any]]] = {
 }
 # Not chosen, because of the time of a fit.
 NETWORK = {"network": "dense", "augmentation": None, "dropout": 0.5, "batch_size": 64, "max_epochs": 30}
+# Columns of the tables of lines and samples; the table of heads has the others.
+RECIPES = ["defaults", "four statistics", "logistic", "logistic, five", "logistic + ComParE", "ComParE + SVC"]
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)  # of ComParE
 KEY = ["line", "mode", "head", "fold"]
 NETWORK_SEEDS = (0, 1, 2)
@@ -348,15 +350,26 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def write_tables(rows: pd.DataFrame, folder: Path) -> None:
-    """Write the tables of complete and of uneven test sets."""
+def make_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Make the tables of complete test sets, by recipe and by head, and of uneven ones."""
     table = summary(rows)
     is_all = table.index.get_level_values("test") == "all"
-    heads = table[is_all].droplevel("test")
-    heads.to_csv(folder / "unseen_speakers_heads.csv", lineterminator="\n")
-    samples = table[~is_all].dropna(axis=1, how="all")
-    samples.to_csv(folder / "unseen_speakers_samples.csv", lineterminator="\n")
-    print(heads.to_string(), samples.to_string(), sep="\n\n")
+    complete = table[is_all].droplevel("test")
+    tables = {
+        "lines": complete.reindex(columns=RECIPES),
+        "heads": complete.reindex(
+            columns=[name for name in HEADS if name == "logistic" or name not in RECIPES]
+        ),
+        "samples": table[~is_all].reindex(columns=RECIPES),
+    }
+    return {name: part.dropna(how="all").dropna(axis=1, how="all") for name, part in tables.items()}
+
+
+def write_tables(rows: pd.DataFrame, folder: Path) -> None:
+    """Write and print the tables."""
+    for name, table in make_tables(rows).items():
+        table.to_csv(folder / f"unseen_speakers_{name}.csv", lineterminator="\n")
+        print(table.to_string(), end="\n\n")
 
 
 def main() -> None:

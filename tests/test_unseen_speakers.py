@@ -117,15 +117,41 @@ def test_accuracy_is_pooled_over_folds_and_averaged_over_draws(script):
 
 def test_kept_tables_come_from_the_kept_rows(script, tmp_path, capsys):
     script.write_tables(pd.read_csv(RESULTS / "unseen_speakers.csv"), tmp_path)
-    for name in ("unseen_speakers_heads.csv", "unseen_speakers_samples.csv"):
+    for name in ("unseen_speakers_lines.csv", "unseen_speakers_heads.csv", "unseen_speakers_samples.csv"):
         assert (RESULTS / name).read_text() == (tmp_path / name).read_text()
 
 
-def test_each_line_has_all_its_folds_in_both_modes(parts):
-    rows = pd.read_csv(RESULTS / "unseen_speakers.csv")
-    for (line, _head), part in rows.groupby(["line", "head"]):
-        n_folds = len(parts.SPEAKERS.get(line, [1]))
-        assert set(zip(part["mode"], part.fold, strict=True)) == {
-            (mode, fold) for mode in parts.MODES for fold in range(1, n_folds + 1)
+def test_unfinished_results_are_not_in_the_table(script):
+    rows = pd.DataFrame(
+        {
+            **{"line": "nemo", "mode": "plain", "test": "all", "draw": 0, "head": head, "fold": fold},
+            **{"hits": json.dumps({"sad": 1, "calm": 2}), "counts": json.dumps({"sad": 2, "calm": 2})},
         }
-    assert not rows.duplicated(["line", "mode", "head", "fold", "test", "draw"]).any()
+        for head, fold in [("logistic", 1), ("logistic", 2), ("logistic", 3), ("SVC", 1), ("SVC", 2)]
+    )
+    assert script.summary(rows).to_dict() == {"logistic": {("nemo", "all", "plain"): "75.0"}}
+
+
+def test_kept_rows_have_each_result_once(script):
+    rows = pd.read_csv(RESULTS / "unseen_speakers.csv")
+    assert not rows.duplicated([*script.KEY, "test", "draw"]).any()
+
+
+def test_kept_choices_are_in_the_grid(script):
+    rows = pd.read_csv(RESULTS / "unseen_speakers.csv")
+    grid = json.loads(json.dumps(script.ENCODER))
+    for choice in rows[rows["head"] == "logistic"].choice:
+        (member,) = json.loads(choice)
+        assert member["features"] in grid
+        assert member["parameters"] in script.LOGISTIC
+
+
+def test_seven_to_twelve_are_the_last_three_folds_of_ravdess(script):
+    rows = pd.read_csv(RESULTS / "unseen_speakers.csv")
+    last = rows[
+        (rows.line == "ravdess") & (rows.fold > 3) & (rows.test == "all") & (rows["head"] == "defaults")
+    ]
+    last = last[last["mode"] == "plain"]
+    hits, counts = (pd.DataFrame(map(json.loads, last[name])).sum() for name in ("hits", "counts"))
+    found = script.make_tables(rows)["lines"].loc[("ravdess 7 to 12", "plain"), "defaults"]
+    assert found == f"{100 * (hits / counts).mean():.1f}"
