@@ -320,13 +320,14 @@ def run(arguments: argparse.Namespace) -> None:
                 run_fold(line, data, mode, fold, heads, arguments.output, known)
 
 
-def pooled(rows: pd.DataFrame) -> tuple[float, float]:
-    """Mean over draws, and their deviation, of the UA over all folds together, in %."""
-    scores = []
-    for _, part in rows.groupby("draw"):
-        hits, counts = (pd.DataFrame(map(json.loads, part[name])).sum() for name in ("hits", "counts"))
-        scores.append(100 * (hits / counts).mean())
-    return float(np.mean(scores)), float(np.std(scores))
+def pooled(rows: pd.DataFrame, by: list[str]) -> pd.Series:
+    """UA in % over all folds together, for each draw of each result."""
+    keys = [rows[name].to_numpy() for name in [*by, "draw"]]
+    hits, counts = (
+        pd.DataFrame([json.loads(text) for text in rows[name]]).groupby(keys).sum()
+        for name in ("hits", "counts")
+    )
+    return (100 * (hits / counts).mean(axis=1)).rename_axis([*by, "draw"])  # without classes of no item
 
 
 N_FOLDS = {line: len(SPEAKERS.get(line, [line])) for line in LINES} | {"ravdess 7 to 12": 3}
@@ -334,20 +335,24 @@ N_FOLDS = {line: len(SPEAKERS.get(line, [line])) for line in LINES} | {"ravdess 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the UA per line, mode and test set, with one column per head; skip unfinished results."""
+    by = ["line", "mode", "test", "head"]
     last = rows[(rows.line == "ravdess") & (rows.fold > 3)].assign(line="ravdess 7 to 12")
-    table = {}
-    for (line, test, mode, head), part in pd.concat([rows, last]).groupby(["line", "test", "mode", "head"]):
-        if part.fold.nunique() < N_FOLDS[line]:
-            continue
-        mean, std = pooled(part)
-        table[line, test, mode, head] = f"{mean:.1f}" + (f" ± {std:.1f}" if part.draw.nunique() > 1 else "")
-    frame = pd.Series(table).rename_axis(["line", "test", "mode", "head"]).unstack("head")
+    rows = pd.concat([rows, last])
+    n_folds = rows.groupby(by).fold.transform("nunique")
+    scores = pooled(rows[n_folds == rows.line.map(N_FOLDS)], by).groupby(level=by)
+    texts = scores.mean().map("{:.1f}".format)
+    several = scores.size() > 1
+    texts[several] += scores.std(ddof=0)[several].map(" ± {:.1f}".format)
+    table = texts.unstack("head")
     lines = ["ravdess", "ravdess 7 to 12", *LINES[1:]]
-    return frame.reindex(columns=[name for name in HEADS if name in frame]).sort_index(
-        key=lambda level: (
-            level.map({name: index for index, name in enumerate(lines)}) if level.name == "line" else level
-        )
-    )
+    ordered = [
+        (line, mode, test)
+        for line in lines
+        for mode in MODES
+        for test in ("all", "skewed", "10 enrolled")
+        if (line, mode, test) in table.index
+    ]
+    return table.loc[ordered].reindex(columns=[name for name in HEADS if name in table])
 
 
 def make_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

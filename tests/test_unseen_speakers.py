@@ -102,17 +102,17 @@ def test_equal_members_agree_with_one_of_them(script, data):
     assert found.tolist() == expected.tolist()
 
 
-def test_accuracy_is_pooled_over_folds_and_averaged_over_draws(script):
+def test_accuracy_of_a_draw_is_pooled_over_folds(script):
     rows = pd.DataFrame(
         {
-            "draw": draw,
+            **{"line": "nemo", "draw": draw},
             "hits": json.dumps({"sad": sad, "calm": calm}),
             "counts": json.dumps({"sad": 4, "calm": 2}),
         }
         for draw, sad, calm in [(0, 4, 2), (0, 2, 0), (1, 4, 2), (1, 4, 2)]
     )
     first = 100 * (6 / 8 + 2 / 4) / 2
-    assert script.pooled(rows) == pytest.approx((np.mean([first, 100]), np.std([first, 100])))
+    assert script.pooled(rows, ["line"]).to_dict() == pytest.approx({("nemo", 0): first, ("nemo", 1): 100})
 
 
 def test_kept_tables_come_from_the_kept_rows(script, tmp_path, capsys):
@@ -129,7 +129,7 @@ def test_unfinished_results_are_not_in_the_table(script):
         }
         for head, fold in [("logistic", 1), ("logistic", 2), ("logistic", 3), ("SVC", 1), ("SVC", 2)]
     )
-    assert script.summary(rows).to_dict() == {"logistic": {("nemo", "all", "plain"): "75.0"}}
+    assert script.summary(rows).to_dict() == {"logistic": {("nemo", "plain", "all"): "75.0"}}
 
 
 def test_kept_rows_have_each_result_once(script):
