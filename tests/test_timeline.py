@@ -337,6 +337,11 @@ def test_invalid_turns_raise(model, turns, error, message):
         predict_timeline(model, ramp(5), turns=turns)
 
 
+def test_a_pair_of_rate_and_samples_raises(model):
+    with pytest.raises(TypeError, match="is a pair of a sampling rate and samples"):
+        predict_timeline(model, (16000, np.zeros(800)))
+
+
 def test_turns_of_several_recordings_raise(model):
     with pytest.raises(ValueError, match="turns are those of one recording"):
         predict_timeline(model, [ramp(5)], turns=pd.DataFrame({"start": [0], "end": [1]}))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils import check_number, is_path, prefix_errors
-from ..audio import stream_waveform
+from ..audio import is_pair, stream_waveform
 from ._model import check_model, find_sampling_rate, requests_groups
 from ._prediction import Found, predict_by_speaker, predict_in_batches
 from ._reject_option import with_reject
@@ -143,8 +143,9 @@ def predict_timeline(
 
 
 def _is_single(recording: Any) -> bool:
-    """Whether a value is one recording: a path, or an array of numbers."""
-    return is_path(recording) or getattr(getattr(recording, "dtype", None), "kind", "O") in "fiubc"
+    """Whether a value is one recording: a path, an array of numbers, or a pair, which is refused later."""
+    is_named = is_path(recording) or is_pair(recording)
+    return is_named or getattr(getattr(recording, "dtype", None), "kind", "O") in "fiubc"
 
 
 def _check_recordings(recordings: Any) -> list[Any]:
