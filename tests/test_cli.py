@@ -18,7 +18,7 @@ import pytest
 import soundfile
 from sklearn.pipeline import make_pipeline
 
-import skser
+import skser.datasets
 from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model
 from skser.cli import main
 from skser.cli._parser import make_parser
@@ -327,6 +327,8 @@ def test_ctrl_c_ends_a_prediction_without_a_traceback(model_file, recordings):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        # A process in the background of a shell ignores the signal, and so would its child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout.readline().startswith("angry")
         process.send_signal(signal.SIGINT)
