@@ -89,8 +89,17 @@ HEADS: dict[str, list[dict[str, Any]]] = {
 }
 # Not chosen, because of the time of a fit.
 NETWORK = {"network": "dense", "augmentation": None, "dropout": 0.5, "batch_size": 64, "max_epochs": 30}
-# Columns of the tables of lines and samples; the table of heads has the others.
-RECIPES = ["defaults", "four statistics", "logistic", "logistic, five", "logistic + ComParE", "ComParE + SVC"]
+# Columns of the tables.
+RECIPES = [
+    "defaults",
+    "four statistics",
+    "logistic",
+    "logistic, five",
+    "LDA",
+    "logistic + ComParE",
+    "ComParE + SVC",
+]
+CLASSIFIERS = ["logistic", "logistic, balanced", "SVC", "LDA", "dense, softmax", "dense, center loss"]
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)  # of ComParE
 KEY = ["line", "mode", "head", "fold"]
 NETWORK_SEEDS = (0, 1, 2)
