@@ -45,7 +45,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from unseen_data import (
     COMPARE,
@@ -137,27 +137,30 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_model(head: str, parameters: dict[str, Any], seed: int) -> Any:
-    """Make a classifier of a table."""
+def make_model(member: Member, seed: int = 0) -> Any:
+    """Make the classifier of a member."""
+    head, parameters = member["head"], member["parameters"]
     if head.startswith("dense"):
         return CenterLossClassifier(**NETWORK, **parameters, random_state=seed)
+    steps = [StandardScaler()]
+    if member["features"] == COMPARE:
+        # Some of its functionals are nearly constant, except in a few recordings.
+        steps.append(FunctionTransformer(np.clip, kw_args={"a_min": -10, "a_max": 10}))
     if head == "LDA":  # of all features it would need their covariance
         components = PCA(200, random_state=0)
-        return make_pipeline(
-            StandardScaler(), components, LinearDiscriminantAnalysis(solver="lsqr", **parameters)
-        )
+        return make_pipeline(*steps, components, LinearDiscriminantAnalysis(solver="lsqr", **parameters))
     if head == "SVC":
         # The same as by name, but by matrix products, which are faster on wide tables.
         kernel = {"linear": linear_kernel, "rbf": rbf_kernel}[parameters["kernel"]]
-        return make_pipeline(StandardScaler(), SVC(kernel=kernel, C=parameters["C"]))
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, **parameters))
+        return make_pipeline(*steps, SVC(kernel=kernel, C=parameters["C"]))
+    return make_pipeline(*steps, LogisticRegression(max_iter=1000, **parameters))
 
 
 def inner_score(Z: np.ndarray, y: np.ndarray, splits: list[Split], member: Member) -> float:
     """Mean UA over the inner folds."""
     scores = []
     for train, test in splits:
-        model = make_model(member["head"], member["parameters"], 0).fit(Z[train], y[train])
+        model = make_model(member).fit(Z[train], y[train])
         scores.append(unweighted_accuracy(y[test], model.predict(Z[test])))
     return float(np.mean(scores))
 
@@ -211,21 +214,22 @@ def choose_sum(data: Data, mode: str, splits: list[Split], first: Member) -> tup
     pairs = list(itertools.product(HEADS["logistic + ComParE"], WEIGHTS))
     scores = np.zeros((len(splits), len(pairs)))
     Z = normalized(data, first["features"], mode), normalized(data, COMPARE, mode)
+    second = {"features": COMPARE, "head": "logistic"}
     for row, (train, test) in zip(scores, splits, strict=True):
-        model = make_model("logistic", first["parameters"], 0).fit(Z[0][train], data.y[train])
+        model = make_model(first).fit(Z[0][train], data.y[train])
         base = model.predict_proba(Z[0][test])
         others = {}
         for index, (parameters, weight) in enumerate(pairs):
             C = parameters["C"]
             if C not in others:
-                other = make_model("logistic", parameters, 0).fit(Z[1][train], data.y[train])
+                other = make_model(second | {"parameters": parameters}).fit(Z[1][train], data.y[train])
                 others[C] = other.predict_proba(Z[1][test])
             best = model.classes_[((1 - weight) * base + weight * others[C]).argmax(axis=1)]
             row[index] = unweighted_accuracy(data.y[test], best)
     mean = scores.mean(axis=0)
     index = best_first(mean.tolist())[0]
     parameters, weight = pairs[index]
-    second = {"features": COMPARE, "head": "logistic", "parameters": parameters, "weight": weight}
+    second |= {"parameters": parameters, "weight": weight}
     return float(mean[index]), [first | {"weight": 1 - weight}, second]
 
 
@@ -239,7 +243,7 @@ def fit_members(
         if mode == "mean removed":
             normalizer = SpeakerNormalizer()
             X = normalizer.fit_transform(X, groups=data.groups[train])
-        model = make_model(member["head"], member["parameters"], seed)
+        model = make_model(member, seed)
         fitted.append((model.fit(X, data.y[train]), normalizer))
     return fitted
 

@@ -72,6 +72,7 @@ def test_inner_folds_leave_out_one_training_corpus(parts, data):
     assert [test.tolist() for _, test in inner] == [list(range(40)), list(range(40, 80))]
 
 
+@pytest.mark.filterwarnings("ignore:.*in no test set")  # a single fold
 @pytest.mark.parametrize("mode", ["plain", "mean removed"])
 def test_accuracy_is_that_of_evaluate(script, data, mode):
     steps = [StandardScaler(), LogisticRegression(C=0.01, max_iter=1000)]
