@@ -206,7 +206,7 @@ def test_path_that_is_not_text_does_not_end_the_command(model_file, recordings, 
 def test_no_paths_on_standard_input_is_a_usage_error(model_file, capsys, monkeypatch):
     standard_input(monkeypatch, b"")
     assert main(["predict", model_file, "-"]) == 2
-    assert capsys.readouterr().err == "skser: there are no recordings: name files or folders.\n"
+    assert capsys.readouterr().err == "skser: no recordings were named: name files or folders.\n"
 
 
 def test_model_is_the_name_of_an_installed_model_unless_a_file_has_it(
@@ -231,7 +231,7 @@ def test_model_is_the_name_of_an_installed_model_unless_a_file_has_it(
         (["none", "loud.wav"], "MODEL 'none' is neither a file nor an installed model (installed: none)."),
         (["loud.wav", "loud.wav"], "loud.wav"),
         (["MODEL", "loud.wav", "--hop", "1"], "--window and --hop describe the windows of --timeline"),
-        (["MODEL", "loud.wav", "--csv", "none/out.csv"], "there is no folder"),
+        (["MODEL", "loud.wav", "--csv", "none/out.csv"], "does not exist: make it first"),
         (["MODEL", "loud.wav", "--csv", "."], "is not the name of a file"),
     ],
 )

@@ -81,7 +81,7 @@ def _find_recordings(arguments: list[str]) -> tuple[list[str], bool]:
             continue
         paths += found
     if not paths and not failed:
-        raise UsageError("there are no recordings: name files or folders.")
+        raise UsageError("no recordings were named: name files or folders.")
     return paths, failed
 
 
