@@ -21,7 +21,9 @@ def check_target(path: str | None) -> None:
     if not path or os.path.isdir(path):
         raise UsageError(f"{path!r} is not the name of a file: name the file to write.")
     if not os.path.isdir(folder):
-        raise UsageError(f"{path!r} cannot be written, because the folder {folder!r} does not exist: make it first.")
+        raise UsageError(
+            f"{path!r} cannot be written, because the folder {folder!r} does not exist: make it first."
+        )
 
 
 def write_table(tables: Sequence[pd.DataFrame], path: str) -> None:
