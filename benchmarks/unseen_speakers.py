@@ -293,7 +293,7 @@ def read_choices(output: Path) -> dict[tuple[str, ...], tuple[float, list[Member
     """Read the choice of each fit in the output, with its inner score."""
     if not output.exists():
         return {}
-    rows = pd.read_csv(output, dtype={"fold": str})
+    rows = pd.read_csv(output, dtype={"fold": str}).dropna(subset="choice")  # one row per fit has it
     choices = zip(rows.inner_UA, map(json.loads, rows.choice), strict=True)
     return dict(zip(rows[KEY].itertuples(index=False, name=None), choices, strict=True))
 
@@ -317,11 +317,10 @@ def run_fold(line: str, data: Data, mode: str, fold: int, heads: list[str], outp
         ranking = rank_logistic(data, mode, splits)
     for head in heads:
         score, members = choose(head, data, mode, splits, ranking)
-        common = {
-            **{"date": datetime.date.today().isoformat(), "line": line, "mode": mode, "head": head},
-            **{"fold": fold + 1, "inner_UA": round(score, 4), "choice": json.dumps(members)},
-        }
+        common = {"line": line, "mode": mode, "head": head, "fold": fold + 1}
+        common["date"] = datetime.date.today().isoformat()
         rows = [common | row for row in tested(data, mode, fold, head, members)]
+        rows[0] |= {"inner_UA": round(score, 4), "choice": json.dumps(members)}
         append(output, rows)
         print(f"{line}, {mode}, fold {fold + 1}, {head}: UA {100 * rows[0]['UA']:.1f}", flush=True)
 
