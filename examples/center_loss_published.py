@@ -287,7 +287,7 @@ def corrected_interval(
 
 
 def verdict(low: float, high: float, published: float) -> str:
-    """Reproduced if the interval lies above zero and reaches the published gain; not if it ends below it."""
+    """Reproduced if the interval is above zero and reaches the published gain; not if it ends below it."""
     if high < published:
         return "not reproduced"
     return "reproduced" if low > 0 else "undecided"

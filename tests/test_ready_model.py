@@ -153,7 +153,7 @@ def test_model_file_has_only_averages_and_weights(installed):
 @needs_encoder
 def test_installed_model_predicts_files_without_a_network(installed, speech, monkeypatch):
     def refuse(*args, **kwargs):
-        raise OSError("there is no network")
+        raise OSError("the network is unreachable")
 
     monkeypatch.setattr(socket, "socket", refuse)
     model = load_pretrained()
