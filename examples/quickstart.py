@@ -26,8 +26,7 @@ from skser import (
     CenterLossClassifier,
     EmbeddingDisplay,
     SpectrogramTransformer,
-    unweighted_accuracy,
-    weighted_accuracy,
+    evaluate,
 )
 from skser.datasets import load_corpus
 
@@ -54,17 +53,10 @@ def speaker_folds(speakers: np.ndarray, n_folds: int) -> PredefinedSplit:
     return PredefinedSplit([fold_of[speaker] for speaker in speakers.tolist()])
 
 
-def cross_validate(classifier, X, y, cv):
-    """Predict each item with a classifier that has not heard its speaker; embed the first test fold."""
-    y_pred, embeddings, folds = np.empty_like(y), None, cv.get_n_splits()
-    for fold, (train, test) in enumerate(cv.split(), start=1):
-        classifier.fit(X[train], y[train])
-        y_pred[test] = classifier.predict(X[test])
-        if embeddings is None:
-            embeddings = classifier.transform(X[test]), y[test], classifier.centers_
-        accuracy = unweighted_accuracy(y[test], y_pred[test])
-        print(f"    fold {fold} of {folds}: UA {100 * accuracy:5.1f} %", flush=True)
-    return y_pred, embeddings
+def embed_first_test_fold(evaluation, X, y, cv):
+    """Embed the test items of the first fold with the network that was not trained on their speakers."""
+    classifier, (_, test) = evaluation.estimators[0], next(cv.split())
+    return classifier.transform(X[test]), y[test], classifier.centers_
 
 
 def draw_embeddings(embeddings: dict, path: Path) -> None:
@@ -106,12 +98,13 @@ def main() -> None:
         "softmax": 0.0,
         f"softmax + {arguments.center_lambda:g} x center loss": arguments.center_lambda,
     }
-    predictions, embeddings = {}, {}
+    evaluations, embeddings = {}, {}
     for name, center_lambda in lambdas.items():
         classifier = CenterLossClassifier(
             center_lambda=center_lambda, max_epochs=arguments.max_epochs, random_state=arguments.seed
         )
-        predictions[name], embeddings[name] = cross_validate(classifier, X, y, cv)
+        evaluations[name] = evaluate(classifier, (X, y, speakers), cv=cv, return_estimator=True, verbose=1)
+        embeddings[name] = embed_first_test_fold(evaluations[name], X, y, cv)
         report(f"training and evaluation: {name}")
 
     picture = arguments.output / "embeddings.png"
@@ -119,8 +112,8 @@ def main() -> None:
     report("picture")
 
     print(f"\nSpeakers kept apart, {arguments.folds} folds; chance is {100 / len(np.unique(y)):.1f} % UA.")
-    for name, y_pred in predictions.items():
-        ua, wa = unweighted_accuracy(y, y_pred), weighted_accuracy(y, y_pred)
+    for name, evaluation in evaluations.items():
+        ua, wa = evaluation.unweighted_accuracy, evaluation.weighted_accuracy
         print(f"{name:<36} UA {100 * ua:5.1f} %   WA {100 * wa:5.1f} %")
     print(f"Embeddings of the first test fold: {picture}")
 

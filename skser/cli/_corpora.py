@@ -36,7 +36,7 @@ def evaluate(arguments: Any) -> bool:
             _make_model(arguments),
             corpus,
             cv=arguments.folds,
-            n_jobs=arguments.jobs,
+            n_jobs="auto" if arguments.jobs is None else arguments.jobs,
             verbose=_shows_progress(),
         )
     say(str(evaluation))

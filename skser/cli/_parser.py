@@ -137,7 +137,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_at_least(0), default=0, metavar="N", help="seed of the training (default: 0)"
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="processes, -1 for one per processor (default: 1)"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes, -1 for one per processor (default: one per processor for the folds, else 1)",
     )
 
 

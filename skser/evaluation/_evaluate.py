@@ -21,6 +21,7 @@ from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
 from ._folds import Fold, make_folds, make_splits, split_warnings
+from ._processes import share_folds
 from ._speaker_means import (
     check_speaker_means,
     choose_enrolled,
@@ -50,7 +51,7 @@ def evaluate(
     speaker_means: str = "none",
     n_enroll: int = 10,
     random_state: int | np.random.RandomState | None = None,
-    n_jobs: int | None = None,
+    n_jobs: int | str | None = "auto",
     return_estimator: bool = False,
     verbose: bool | int = 0,
 ) -> Evaluation:
@@ -91,9 +92,11 @@ def evaluate(
         Number of items per test speaker, at least 1, for ``speaker_means="enrolled"``.
     random_state : int, RandomState instance or None, default=None
         Seed that draws the enrolled items. An int gives the same result in every call.
-    n_jobs : int or None, default=None
+    n_jobs : int, "auto" or None, default="auto"
         Number of processes that share the folds; -1 means one per processor. None means 1, unless in a
-        ``joblib.parallel_config`` context.
+        ``joblib.parallel_config`` context. "auto" means the same as None, except that the folds of a
+        `CenterLossClassifier` that trains on a CPU are shared by one process per processor, at most eight,
+        of one thread each.
     return_estimator : bool, default=False
         Whether to keep the fitted estimator of each fold.
     verbose : bool or int, default=0
@@ -187,7 +190,7 @@ def evaluate(
             "Pipeline that ends with a classifier."
         )
     check_flag("return_estimator", return_estimator)
-    check_n_jobs(n_jobs)
+    check_n_jobs(None if n_jobs == "auto" else n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
     check_speaker_means(speaker_means, n_enroll, estimator, items)
     splits = make_splits(cv, items)
@@ -196,13 +199,16 @@ def evaluate(
     sentences = tuple(split_warnings(cv, items, splits))
     for sentence in sentences:
         warn_caller(sentence)
-    remaining, X = _compute_spectrograms(estimator, items.X, n_jobs)
-    prepared = items._replace(X=X)
-    tasks = (delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds)
-    # Not every back end can return a generator; Dask's cannot.
-    results = Parallel(n_jobs=n_jobs, return_as="generator" if verbose else "list")(tasks)
-    bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
-    rows, tables, fitted = zip(*bar, strict=True)
+    with share_folds(n_jobs, estimator, len(folds)):
+        remaining, X = _compute_spectrograms(estimator, items.X)
+        prepared = items._replace(X=X)
+        tasks = (
+            delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds
+        )
+        # Not every back end can return a generator; Dask's cannot.
+        results = Parallel(return_as="generator" if verbose else "list")(tasks)
+        bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
+        rows, tables, fitted = zip(*bar, strict=True)
     predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)
     labels = np.unique([*items.y, *predictions["predicted"]])
     estimators = [_put_first_step_back(model, estimator, items.X) for model in fitted if model is not None]
@@ -217,14 +223,13 @@ def evaluate(
     )
 
 
-def _compute_spectrograms(estimator: Any, X: Any, n_jobs: int | None) -> tuple[Any, Any]:
+def _compute_spectrograms(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Compute the spectrograms of a Pipeline's first step, and replace that step by "passthrough"."""
     # Only these exact classes: a subclass, like any other step, may depend on the training set.
     if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) in _STATELESS):
         return estimator, X
     name, transformer = estimator.steps[0]
-    transformer = clone(transformer).set_params(n_jobs=transformer.n_jobs or n_jobs)
-    return clone(estimator).set_params(**{name: "passthrough"}), transformer.fit_transform(X)
+    return clone(estimator).set_params(**{name: "passthrough"}), clone(transformer).fit_transform(X)
 
 
 def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:

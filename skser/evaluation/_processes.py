@@ -1,0 +1,37 @@
+"""How many processes share the folds of an evaluation."""
+
+from __future__ import annotations
+
+import multiprocessing
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from joblib import cpu_count, parallel_config
+from joblib.parallel import get_active_backend
+
+from .._utils import resolve_device
+from ..classifier import CenterLossClassifier
+from ._speaker_means import is_search
+
+_MOST_PROCESSES = 8  # each needs about 400 MB for its copy of torch
+
+
+def share_folds(n_jobs: Any, estimator: Any, n_folds: int) -> AbstractContextManager[Any]:
+    """Make the context in which parallel loops use `n_jobs` processes, or choose their number."""
+    if n_jobs != "auto":
+        return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
+    backend, of_the_context = get_active_backend()
+    is_worker = backend.nesting_level or multiprocessing.parent_process() is not None
+    if is_worker or of_the_context is not None or not _trains_on_cpu(estimator):
+        return nullcontext()
+    n_jobs = min(cpu_count(), n_folds, _MOST_PROCESSES)
+    return parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1)
+
+
+def _trains_on_cpu(estimator: Any) -> bool:
+    """Whether an estimator trains a network on a CPU, without a search that starts processes of its own."""
+    parts = [estimator, *(estimator.get_params().values() if hasattr(estimator, "get_params") else ())]
+    if any(is_search(part) and part.n_jobs not in (None, 1) for part in parts):
+        return False
+    networks = [part for part in parts if isinstance(part, CenterLossClassifier)]
+    return bool(networks) and all(resolve_device(part.device).type == "cpu" for part in networks)

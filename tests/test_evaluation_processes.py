@@ -1,0 +1,116 @@
+"""How many processes share the folds of `evaluate` by default."""
+
+from __future__ import annotations
+
+import os
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from joblib.parallel import get_active_backend
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, evaluate
+from skser.evaluation import _processes
+from skser.evaluation._processes import share_folds
+
+CPU = CenterLossClassifier(device="cpu")
+
+
+@pytest.fixture
+def processors(monkeypatch):
+    """Set the number of processors, and let tests in worker processes look like the main process."""
+    monkeypatch.setattr(_processes.multiprocessing, "parent_process", lambda: None)
+    return lambda n: monkeypatch.setattr(_processes, "cpu_count", lambda: n)
+
+
+def number_of_processes(estimator, n_folds=6, n_jobs="auto"):
+    with share_folds(n_jobs, estimator, n_folds):
+        return get_active_backend()[1]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CPU,
+        make_pipeline(SpectrogramTransformer(n_jobs=2), CPU),
+        make_pipeline(SpectrogramTransformer(), CPU, SVC()),
+        GridSearchCV(CPU, {"center_lambda": [0.0]}),
+    ],
+)
+def test_each_processor_takes_folds_of_a_network_on_a_cpu(processors, estimator):
+    processors(4)
+    assert number_of_processes(estimator) == 4
+
+
+@pytest.mark.parametrize(("n_processors", "n_folds", "expected"), [(4, 3, 3), (64, 91, 8), (1, 6, 1)])
+def test_there_are_no_more_processes_than_folds_or_eight(processors, n_processors, n_folds, expected):
+    processors(n_processors)
+    assert number_of_processes(CPU, n_folds) == expected
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        SVC(),
+        make_pipeline(SpectrogramTransformer(), SVC()),
+        GridSearchCV(CPU, {"center_lambda": [0.0]}, n_jobs=2),
+    ],
+)
+def test_other_estimators_follow_joblib(processors, estimator):
+    processors(4)
+    assert number_of_processes(estimator) is None
+
+
+def test_a_network_on_a_gpu_follows_joblib(processors, monkeypatch):
+    processors(4)
+    monkeypatch.setattr(_processes, "resolve_device", torch.device)
+    assert number_of_processes(CenterLossClassifier(device="cuda")) is None
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [("auto", 3), (None, 3), (2, 2)])
+def test_the_number_of_a_context_holds_unless_n_jobs_gives_another(processors, n_jobs, expected):
+    processors(4)
+    with joblib.parallel_config(n_jobs=3):
+        assert number_of_processes(CPU, n_jobs=n_jobs) == expected
+
+
+def test_workers_start_no_processes(processors, monkeypatch):
+    processors(4)
+    with joblib.parallel_config("threading", n_jobs=2):
+        numbers = joblib.Parallel()(joblib.delayed(number_of_processes)(CPU) for _ in range(2))
+    assert 4 not in numbers
+    monkeypatch.setattr(_processes.multiprocessing, "parent_process", object)
+    assert number_of_processes(CPU) is None
+
+
+class Process(CenterLossClassifier, ClassifierMixin):
+    """Keep the process and the number of torch's threads instead of training."""
+
+    def fit(self, X, y, groups=None):
+        self.classes_ = np.unique(y)
+        self.process_ = os.getpid()
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+    def predict_proba(self, X):
+        return np.tile([1.0, 0.0], (len(X), 1))
+
+
+def test_folds_are_fitted_in_other_processes(processors):
+    processors(2)
+    corpus = Spectrograms([np.zeros((2, 3))] * 8), list("ab" * 4), list("wwxxyyzz")
+    estimators = evaluate(Process(device="cpu"), corpus, return_estimator=True).estimators
+    assert os.getpid() not in [estimator.process_ for estimator in estimators]
+
+
+def test_each_process_has_one_thread(processors):
+    processors(4)
+    with share_folds("auto", CPU, n_folds=2):
+        assert get_active_backend()[0].inner_max_num_threads == 1
