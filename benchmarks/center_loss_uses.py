@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,10 +57,17 @@ class Fit(NamedTuple):
     seed: int
 
 
-SCORES = (
-    *("UA", "unknown_distance", "unknown_probability", "half_distance", "half_probability", "retrieval"),
-    *(f"{name}_{n}" for name in ("neighbors", "nearest_mean") for n in N_LABELED),
-)
+# What is compared, and in which unit.
+QUESTIONS = {
+    "unknown_distance": "unknown emotion, by the distance, AUROC",
+    "unknown_probability": "unknown emotion, by the largest probability, AUROC",
+    "half_distance": "surer half, by the distance, accuracy",
+    "half_probability": "surer half, by the largest probability, accuracy",
+    "retrieval": "retrieval, mean average precision",
+    **{f"neighbors_{n}": f"nearest neighbors, {n} labeled per emotion, UA" for n in N_LABELED},
+    **{f"nearest_mean_{n}": f"nearest mean, {n} labeled per emotion, UA" for n in N_LABELED},
+}
+SCORES = ("UA", *QUESTIONS)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -164,25 +171,27 @@ def rows_of(table: Path) -> pd.DataFrame:
     return pd.DataFrame(columns=[*Fit._fields, *SCORES])
 
 
-def compared(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Series]]:
-    """Yield each comparison: its name, and two values per corpus and fold, means over seeds and emotions."""
-
-    def means(score: str, part: pd.DataFrame) -> pd.Series:
-        return part.dropna(subset=score).groupby(["corpus", "fold"])[score].mean()
-
+def with_and_without(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Series]]:
+    """Yield each question with its values without and with center loss, by corpus and fold."""
     without, with_loss = (rows[rows.center_lambda == weight] for weight in LAMBDAS)
     for size in SIZES:
         parts = [part[(part.embedding_dim == size) & (part.left_out == "")] for part in (without, with_loss)]
-        yield f"UA, embedding of {size}", *(means("UA", part) for part in parts)
-    full = [part[part.embedding_dim == SIZES[-1]] for part in (without, with_loss)]
-    for score in SCORES[1:]:
-        yield f"{score}, center loss against none", *(means(score, part) for part in full)
-    for name in ("unknown", "half"):
-        yield (
-            f"{name}, distance against probability, with center loss",
-            means(f"{name}_probability", full[1]),
-            means(f"{name}_distance", full[1]),
-        )
+        yield f"embeddings of {size} numbers, UA", *(means(part, "UA") for part in parts)
+    parts = [part[part.embedding_dim == SIZES[-1]] for part in (without, with_loss)]
+    for score, question in QUESTIONS.items():
+        yield question, *(means(part, score) for part in parts)
+
+
+def probability_and_distance(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Series]]:
+    """Yield the questions that the largest probability and the distance answer, with center loss."""
+    part = rows[(rows.center_lambda == LAMBDAS[1]) & (rows.embedding_dim == SIZES[-1])]
+    for name, question in (("unknown", "unknown emotion, AUROC"), ("half", "surer half, accuracy")):
+        yield question, means(part, f"{name}_probability"), means(part, f"{name}_distance")
+
+
+def means(rows: pd.DataFrame, score: str) -> pd.Series:
+    """Average a score over the seeds and the emotions left out, by corpus and fold."""
+    return rows.dropna(subset=score).groupby(["corpus", "fold"])[score].mean()
 
 
 def interval(differences: pd.Series) -> tuple[float, float, float]:
@@ -194,15 +203,22 @@ def interval(differences: pd.Series) -> tuple[float, float, float]:
     return float(np.mean([part.mean() for part in parts])), float(low), float(high)
 
 
-def summarize(rows: pd.DataFrame) -> pd.DataFrame:
-    """Make the table of comparisons, in points."""
+def summarize(questions: Iterable[tuple[str, pd.Series, pd.Series]], names: tuple[str, str]) -> pd.DataFrame:
+    """Make a line per question: two means over the corpora, their difference, and its interval."""
     lines = []
-    for name, first, second in compared(rows):
-        if len(first) == 0 or len(second) == 0:
-            continue
-        values = [100 * part.groupby("corpus").mean().mean() for part in (first, second)]
-        lines.append((name, *values, *interval(100 * (second - first).dropna())))
-    return pd.DataFrame(lines, columns=["question", "first", "second", "difference", "low", "high"])
+    for question, first, second in questions:
+        if len(first) and len(second):
+            values = [100 * part.groupby("corpus").mean().mean() for part in (first, second)]
+            lines.append((question, *values, *interval(100 * (second - first).dropna())))
+    return pd.DataFrame(lines, columns=["question", *names, "difference", "low", "high"])
+
+
+def summaries(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Make both tables, by the names of their files."""
+    return {
+        "summary.csv": summarize(with_and_without(rows), ("without", "with")),
+        "distance.csv": summarize(probability_and_distance(rows), ("probability", "distance")),
+    }
 
 
 def main() -> None:
@@ -223,9 +239,9 @@ def main() -> None:
             test = np.isin(speakers, FOLDS[name][fit.fold - 1])
             append(table, fit._asdict() | run(fit, X, y, test, speakers))
             print(f"{number} of {len(todo)}: {' '.join(map(str, fit))}", flush=True)
-    summary = summarize(rows_of(table))
-    print(summary.to_string(index=False, float_format="%.1f"))
-    summary.to_csv(arguments.output / "summary.csv", index=False, float_format="%.1f", lineterminator="\n")
+    for name, summary in summaries(rows_of(table)).items():
+        print(summary.to_string(index=False, float_format="%.1f"))
+        summary.to_csv(arguments.output / name, index=False, float_format="%.1f", lineterminator="\n")
 
 
 if __name__ == "__main__":

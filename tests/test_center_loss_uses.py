@@ -42,3 +42,22 @@ def test_interval_weights_corpora_equally(uses):
     index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("a", 3), ("b", 1)], names=["corpus", "fold"])
     mean, low, high = uses.interval(pd.Series([1.0, 1.0, 1.0, 5.0], index=index))
     assert (mean, low, high) == (3, 3, 3)
+
+
+def test_kept_tables_come_from_the_kept_rows(uses):
+    folder = ROOT / "benchmarks" / "results" / "center_loss_uses"
+    tables = uses.summaries(uses.rows_of(folder / "uses.csv"))
+    for name, table in tables.items():
+        assert (folder / name).read_text() == table.to_csv(
+            index=False, float_format="%.1f", lineterminator="\n"
+        )
+
+
+def test_kept_rows_are_complete(uses):
+    rows = uses.rows_of(ROOT / "benchmarks" / "results" / "center_loss_uses" / "uses.csv")
+    for corpus, part in rows.groupby("corpus"):
+        emotions = sorted(set(part.left_out) - {""})
+        planned = [tuple(map(str, fit)) for fit in uses.planned(corpus, emotions)]
+        assert sorted(part[[*uses.Fit._fields]].astype(str).itertuples(index=False, name=None)) == sorted(
+            planned
+        )

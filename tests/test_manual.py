@@ -288,7 +288,7 @@ def test_figures_at_the_top_of_a_page_are_those_of_its_tables():
     speed = pd.read_csv(results / "speed.csv", index_col="row").ratio
     assert {f"{speed[row]:.2f}" for row in ("features-librosa", "fit-default")} <= figures(opening["speed"])
     recipe = pd.read_csv(results / "recipe_summary.csv", index_col=["trial", "device"]).UA
-    assert {f"{recipe[row, 'CPU']:.1f}" for row in ("augmented", "plain")} <= figures(opening["recipe"])
+    assert {f"{recipe[row, 'CPU']:.1f}" for row in ("augmented", "plain")} <= figures(opening["trials"])
     names = ("center_loss_gain/gain.csv", "center_loss_published/published_gain.csv")
     gains = pd.concat([pd.read_csv(results / name) for name in names])
     for row in gains[gains.score == "UA"].itertuples():

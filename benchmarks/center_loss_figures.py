@@ -1,0 +1,83 @@
+"""Draw the figures of the manual's page on center loss from the kept rows.
+
+python benchmarks/center_loss_figures.py
+
+The first shows the gain in UA with its interval, by corpus and protocol. The second shows UA over the weight
+of the center loss in the trials on speakers 1 to 6 of RAVDESS (benchmarks/recipe.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+
+RESULTS = Path(__file__).resolve().parent / "results"
+FIGURES = RESULTS.parents[1] / "docs" / "_static"
+CORPORA = {"ravdess": "RAVDESS", "emodb": "EmoDB", "nemo": "nEMO"}
+KINDS = {"mel": "Mel", "stft": "STFT"}
+TRIALS = {  # weight of the center loss, and the name of its trial
+    0.0: "augmented",
+    0.1: "augmented center_lambda=0.1",
+    0.3: "augmented center_lambda=0.3",
+    1.0: "augmented center_lambda=1",
+}
+
+
+def gains() -> pd.DataFrame:
+    """Collect the gain in UA of each corpus, kind of spectrogram and protocol."""
+    shared = pd.read_csv(RESULTS / "center_loss_published" / "published_gain.csv").assign(speakers="shared")
+    apart = pd.read_csv(RESULTS / "center_loss_gain" / "gain.csv").assign(speakers="apart", corpus="ravdess")
+    rows = pd.concat([shared, apart])
+    return rows[rows.score == "UA"][["corpus", "features", "speakers", "gain", "low", "high"]]
+
+
+def by_weight() -> pd.Series:
+    """Collect the mean UA of each weight, in %."""
+    rows = pd.read_csv(RESULTS / "recipe.csv")
+    means = 100 * rows[rows.device == "CPU"].groupby("trial").UA.mean()
+    return pd.Series({weight: means[trial] for weight, trial in TRIALS.items()})
+
+
+def draw_gains(rows: pd.DataFrame, ax: Axes) -> None:
+    """Draw a point and an interval per row; filled points have speakers apart."""
+    names = []
+    for place, row in enumerate(rows.itertuples()):
+        color = "black" if row.speakers == "apart" else "tab:blue"
+        ax.plot([row.low, row.high], [place, place], color=color)
+        ax.plot(
+            row.gain, place, "o", color=color, markerfacecolor=color if row.speakers == "apart" else "white"
+        )
+        names.append(f"speakers {row.speakers}: {CORPORA[row.corpus]}, {KINDS[row.features]}")
+    ax.set_yticks(range(len(names)), names)
+    ax.margins(y=0.15)
+    ax.invert_yaxis()
+    ax.axvline(0, color="gray", linewidth=0.8)
+    ax.set_xlabel("gain of center loss in points of UA, 95 % interval")
+
+
+def draw_weights(ua: pd.Series, ax: Axes) -> None:
+    """Draw UA over the weight."""
+    ax.plot(range(len(ua)), ua, "o-", color="black")
+    ax.set_xticks(range(len(ua)), [f"{weight:g}" for weight in ua.index])
+    ax.set(xlabel="weight of the center loss, lambda", ylabel="UA in %, speakers apart")
+
+
+def main() -> None:
+    """Draw and write both figures, in files that depend on the rows only."""
+    mpl.rcParams |= {"svg.hashsalt": "skser", "svg.fonttype": "none"}
+    for name, draw, data in (
+        ("center_loss_gains", draw_gains, gains()),
+        ("center_loss_weights", draw_weights, by_weight()),
+    ):
+        figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+        ax.spines[["top", "right"]].set_visible(False)
+        draw(data, ax)
+        figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
