@@ -44,6 +44,7 @@ MASKS = {"frequency_mask": 0.2, "time_mask": 0.1}
 CURVES = {"time_stretch": 0.2, "frequency_warp": 0.1}
 MODERATE = MASKS | CURVES | {"gain": 6}
 AUGMENTED = TRIMMED | SMALL | CYCLE | {"augmentation": MODERATE}
+CENTER = AUGMENTED | {"center_lambda": 0.3}
 
 TRIALS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -62,6 +63,12 @@ TRIALS: dict[str, dict[str, Any]] = {
     "weights averaged": AUGMENTED | {"parts": {"average": 0.25}},
     "center, late ramp": AUGMENTED | {"center_lambda": 0.3, "center_ramp": (0.4, 0.8)},
     "center, sphere": AUGMENTED | {"center_lambda": 1.0, "parts": {"criterion": {"normalise": 1.0}}},
+    "40 epochs": CENTER | {"max_epochs": 40},
+    "30 epochs": CENTER | {"max_epochs": 30},
+    "hop 16 ms": CENTER | {"hop_length": 256},
+    "hop 20 ms": CENTER | {"hop_length": 320},
+    "hop 16 ms, 40 epochs": CENTER | {"hop_length": 256, "max_epochs": 40},
+    "hop 20 ms, 40 epochs": CENTER | {"hop_length": 320, "max_epochs": 40},
 }
 REFERENCE = "augmented"
 COLUMNS = ("trial", "device", "fold", "seed", "UA", "WA", "train_cross_entropy", "seconds", "parameters")
@@ -159,7 +166,7 @@ def changes(settings: list[str]) -> dict[str, Any]:
 
 def estimators(parameters: dict[str, Any]) -> tuple[SpectrogramTransformer, CenterLossClassifier]:
     """Make both estimators, each with its own parameters."""
-    transformer, parts = SpectrogramTransformer(), parameters.get("parts", {})
+    transformer, parts = SpectrogramTransformer(hop_length=160), parameters.get("parts", {})
     own = parameters.keys() & transformer.get_params().keys()
     transformer.set_params(**{name: parameters[name] for name in own})
     classifier = CenterLossClassifier(
