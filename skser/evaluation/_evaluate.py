@@ -11,11 +11,10 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, check_n_jobs, listed, warn_caller
+from .._utils import check_flag, check_n_jobs, listed, requests_metadata, warn_caller
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
@@ -286,7 +285,7 @@ def _groups_for_fit(
     values = {"groups": corpus.groups[train], _SPEAKERS: corpus.speakers[train]}
     if get_config()["enable_metadata_routing"]:
         _request_speakers(estimator)
-        return {name: values[name] for name in values if _requests(estimator, "fit", name)}
+        return {name: values[name] for name in values if requests_metadata(estimator, "fit", name)}
     return {name: values[kind] for name, kind in _group_parameters(estimator).items()}
 
 
@@ -295,14 +294,6 @@ def _request_speakers(estimator: Any) -> None:
     for part in estimator.get_params().values():
         if isinstance(part, SpeakerNormalizer):
             part.set_fit_request(groups=_SPEAKERS).set_transform_request(groups=_SPEAKERS)
-
-
-def _requests(consumer: Any, method: str, name: str) -> bool:
-    """Whether metadata routing passes a parameter to a method, or to a method that it calls."""
-    try:
-        return name in get_routing_for_object(consumer).consumes(method, [name])
-    except NotImplementedError:  # raised by estimators of scikit-learn without routing
-        return False
 
 
 def _group_parameters(estimator: Any) -> dict[str, str]:
@@ -315,7 +306,7 @@ def _group_parameters(estimator: Any) -> dict[str, str]:
         }
     if is_search(estimator):
         # The parameter `groups` of a search is passed only to its splitter.
-        uses_groups = _requests(check_cv(estimator.cv), "split", "groups")
+        uses_groups = requests_metadata(check_cv(estimator.cv), "split", "groups")
         inner = {
             name: kind for name, kind in _group_parameters(estimator.estimator).items() if name != "groups"
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 _DEFAULT_SR = 16000  # Hz, of first steps without a parameter `sr`
@@ -37,11 +36,3 @@ def find_sampling_rate(model: Any) -> int:
     while isinstance(step, Pipeline | FeatureUnion):
         step = (step.steps if isinstance(step, Pipeline) else step.transformer_list)[0][1]
     return int(getattr(step, "sr", _DEFAULT_SR))
-
-
-def requests_groups(model: Any) -> bool:
-    """Whether `predict_proba` of a model passes groups to one of its steps, with metadata routing."""
-    try:
-        return "groups" in get_routing_for_object(model).consumes("predict_proba", ["groups"])
-    except NotImplementedError:  # raised by estimators of scikit-learn without routing
-        return False

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils import check_number, is_path, prefix_errors
+from .._utils import check_number, is_path, prefix_errors, requests_metadata
 from ..audio import is_pair, stream_waveform
-from ._model import check_model, find_sampling_rate, requests_groups
+from ._model import check_model, find_sampling_rate
 from ._prediction import Found, predict_by_speaker, predict_in_batches
 from ._reject_option import with_reject
 from ._segments import cut_windows
@@ -177,7 +177,7 @@ def _predict_one(
     columns = {"start": turns.start[order], "end": turns.end[order]}
     if turns.speakers is not None:
         columns["speaker"] = turns.speakers[order]
-    if turns.speakers is not None and requests_groups(model):
+    if turns.speakers is not None and requests_metadata(model, "predict_proba", "groups"):
         found = predict_by_speaker(model, segments, columns["speaker"], sr, silence_db)
     else:
         found = predict_in_batches(model, segments, sr, silence_db)
