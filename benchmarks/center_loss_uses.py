@@ -98,7 +98,7 @@ def run(fit: Fit, X: np.ndarray, y: np.ndarray, test: np.ndarray, speakers: np.n
         device="cpu",
     ).fit(X[train], y[train])
     Z, probability = model.transform(X[test]), model.predict_proba(X[test]).max(axis=1)
-    nearness = -euclidean_distances(Z, model.centers_).min(axis=1)
+    nearness = -model.center_distances(X[test]).min(axis=1)
     if fit.left_out:
         known = y[test] != fit.left_out
         if known.all():

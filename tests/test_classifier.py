@@ -16,6 +16,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -120,6 +121,34 @@ class TestLearning:
             return np.linalg.norm(classifier.transform(X) - own, axis=1).mean()
 
         assert distance(1) < 0.8 * distance(0)
+
+    @pytest.mark.parametrize("center_lambda", [0, 0.3])
+    def test_center_distances_are_those_of_the_embeddings(self, X, y, center_lambda):
+        # The labels are not in the order of their first items, so that columns must follow `classes_`.
+        classifier = make(center_lambda=center_lambda).fit(X, y[::-1])
+        distances = classifier.center_distances(X)
+        expected = euclidean_distances(classifier.transform(X), classifier.centers_)
+        np.testing.assert_allclose(distances, expected, rtol=1e-4)
+        assert distances.dtype == np.float32
+        assert (classifier.centers_ != 0).any(axis=1).all()
+
+    def test_center_distance_at_the_center_is_zero(self, fitted, X):
+        classifier = copy.copy(fitted)
+        classifier.centers_ = fitted.transform(X[:3])
+        np.testing.assert_array_equal(classifier.center_distances(X[:3]).diagonal(), 0)
+
+    def test_center_distances_of_one_item(self, fitted, X):
+        np.testing.assert_allclose(fitted.center_distances(X[:1]), fitted.center_distances(X)[:1], rtol=1e-5)
+
+    def test_center_distances_of_a_table(self):
+        table = np.random.default_rng(0).normal(size=(20, 6))
+        classifier = make().fit(table, ["a", "b"] * 10)
+        expected = euclidean_distances(classifier.transform(table), classifier.centers_)
+        np.testing.assert_allclose(classifier.center_distances(table), expected, rtol=1e-4)
+
+    def test_center_distances_are_an_array_with_any_output_of_transform(self, X, y):
+        classifier = make(max_epochs=1).set_output(transform="pandas").fit(X, y)
+        assert type(classifier.center_distances(X)) is np.ndarray
 
     def test_embeddings_feed_another_classifier(self, X, y):
         assert make_pipeline(make(max_epochs=15), SVC()).fit(X, y).score(X, y) > 0.9
@@ -690,7 +719,7 @@ class TestErrors:
             make().fit(X, y)
 
     def test_predict_before_fit_raises(self, X):
-        for method in ("predict", "predict_proba", "decision_function", "transform"):
+        for method in ("predict", "predict_proba", "decision_function", "transform", "center_distances"):
             with pytest.raises(NotFittedError):
                 getattr(make(), method)(X)
 
@@ -726,6 +755,8 @@ class TestErrors:
     def test_bad_input_is_named(self, fitted, bad, error, message):
         with pytest.raises(error, match=message):
             fitted.predict(bad)
+        with pytest.raises(error, match=message):
+            fitted.center_distances(bad)
 
 
 def start_index(X: Spectrograms, item: np.ndarray) -> int:

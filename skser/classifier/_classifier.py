@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
@@ -578,6 +579,52 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
             Embeddings; a data frame if `set_output` requests one.
         """
         return self._forward(X)[1]
+
+    def center_distances(self, X: Any) -> NDArray[np.float32]:
+        """Compute the Euclidean distances of the embeddings to the centers of the classes.
+
+        Parameters
+        ----------
+        X : Spectrograms, list of array-like, or array-like
+            Spectrograms, see Notes of the class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Distances in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the input is invalid.
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+
+        See Also
+        --------
+        RejectOption : Gives no answer where the distance to the predicted class is too large.
+
+        Notes
+        -----
+        The distances are also computed with ``center_lambda=0``: the centers follow the embeddings of their
+        classes, although they do not attract them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skser import CenterLossClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> X = [rng.normal(-60 + 20 * (n % 2), 10, size=(8, n)) for n in range(20, 60)]  # in dB
+        >>> y = ["calm", "angry"] * 20
+        >>> classifier = CenterLossClassifier(
+        ...     channels=(8, 8), rnn_units=8, max_epochs=20, lr=1e-2, random_state=0
+        ... )
+        >>> distances = classifier.fit(X, y).center_distances(X[:2])
+        >>> classifier.classes_[distances.argmin(axis=1)].tolist()
+        ['calm', 'angry']
+        """
+        # In float64, because a difference of close float32 values has few correct digits.
+        return cdist(self._forward(X)[1], self.centers_).astype(np.float32)
 
     @property
     def _n_features_out(self) -> int:

@@ -24,10 +24,12 @@ class Outputs(NamedTuple):
 def compute_outputs(model: Any, kind: str, X: Any, **params: Any) -> Outputs:
     """Predict with a fitted classifier; the confidence is a probability, or a negative distance."""
     if kind == "distance":
-        return _compute_distances(*transform_first_steps(model, X, **params))
+        model, X = transform_first_steps(model, X, **params)
+        params = {}
     probabilities = model.predict_proba(X, **params)
-    labels = model.classes_[probabilities.argmax(axis=1)]
-    return Outputs(labels, probabilities, probabilities.max(axis=1))
+    predicted = probabilities.argmax(axis=1)
+    scores = probabilities if kind == "probability" else -model.center_distances(X)
+    return Outputs(model.classes_[predicted], probabilities, scores[np.arange(len(predicted)), predicted])
 
 
 def transform_first_steps(model: Any, X: Any, **params: Any) -> tuple[Any, Any]:
@@ -45,11 +47,3 @@ def check_confidence(kind: str, model: Any) -> None:
             'confidence="distance" needs a CenterLossClassifier, on its own or at the end of a Pipeline, got '
             f'{type(last).__name__}: use confidence="probability".'
         )
-
-
-def _compute_distances(classifier: CenterLossClassifier, X: Any) -> Outputs:
-    """Outputs whose confidence is the negative distance of the embedding to the predicted class's center."""
-    probabilities = classifier.predict_proba(X)
-    predicted = probabilities.argmax(axis=1)
-    offsets = np.asarray(classifier.transform(X)) - classifier.centers_[predicted]
-    return Outputs(classifier.classes_[predicted], probabilities, -np.linalg.norm(offsets, axis=1))
