@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import safetensors
 import sklearn
+from model_files import contents, write_signed
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from test_persistence import contents, write_signed
 
 from skser import CenterLossClassifier, SpeakerNormalizer, Spectrograms, load_model, save_model
 
