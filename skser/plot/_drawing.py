@@ -1,10 +1,13 @@
-"""Functions shared by the displays: import of matplotlib, axes, colors and markers, legends."""
+"""Functions shared by the displays: import of matplotlib, axes, colors and markers, curves, legends."""
 
 from __future__ import annotations
 
 import re
 from math import ceil
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .._utils import check_choice
 
@@ -54,6 +57,26 @@ def open_axes(ax: Any, title: str | None) -> Any:
     if title is not None:
         ax.set_title(title)
     return ax
+
+
+def as_percentages(dim: str, **shares: Any) -> list[NDArray[np.float64]]:
+    """Convert the two coordinates of a curve from shares to percentages."""
+    x, y = curve = [100 * np.asarray(values, dtype=float) for values in shares.values()]
+    if x.ndim != 1 or x.shape != y.shape or not x.size:
+        raise ValueError(
+            f"{' and '.join(shares)} must be of the same shape ({dim},) with at least one value, got "
+            f"{x.shape} and {y.shape}."
+        )
+    return curve
+
+
+def draw_curve(ax: Any, x: Any, y: Any, name: str | None, look: dict[str, Any]) -> Any:
+    """Draw a curve, and a legend if it has a name."""
+    label = None if name is None else plain(name)
+    (line,) = ax.plot(x, y, **({"color": COLOURS[0], "label": label} | look))
+    if name is not None:
+        ax.legend(loc="best")
+    return line
 
 
 def class_style(index: int) -> dict[str, str]:

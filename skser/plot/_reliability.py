@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..inference import find_outputs
 from ..metrics import reliability_curve
-from ._drawing import COLOURS, check_drawing, open_axes, plain
+from ._drawing import as_percentages, check_drawing, draw_curve, open_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,24 +88,16 @@ class ReliabilityDisplay:  # numpydoc ignore=PR02
             If matplotlib cannot be imported.
         """
         check_drawing(ax)
-        curve = (100 * np.asarray(values, dtype=float) for values in (self.accuracies, self.confidences))
+        curve = as_percentages("n_bins", accuracies=self.accuracies, confidences=self.confidences)
         accuracies, confidences = curve
-        if accuracies.ndim != 1 or accuracies.shape != confidences.shape or not accuracies.size:
-            raise ValueError(
-                "accuracies and confidences must be of the same shape (n_bins,) with at least one value, got "
-                f"{accuracies.shape} and {confidences.shape}."
-            )
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         if _CALIBRATED not in self.ax_.get_legend_handles_labels()[1]:
             self.ax_.plot([0, 100], [0, 100], linestyle=":", color="0.4", label=_CALIBRATED)
-        label = None if self.name is None else plain(self.name)
-        look = {"color": COLOURS[0], "marker": "o", "clip_on": False, "label": label}
-        (self.line_,) = self.ax_.plot(confidences, accuracies, **(look | line_kw))
+        look = {"marker": "o", "clip_on": False} | line_kw
+        self.line_ = draw_curve(self.ax_, confidences, accuracies, self.name, look)
         self.ax_.set(xlabel=plain("mean probability (%)"), ylabel=plain("correct predictions (%)"))
         self.ax_.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
-        if self.name is not None:
-            self.ax_.legend(loc="best")
         return self
 
     @classmethod
@@ -209,6 +200,5 @@ class ReliabilityDisplay:  # numpydoc ignore=PR02
         ImportError
             If matplotlib cannot be imported.
         """
-        check_drawing(ax)
         accuracies, confidences, _ = reliability_curve(y_true, y_pred, confidence, n_bins=n_bins)
         return cls(accuracies, confidences, name=name).plot(ax, title=title, **line_kw)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..inference import find_outputs, lowest_confidence
 from ..metrics import risk_coverage_curve
-from ._drawing import COLOURS, check_drawing, open_axes, plain
+from ._drawing import as_percentages, check_drawing, draw_curve, open_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,21 +96,13 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
             If matplotlib cannot be imported.
         """
         check_drawing(ax)
-        risks, coverages = (100 * np.asarray(values, dtype=float) for values in (self.risks, self.coverages))
-        if risks.ndim != 1 or risks.shape != coverages.shape or not risks.size:
-            raise ValueError(
-                "risks and coverages must be of the same shape (n_thresholds,) with at least one value, got "
-                f"{risks.shape} and {coverages.shape}."
-            )
+        risks, coverages = as_percentages("n_thresholds", risks=self.risks, coverages=self.coverages)
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
-        look = {"color": COLOURS[0], "label": None if self.name is None else plain(self.name)}
-        (self.line_,) = self.ax_.plot(coverages, risks, **(look | line_kw))
+        self.line_ = draw_curve(self.ax_, coverages, risks, self.name, line_kw)
         self.point_ = self._mark(risks, coverages)
         self.ax_.set(xlabel=plain("answered items (%)"), ylabel=plain("wrong answers (%)"), xlim=(0, 100))
         self.ax_.set_ylim(bottom=0)
-        if self.name is not None:
-            self.ax_.legend(loc="best")
         return self
 
     @classmethod
@@ -211,7 +203,6 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
         ImportError
             If matplotlib cannot be imported.
         """
-        check_drawing(ax)
         risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
         display = cls(risks, coverages, thresholds=thresholds, threshold=threshold, name=name)
         return display.plot(ax, title=title, **line_kw)

@@ -13,7 +13,7 @@ from .._utils import check_flag
 from ..classifier import CenterLossClassifier, compute_saliency
 from ..features import SpectrogramTransformer
 from ._drawing import COLOURS, check_drawing, plain
-from ._spectrogram import SETTINGS, SpectrogramDisplay, compute_spectrogram
+from ._spectrogram import SpectrogramDisplay, compute_spectrogram, settings_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,7 +146,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
 
         pale = LinearSegmentedColormap.from_list("pale", _PALE)
         marks = LinearSegmentedColormap.from_list("marks", [to_rgba(COLOURS[0], a) for a in (0, 1)])
-        spectrogram = SpectrogramDisplay(self.S, **{name: getattr(self, name) for name in SETTINGS})
+        spectrogram = SpectrogramDisplay(self.S, **settings_of(self))
         title = self._make_title() if title is None else title
         self.spectrogram_ = spectrogram.plot(ax, cmap=pale, colorbar=False, title=title)
         self.ax_, self.figure_ = spectrogram.ax_, spectrogram.figure_
@@ -217,13 +217,12 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
         S = compute_spectrogram(transformer, recording)
         probabilities = classifier.predict_proba([S])[0]
         number = int(probabilities.argmax()) if label is None else classes.index(label)
-        settings = {name: getattr(transformer, name) for name in SETTINGS}
         display = cls(
             S,
             compute_saliency(classifier, S, number),
             label=classes[number],
             probability=float(probabilities[number]),
-            **settings,
+            **settings_of(transformer),
         )
         return display.plot(ax, colorbar=colorbar, title=title)
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 # In Hz; closer ticks would overlap in small pictures.
 _MEL_TICKS = (0, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 
-# Parameters of the transformer that determine time and frequency of the cells.
-SETTINGS = ("kind", "sr", "n_fft", "hop_length", "fmin", "fmax")
+_SETTINGS = ("kind", "sr", "n_fft", "hop_length", "fmin", "fmax")
 
 
 @dataclass(eq=False, repr=False)
@@ -211,7 +210,7 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         check_drawing(ax)
         _, transformer = find_step(estimator, SpectrogramTransformer, only_first=True)
         S = compute_spectrogram(transformer, audio)
-        display = cls(S, **{name: getattr(transformer, name) for name in SETTINGS})
+        display = cls(S, **settings_of(transformer))
         return display.plot(
             ax, cmap=cmap, dynamic_range=dynamic_range, vmin=vmin, vmax=vmax, colorbar=colorbar, title=title
         )
@@ -296,6 +295,11 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
             if len(ticks) >= 3:
                 self.ax_.set_yticks(ticks)
         self.ax_.set_ylim(bins[0], bins[-1])
+
+
+def settings_of(source: Any) -> dict[str, Any]:
+    """Parameters of a transformer or display that determine time and frequency of the cells."""
+    return {name: getattr(source, name) for name in _SETTINGS}
 
 
 def compute_spectrogram(transformer: SpectrogramTransformer, audio: Any) -> NDArray[np.float32]:
