@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,21 +16,22 @@ from ._standardized import StandardizedNetwork
 class HeadNetwork(StandardizedNetwork):
     """A linear layer, ReLU, dropout, a linear embedding and class scores; a subclass computes the input."""
 
+    _inputs_per_bin: int
+
     def __init__(
         self,
         n_bins: int,
         n_classes: int,
         *,
-        n_inputs: int,
-        hidden_units: int,
-        dropout: float,
-        embedding_dim: int,
+        hidden_units: int = 256,
+        dropout: float = 0.0,
+        embedding_dim: int = 64,
     ) -> None:
         super().__init__(n_bins, n_classes)
         check_number("hidden_units", hidden_units, integer=True, low=1)
         check_number("dropout", dropout, low=0, high=1, closed="left")
         check_number("embedding_dim", embedding_dim, integer=True, low=1)
-        self.hidden = nn.Linear(n_inputs, hidden_units)
+        self.hidden = nn.Linear(self._inputs_per_bin * n_bins, hidden_units)
         self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Linear(hidden_units, embedding_dim)
         self.classes = nn.Linear(embedding_dim, n_classes)
@@ -40,12 +43,13 @@ class HeadNetwork(StandardizedNetwork):
             z = self.embedding(self.dropout(hidden))
             return self.classes(z), z
 
+    @abstractmethod
     def _features(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the input of the first layer: (batch, n_inputs)."""
-        raise NotImplementedError
+        """Compute the input of the first layer: (batch, inputs_per_bin * n_bins)."""
 
 
-class DenseNetwork(HeadNetwork):
+# The parameters are those of the inherited __init__, which numpydoc does not see.
+class DenseNetwork(HeadNetwork):  # numpydoc ignore=PR02
     """Compute embeddings and logits from a table of features by two linear layers.
 
     A linear layer, ReLU, dropout, a linear layer whose output is the embedding, and the class scores. The
@@ -88,23 +92,7 @@ class DenseNetwork(HeadNetwork):
     (torch.Size([5, 4]), torch.Size([5, 64]))
     """
 
-    def __init__(
-        self,
-        n_bins: int,
-        n_classes: int,
-        *,
-        hidden_units: int = 256,
-        dropout: float = 0.0,
-        embedding_dim: int = 64,
-    ) -> None:
-        super().__init__(
-            n_bins,
-            n_classes,
-            n_inputs=n_bins,
-            hidden_units=hidden_units,
-            dropout=dropout,
-            embedding_dim=embedding_dim,
-        )
+    _inputs_per_bin = 1
 
     def _features(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Remove the axis of frames."""
@@ -115,7 +103,8 @@ class DenseNetwork(HeadNetwork):
         return x[:, 0]
 
 
-class PooledNetwork(HeadNetwork):
+# The parameters are those of the inherited __init__, which numpydoc does not see.
+class PooledNetwork(HeadNetwork):  # numpydoc ignore=PR02
     """Compute embeddings and logits from the mean and the deviation of an item's frames.
 
     The mean and the standard deviation of each bin over the valid frames, then the layers of `DenseNetwork`.
@@ -158,23 +147,7 @@ class PooledNetwork(HeadNetwork):
     (torch.Size([2, 4]), torch.Size([2, 64]))
     """
 
-    def __init__(
-        self,
-        n_bins: int,
-        n_classes: int,
-        *,
-        hidden_units: int = 256,
-        dropout: float = 0.0,
-        embedding_dim: int = 64,
-    ) -> None:
-        super().__init__(
-            n_bins,
-            n_classes,
-            n_inputs=2 * n_bins,
-            hidden_units=hidden_units,
-            dropout=dropout,
-            embedding_dim=embedding_dim,
-        )
+    _inputs_per_bin = 2
 
     def _features(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Mean and deviation over the valid frames; x is zero after an item's end."""

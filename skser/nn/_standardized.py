@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from ._augmentation import SpectrogramAugmentation, make_augmentation
 from ._frames import mask_frames
 
 
-class StandardizedNetwork(nn.Module):
+class StandardizedNetwork(nn.Module, ABC):
     """Augment, standardize and mask spectrograms; a subclass computes logits and embeddings from them."""
 
     bin_mean: Tensor
@@ -71,6 +72,6 @@ class StandardizedNetwork(nn.Module):
             x = torch.where(mask_frames(to_device(lengths, x), x.shape[1])[:, :, None], x, 0.0)
         return self._compute(x, lengths)
 
+    @abstractmethod
     def _compute(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute logits and embeddings from standardized frames (batch, n_frames, n_bins)."""
-        raise NotImplementedError
