@@ -40,6 +40,27 @@ def ravdess_root() -> Path:
     return root
 
 
+@pytest.fixture
+def pretend_files(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, list[str]], Path]:
+    """Make os.walk find files that do not exist; thousands of real ones would take long."""
+
+    def with_files(root: Path, files: list[str]) -> Path:
+        folders: dict[str, list[str]] = {}
+        for file in files:
+            folders.setdefault(os.path.dirname(file), []).append(os.path.basename(file))
+        usual = os.walk
+
+        def walk(top, *args, **more):
+            yield from usual(top, *args, **more)
+            if Path(top) == root:
+                yield from ((str(root / folder), [], list(names)) for folder, names in folders.items())
+
+        monkeypatch.setattr(os, "walk", walk)
+        return root
+
+    return with_files
+
+
 @pytest.fixture(scope="session")
 def folder_of_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthetic recordings of six speakers, one in each class."""
