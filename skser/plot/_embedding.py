@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from ._projection import check_method, project
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_CENTER_LOOK: dict[str, Any] = {"s": 80, "edgecolors": "black", "linewidths": 1.5}
 
 
 @dataclass(eq=False, repr=False)
@@ -306,19 +309,19 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
         """Draw the items of each class; many items are drawn smaller and paler."""
         many = np.interp(np.log(len(points)), np.log([200, 5000]), [0, 1])
         look = {"s": 20 - 12 * many, "alpha": 0.85 - 0.3 * many, "edgecolors": "black", "linewidths": 0.3}
-        self.points_ = [
-            self.ax_.scatter(*points[y == label].T, **{**look, **class_style(index), **scatter_kw})
-            for index, label in enumerate(self.classes_)
-        ]
+        self.points_ = self._scatter([points[y == label] for label in self.classes_], look | scatter_kw)
 
     def _draw_centers(self, centers: NDArray[np.float64] | None, center_kw: dict[str, Any]) -> None:
         """Draw the centers above all items, with a white rim that separates them."""
         from matplotlib.patheffects import withStroke
 
         look = {**_CENTER_LOOK, "zorder": 5, "path_effects": [withStroke(linewidth=4, foreground="white")]}
-        self.centers_ = [
-            self.ax_.scatter(*center, **{**look, **class_style(index), **center_kw})
-            for index, center in enumerate([] if centers is None else centers)
+        self.centers_ = self._scatter([] if centers is None else centers, look | center_kw)
+
+    def _scatter(self, parts: Iterable[NDArray[np.float64]], look: dict[str, Any]) -> list[Any]:
+        """Draw the points of each class in its color and with its marker, unless `look` has its own."""
+        return [
+            self.ax_.scatter(*points.T, **(class_style(index) | look)) for index, points in enumerate(parts)
         ]
 
     def _label_axes(self, dim: int) -> None:
@@ -335,17 +338,15 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
 
     def _draw_legend(self, dim: int, where: str) -> Any:
         """Draw the legend; with a single dimension, the names of the classes are at the axis instead."""
-        handles = [*self.points_] if dim == 2 else []
-        labels = [plain(label) for label in self.classes_[: len(handles)]]
+        items = self.points_ if dim == 2 else []
+        handles = [*items]
+        labels = [plain(label) for label in self.classes_[: len(items)]]
         if self.centers_:
             handles.append(self.ax_.scatter([], [], color="none", **_CENTER_LOOK))
             labels.append("center")
         if not handles:
             return None
         legend = draw_legend([self.ax_], handles, labels, where)
-        for handle in legend.legend_handles[: len(self.points_) if dim == 2 else 0]:
+        for handle in legend.legend_handles[: len(items)]:
             handle.set(sizes=[20], alpha=1)  # visible even if the items are small and pale
         return legend
-
-
-_CENTER_LOOK: dict[str, Any] = {"s": 80, "edgecolors": "black", "linewidths": 1.5}
