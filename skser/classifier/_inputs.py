@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
     try:
         if container is not None:
             validate_data(estimator, container, reset=reset, skip_check_array=True)
-            return _not_empty(container)
+            _check_not_empty(container)
+            return container
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
     except OverflowError as error:  # an integer too large for a float
         raise ValueError(f"X holds a number beyond the range of float32 ({error}): scale it.") from error
@@ -58,8 +60,7 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
         X = np.asarray(X).tolist()
     if not isinstance(X, (list, tuple)):
         return None
-    if not len(X):
-        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
+    _check_not_empty(X)
     for index, item in enumerate(X):
         if isinstance(item, (str, bytes, os.PathLike)):
             raise TypeError(
@@ -71,10 +72,10 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
     return Spectrograms(list(X)) if dimensions - {0, 1} or len(lengths) > 1 else None
 
 
-def _not_empty(X: Spectrograms) -> Spectrograms:
+def _check_not_empty(X: Sized) -> None:
+    """Raise if there are no items."""
     if not len(X):
         raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
-    return X
 
 
 def check_labels(
