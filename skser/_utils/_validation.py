@@ -26,8 +26,11 @@ def check_number(
     low: float | None = None,
     high: float | None = None,
     closed: str = "both",
+    optional: bool = False,
 ) -> None:
-    """Raise unless a parameter is a finite number in its range."""
+    """Raise unless a parameter is a finite number in its range, or None if it is optional."""
+    if optional and value is None:
+        return
     word = "an integer" if integer else "a number"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if integer else Real):
         raise TypeError(f"{name} must be {word}, got {value!r} of type {type(value).__name__}.")

@@ -163,11 +163,9 @@ def check_audio_parameters(
 ) -> None:
     """Raise unless the parameters of :func:`load_audio` are valid."""
     check_number("sr", sr, integer=True, low=1, high=HIGHEST_RATE)
-    if orig_sr is not None:
-        check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE)
-    for name, value in (("trim_db", trim_db), ("max_duration", max_duration)):
-        if value is not None:
-            check_number(name, value, low=0.0, closed="neither")
+    check_number("orig_sr", orig_sr, integer=True, low=1, high=HIGHEST_RATE, optional=True)
+    check_number("trim_db", trim_db, low=0.0, closed="neither", optional=True)
+    check_number("max_duration", max_duration, low=0.0, closed="neither", optional=True)
 
 
 def load_waveform(

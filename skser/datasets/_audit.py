@@ -121,11 +121,9 @@ def audit(
     >>> table[["item", "problem", "severity"]].values.tolist()
     [[1, 'silent', 'error'], [2, 'duplicate', 'error']]
     """
-    if sr is not None:
-        check_number("sr", sr, integer=True, low=1)
+    check_number("sr", sr, integer=True, low=1, optional=True)
     check_number("min_duration", min_duration, low=0)
-    if max_duration is not None:
-        check_number("max_duration", max_duration, low=0, closed="neither")
+    check_number("max_duration", max_duration, low=0, closed="neither", optional=True)
     check_number("silence_db", silence_db, high=0)
     check_flag("verbose", verbose)
     check_n_jobs(n_jobs)

@@ -124,8 +124,7 @@ def predict_timeline(
     check_model(model)
     check_number("window", window, low=0, closed="neither")
     check_number("hop", hop, low=0, closed="neither")
-    if silence_db is not None:
-        check_number("silence_db", silence_db, low=0, closed="neither")
+    check_number("silence_db", silence_db, low=0, closed="neither", optional=True)
     model = with_reject(getattr(model, "best_estimator_", model), reject)
     settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}
     if _is_single(recording):

@@ -54,8 +54,7 @@ def colour_limits(
     S: NDArray[np.float64], dynamic_range: float | None, vmin: float | None, vmax: float | None
 ) -> tuple[float, float]:
     """Levels of the lowest and the highest color in dB."""
-    if dynamic_range is not None:
-        check_number("dynamic_range", dynamic_range, low=0, closed="neither")
+    check_number("dynamic_range", dynamic_range, low=0, closed="neither", optional=True)
     highest = S.max() if vmax is None else vmax
     lowest = max(S.min(), highest - (dynamic_range or np.inf)) if vmin is None else vmin
     # At least 1 dB, so that a constant spectrogram, such as silence, has the lowest color.

@@ -230,8 +230,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
         epochs = np.array([row.get("epoch", number) for number, row in enumerate(rows, start=1)])
         if self.best_epoch is not None:
             check_number("best_epoch", self.best_epoch, integer=True, low=epochs.min(), high=epochs.max())
-        if self.center_lambda is not None:
-            check_number("center_lambda", self.center_lambda, low=0)
+        check_number("center_lambda", self.center_lambda, low=0, optional=True)
         return epochs, curves
 
     def _draw_curves(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
