@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import evaluation
 import features
 import gpu
 import growth
@@ -26,7 +27,7 @@ from harness import Settings, environment, run_row
 
 ROWS = [
     *(*features.ROWS, *training.ROWS, *inference.ROWS),
-    *(*growth.ROWS, *inference.IMPORT_ROWS, *gpu.ROWS),
+    *(*evaluation.ROWS, *growth.ROWS, *inference.IMPORT_ROWS, *gpu.ROWS),
 ]
 COLUMNS = ("row", "case", "against", "ratio", "spread", "target", "met")
 
