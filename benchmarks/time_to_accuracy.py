@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +82,13 @@ def run(fit: Fit, corpus: Any) -> dict[str, float]:
     }
 
 
+def done_fits(table: Path) -> set[tuple[Any, ...]]:
+    """Read the fits whose rows are in a table."""
+    if not table.exists():
+        return set()
+    return set(pd.read_csv(table)[[*Fit._fields]].itertuples(index=False, name=None))
+
+
 def append(table: Path, row: dict[str, Any]) -> None:
     """Add a row to a table; write the header first if the table is empty."""
     with table.open("a", newline="") as file:
@@ -120,17 +128,12 @@ def main() -> None:
     table, corpora = arguments.output, {}
     for address in arguments.corpora:
         corpora[address.partition(":")[0]] = load_corpus(address)
-    for seed in arguments.seeds:
-        for name, corpus in corpora.items():
-            for fold in range(1, len(FOLDS[name]) + 1):
-                for settings in SETTINGS:
-                    fit = Fit(name, fold, seed, settings)
-                    if (
-                        not table.exists()
-                        or not (pd.read_csv(table)[[*Fit._fields]] == fit).all(axis=1).any()
-                    ):
-                        append(table, fit._asdict() | run(fit, corpus))
-                        print(*fit, flush=True)
+    for seed, (name, corpus) in itertools.product(arguments.seeds, corpora.items()):
+        for fold, settings in itertools.product(range(1, len(FOLDS[name]) + 1), SETTINGS):
+            fit = Fit(name, fold, seed, settings)
+            if fit not in done_fits(table):
+                append(table, fit._asdict() | run(fit, corpus))
+                print(*fit, flush=True)
     summary = summarize(pd.read_csv(table))
     print(summary.to_string(index=False))
     summary.to_csv(table.with_name(f"{table.stem}_summary.csv"), index=False, lineterminator="\n")

@@ -1,9 +1,11 @@
 """Timelines: time and memory per length of a recording, and accuracy per second on joined recordings.
 
     python benchmarks/timeline.py speed
+    python benchmarks/timeline.py speed --model speech-emotions
     python benchmarks/timeline.py accuracy --corpus ravdess:../shared/corpora/ravdess --test 11 12
 
-"speed" runs each length in a process of its own, on one thread. "accuracy" trains on the other speakers and
+"speed" runs each length in a process of its own, on one thread, with the default pipeline or an installed
+model. "accuracy" trains on the other speakers and
 tests on conversations between the speakers after --test: for each second, the window around it is compared
 with the label of its turn.
 """
@@ -29,6 +31,7 @@ from skser import (
     CenterLossClassifier,
     SpectrogramTransformer,
     load_model,
+    load_pretrained,
     predict_timeline,
     save_model,
     unweighted_accuracy,
@@ -43,6 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("part", choices=["speed", "accuracy", "one"])
     parser.add_argument("paths", nargs="*", help="of one: a model and a recording")
+    parser.add_argument("--model", metavar="NAME", help="of speed: an installed model")
     parser.add_argument("--seconds", type=int, nargs="+", default=[60, 3600])
     parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--test", nargs="+", default=["speaker_01", "speaker_02"], help="test speakers")
@@ -62,12 +66,13 @@ def make_model(max_epochs: int, seed: int, trim_db: float | None = None) -> Pipe
     return Pipeline([("spectrogram", SpectrogramTransformer(trim_db=trim_db)), ("classifier", classifier)])
 
 
-def measure_speed(lengths: list[int]) -> None:
+def measure_speed(lengths: list[int], name: str | None) -> None:
     """Print seconds and peak memory for recordings of some lengths."""
     corpus = make_emotional_speech(random_state=0)
     with tempfile.TemporaryDirectory() as folder:
         model, recording = Path(folder, "model.safetensors"), Path(folder, "recording.wav")
-        save_model(make_model(1, 0).fit(corpus.data, corpus.target), model)
+        pipe = make_model(1, 0).fit(corpus.data, corpus.target) if name is None else load_pretrained(name)
+        save_model(pipe, model)
         minute = make_conversation(corpus, n_turns=60, sr=RATE, random_state=0).data
         for seconds in lengths:
             write_recording(recording, minute, seconds)
@@ -93,11 +98,16 @@ def measure_one(model: str, recording: str) -> None:
     start, cpu_start = time.perf_counter(), time.process_time()
     table = predict_timeline(pipe, recording)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-    duration = table["end"].iloc[-1]
+    duration, window = table["end"].iloc[-1], np.random.default_rng(1).normal(size=48_000)
+    cpu_start = time.process_time()
+    for _ in range(20):
+        pipe.predict_proba([window])
+    of_one = (time.process_time() - cpu_start) / 20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(
         f"{duration:7.0f} s of audio  {len(table):5} windows  {wall:7.2f} s  {cpu:7.2f} s of the processor  "
-        f"{1000 * cpu / len(table):5.1f} ms per window  peak {peak:.0f} MiB",
+        f"{1000 * cpu / len(table):5.1f} ms per window  {1000 * of_one:5.1f} ms for one of 3 s  "
+        f"peak {peak:.0f} MiB",
         flush=True,
     )
 
@@ -144,7 +154,7 @@ def main() -> None:
     """Measure."""
     arguments = parse_arguments()
     if arguments.part == "speed":
-        measure_speed(arguments.seconds)
+        measure_speed(arguments.seconds, arguments.model)
     elif arguments.part == "one":
         measure_one(*arguments.paths)
     else:
