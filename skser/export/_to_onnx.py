@@ -136,7 +136,8 @@ def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransf
     if not isinstance(estimator, (CenterLossClassifier, Pipeline)):
         raise TypeError(
             f"classifier must be a CenterLossClassifier or a Pipeline that contains one, got "
-            f"{names or repr(estimator)}: pass one of these, for a search its best_estimator_."
+            f"{names or repr(estimator)}: pass one of these, for a search its best_estimator_, for a "
+            "RejectOption its estimator_."
         )
     if len(classifiers) != 1:
         raise ValueError(

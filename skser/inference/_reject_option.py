@@ -152,7 +152,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             range, `label` is one of the labels, there are fewer than two speakers, or no threshold reaches
             `accuracy`.
         """
-        self._check_parameters()
+        check_reject_parameters(self)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         check_reject_label(self.label, np.unique(labels))
@@ -230,22 +230,27 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
 
-    def _check_parameters(self) -> None:
-        """Raise unless the parameters can be used."""
-        check_choice("confidence", self.confidence, CONFIDENCES)
-        check_number("cv", self.cv, integer=True, low=2)
-        found = [name for name in _TARGETS if getattr(self, name) is not None]
-        if len(found) != 1:
-            raise ValueError(
-                "exactly one of threshold, coverage and accuracy must be set, got "
-                f"{' and '.join(found) or 'none of them'}: set one, and leave the others None."
-            )
-        if found == ["threshold"]:
-            high = 1 if self.confidence == "probability" else None
-            check_number("threshold", self.threshold, low=0, high=high)
-        else:
-            check_number(found[0], getattr(self, found[0]), low=0, high=1, closed="right")
-        check_confidence(self.confidence, self.estimator)
+
+def check_reject_parameters(rejecter: RejectOption) -> None:
+    """Raise unless the parameters can be used."""
+    check_choice("confidence", rejecter.confidence, CONFIDENCES)
+    check_number("cv", rejecter.cv, integer=True, low=2)
+    found = [name for name in _TARGETS if getattr(rejecter, name) is not None]
+    if len(found) != 1:
+        raise ValueError(
+            "exactly one of threshold, coverage and accuracy must be set, got "
+            f"{' and '.join(found) or 'none of them'}: set one, and leave the others None."
+        )
+    if found == ["threshold"]:
+        check_threshold("threshold", rejecter.threshold, rejecter.confidence)
+    else:
+        check_number(found[0], getattr(rejecter, found[0]), low=0, high=1, closed="right")
+    check_confidence(rejecter.confidence, rejecter.estimator)
+
+
+def check_threshold(name: str, threshold: Any, confidence: str) -> None:
+    """Raise unless a threshold is a probability or, if distances are compared, a distance."""
+    check_number(name, threshold, low=0, high=1 if confidence == "probability" else None)
 
 
 def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -1,10 +1,9 @@
-"""Conversion of estimators to a description and tensors, and back, for the classes in a table."""
+"""Conversion of single estimators to a description and tensors, and back, for the classes in a table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -22,13 +22,10 @@ from torch import Tensor
 
 from .._utils import (
     check_acceleration,
-    check_array_sizes,
     check_choice,
-    check_flag,
     check_number,
     decode,
     encode,
-    listed,
     plain_labels,
     resolve_device,
     warn_caller,
@@ -54,14 +51,16 @@ from ._arrays import describe_arrays, has_arrays, restore_arrays
 # The only classes that a file can make: a class name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
     "CenterLossClassifier": CenterLossClassifier,
+    "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis,
     "LogisticRegression": LogisticRegression,
+    "PCA": PCA,
     "SpeakerNormalizer": SpeakerNormalizer,
     "SpectrogramTransformer": SpectrogramTransformer,
     "SpeechEncoderTransformer": SpeechEncoderTransformer,
     "StandardScaler": StandardScaler,
 }
 # Other versions of scikit-learn may not have all parameters, so that only those which were set are stored.
-_OF_SCIKIT_LEARN = (LogisticRegression, StandardScaler)
+_OF_SCIKIT_LEARN = (LinearDiscriminantAnalysis, LogisticRegression, PCA, StandardScaler)
 # Parameters that belong to the machine. A file cannot set them, because a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "local_files_only", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
@@ -80,47 +79,20 @@ _OF_FEATURES = ("n_features_in_", "feature_names_in_")
 # Further fitted attributes of each class, by their names in the file.
 _OF_CLASS = {
     "CenterLossClassifier": ("classes_", "best_epoch_", "_seed", "temperature_", "history", "optimizer"),
+    "LinearDiscriminantAnalysis": ("classes_", "_max_components"),
     "LogisticRegression": ("classes_", "n_iter_"),
+    "PCA": ("n_components_", "n_samples_", "noise_variance_"),
+    "RejectOption": ("threshold_",),
     "SpeakerNormalizer": ("speakers_",),
     "SpeechEncoderTransformer": ("digest_",),
     "StandardScaler": ("n_samples_seen_",),
 }
 _ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
-_SKIPPED_STEPS = (None, "passthrough")
+# Parameters that a composition describes as a model of its own.
+_MODELS = ("estimator", "steps")
 
 
-def describe(model: Any, *, optimizer: bool, speakers: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a model, and name its tensors."""
-    wanted = {"optimizer": optimizer, "speakers": speakers}
-    if type(model) is not Pipeline:
-        return _describe_step(model, "the model", "", **wanted)
-    tensors: dict[str, Tensor] = {}
-    steps = []
-    for index, (name, step) in enumerate(model.steps):
-        if step not in _SKIPPED_STEPS:
-            step, of_step = _describe_step(step, f"step {name!r}", f"{name}__", **wanted)
-            tensors |= {f"steps.{index}.{key}": value for key, value in of_step.items()}
-        steps.append([encode(name, "the name of a step"), step])
-    return {"class": "Pipeline", "parameters": _describe_parameters(model, ""), "steps": steps}, tensors
-
-
-def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch.device) -> Any:
-    """Make a model from its description and tensors."""
-    unused = dict(tensors)
-    try:
-        check_array_sizes(description)
-        if _get(description, "class", str) == "Pipeline":
-            model = _restore_pipeline(description, unused, device)
-        else:
-            model = _restore_step(description, unused, "", device)
-    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        raise ValueError(f"its description is not valid: {error}.") from error
-    if unused:
-        raise ValueError(f"its tensor {next(iter(unused))!r} does not belong to any step.")
-    return model
-
-
-def _describe_step(
+def describe_estimator(
     estimator: Any, title: str, prefix: str, *, optimizer: bool, speakers: bool
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Describe one estimator, and name its tensors; `prefix` is that of its parameters in a pipeline."""
@@ -128,8 +100,8 @@ def _describe_step(
         what = f"the class {estimator.__name__}" if isinstance(estimator, type) else type(estimator).__name__
         raise ValueError(
             f"{title} is {what}, but a model file can only hold a Pipeline of these classes, or a fitted one "
-            f"of them: {', '.join(_CLASSES)}. Save only a part of the model, such as pipeline[:-1] or "
-            "search.best_estimator_."
+            f"of them: {', '.join(_CLASSES)}, or a RejectOption around these. Save only a part of the model, "
+            "such as pipeline[:-1] or search.best_estimator_."
         )
     if isinstance(getattr(estimator, "network", None), type):
         raise ValueError(
@@ -159,14 +131,18 @@ def _describe_step(
             for row in net.history
             if "train_loss" in row  # an epoch that was interrupted is repeated
         ]
-    description = {
+    return describe_settings(estimator, fitted, prefix), tensors
+
+
+def describe_settings(estimator: BaseEstimator, fitted: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Describe an estimator without its tensors."""
+    return {
         "class": type(estimator).__name__,
-        "parameters": _describe_parameters(estimator, prefix),
+        "parameters": describe_parameters(estimator, prefix),
         "output": _get_output_container(estimator),
         "requests": _get_requests(estimator),
         "fitted": {name: encode(value, f"{prefix}{name}") for name, value in fitted.items()},
     }
-    return description, tensors
 
 
 def _storable_labels(classes: NDArray[Any]) -> NDArray[Any]:
@@ -180,12 +156,12 @@ def _storable_labels(classes: NDArray[Any]) -> NDArray[Any]:
     return plain
 
 
-def _describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
+def describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
     """Describe the parameters that do not belong to the machine."""
     described = {
         name: encode(value, prefix + name)
         for name, value in estimator.get_params(deep=False).items()
-        if name not in (*_RUNTIME_PARAMETERS, "steps")
+        if name not in (*_RUNTIME_PARAMETERS, *_MODELS)
     }
     if not isinstance(estimator, _OF_SCIKIT_LEARN):
         return described
@@ -201,76 +177,34 @@ def _get_output_container(estimator: BaseEstimator) -> str | None:
 
 def _get_requests(estimator: BaseEstimator) -> dict[str, dict[str, Any]]:
     """Metadata requests that differ from those of the class."""
-    own, usual = estimator.get_metadata_routing(), type(estimator)().get_metadata_routing()
+    usual = type(estimator)(**dict.fromkeys(estimator.get_params(deep=False)))
+    # The method of `BaseEstimator` leaves out the requests of an estimator within this one.
+    own, usual = (BaseEstimator.get_metadata_routing(one) for one in (estimator, usual))
     requests = {name: dict(getattr(own, name).requests) for name in _ROUTED_METHODS}
     return {name: found for name, found in requests.items() if found != getattr(usual, name).requests}
 
 
-def _restore_pipeline(description: Any, tensors: dict[str, Tensor], device: str | torch.device) -> Pipeline:
-    """Make a pipeline, and remove its tensors from `tensors`."""
-    entries = [(decode(name), step) for name, step in _get(description, "steps", list)]
-    _check_names([name for name, _ in entries])
-    _check_order([_get(step, "class", str) for _, step in entries if step not in _SKIPPED_STEPS])
-    steps = [
-        (name, step if step in _SKIPPED_STEPS else _restore_step(step, tensors, f"steps.{index}.", device))
-        for index, (name, step) in enumerate(entries)
-    ]
-    _check_sizes([(name, step) for name, step in steps if step not in _SKIPPED_STEPS])
-    pipeline = Pipeline(steps, **_restore_parameters(description, Pipeline(steps)))
-    check_flag("verbose", pipeline.verbose)
-    transformed = pipeline.transform_input
-    if transformed is not None and not all(isinstance(name, str) for name in transformed):
-        raise ValueError(f"transform_input must be a list of str or None, got {transformed!r}.")
-    return pipeline
-
-
-def _check_names(names: list[str]) -> None:
-    """Raise for names of steps that a `Pipeline` refuses when it is fitted."""
-    reserved = Pipeline([]).get_params(deep=False).keys()
-    if not names or len(set(names)) < len(names) or any("__" in name or name in reserved for name in names):
-        raise ValueError(f"its steps cannot have the names {names}.")
-
-
-def _check_order(classes: list[str]) -> None:
-    """Raise unless each step can take the output of the one before it."""
-    if {"SpectrogramTransformer", "SpeechEncoderTransformer"} & set(classes[1:]):
-        raise ValueError(f"its steps are {listed(classes)}, but only the first one can take recordings.")
-
-
-def _check_sizes(steps: list[tuple[str, Any]]) -> None:
-    """Raise unless each step was fitted on as many features as the one before it returns."""
-    for (name, step), (next_name, next_step) in pairwise(steps):
-        if isinstance(step, SpeechEncoderTransformer):
-            continue  # only its encoder, which is not in the file, knows the number
-        n_features = len(step.get_feature_names_out())
-        if n_features != next_step.n_features_in_:
-            raise ValueError(
-                f"its step {name!r} returns {n_features} features, but {next_name!r} was fitted on "
-                f"{next_step.n_features_in_}."
-            )
-
-
-def _restore_step(
+def restore_estimator(
     description: Any, tensors: dict[str, Tensor], prefix: str, device: str | torch.device
 ) -> BaseEstimator:
     """Make one estimator, and remove its tensors, whose names start with `prefix`, from `tensors`."""
-    name = _get(description, "class", str)
+    name = read_entry(description, "class", str)
     if name not in _CLASSES:
         raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
     estimator = _CLASSES[name]()
-    estimator.set_params(**_restore_parameters(description, estimator))
+    estimator.set_params(**restore_parameters(description, estimator))
     verbose = getattr(estimator, "verbose", False)
     if not isinstance(verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
-    fitted = decode(_get(description, "fitted", dict))
-    _check_fitted_names(name, fitted)
+    fitted = decode(read_entry(description, "fitted", dict))
+    check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
         own = [key for key in tensors if key.startswith(prefix)]
         _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     elif has_arrays(estimator):
         _restore_features(estimator, fitted)
-        if isinstance(estimator, LogisticRegression):
+        if "classes_" in _OF_CLASS[name]:
             _check_classes(fitted["classes_"])
             estimator.classes_ = fitted["classes_"]
         restore_arrays(estimator, fitted, tensors, prefix)
@@ -281,11 +215,11 @@ def _restore_step(
             check_transformer_parameters(estimator.get_params(deep=False))  # before sizes are used
         if "n_features_in_" in fitted:
             _restore_features(estimator, fitted)
-    _restore_output_config(estimator, description)
+    restore_output(estimator, description)
     return estimator
 
 
-def _check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
+def check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
     """Raise for fitted attributes that a class does not have."""
     known = (*_OF_FEATURES, *_OF_CLASS.get(class_name, ()))
     for name in fitted:
@@ -293,10 +227,10 @@ def _check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
             raise ValueError(f"it has a fitted attribute {name!r}, which {class_name} does not have.")
 
 
-def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
+def restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
     """Read parameters; those that are missing in the file have their defaults."""
-    parameters: dict[str, Any] = decode(_get(description, "parameters", dict))
-    known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, "steps"}
+    parameters: dict[str, Any] = decode(read_entry(description, "parameters", dict))
+    known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, *_MODELS}
     for name in parameters:
         if name not in known:
             raise ValueError(f"it has a parameter {name!r}, which a model file cannot set for its class.")
@@ -306,7 +240,7 @@ def _restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str,
 def _restore_encoder(transformer: SpeechEncoderTransformer, fitted: dict[str, Any]) -> None:
     """Set the digest of the encoder, which is neither in the file nor read here."""
     check_encoder_parameters(transformer.get_params(deep=False))
-    digest = _get(fitted, "digest_", str)
+    digest = read_entry(fitted, "digest_", str)
     if not _DIGEST.fullmatch(digest):
         raise ValueError(f"digest_ must be a SHA-256 in hexadecimal digits, got {digest!r}.")
     # A file must not cause a download: the name of an encoder in it may be that of anyone's.
@@ -342,7 +276,7 @@ def _restore_classifier(
     _check_classes(fitted["classes_"])
     check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
     classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
-    history = _get(fitted, "history", list)
+    history = read_entry(fitted, "history", list)
     check_history(history)
     net = make_net(
         classifier.get_params(deep=False),
@@ -388,9 +322,9 @@ def _check_classes(classes: np.ndarray) -> None:
         raise ValueError(f"classes_ must hold at least two labels in sorted order, got {classes!r}.")
 
 
-def _restore_output_config(estimator: Any, description: Any) -> None:
+def restore_output(estimator: Any, description: Any) -> None:
     """Set the container of the output and the metadata requests."""
-    output, requests = description.get("output"), _get(description, "requests", dict)
+    output, requests = description.get("output"), read_entry(description, "requests", dict)
     if output is not None:
         check_choice("output", output, ("default", "pandas", "polars"))
         estimator.set_output(transform=output)
@@ -401,7 +335,7 @@ def _restore_output_config(estimator: Any, description: Any) -> None:
             getattr(estimator, f"set_{name}_request")(**values)
 
 
-def _get(description: Any, name: str, kind: type) -> Any:
+def read_entry(description: Any, name: str, kind: type) -> Any:
     """Read an entry of a description and check its type."""
     value = description.get(name) if isinstance(description, dict) else None
     if not isinstance(value, kind):

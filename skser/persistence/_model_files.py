@@ -12,9 +12,10 @@ Effects that a malicious model file can have:
 Effects that it cannot have:
 
 - Running code. The reader parses only JSON and the bytes of tensors. It uses no pickle and imports no name
-  from a file. A file can make only the classes `Pipeline`, `SpectrogramTransformer`,
+  from a file. A file can make only the classes `Pipeline`, `RejectOption`, `SpectrogramTransformer`,
   `SpeechEncoderTransformer`, `SpeakerNormalizer`, `CenterLossClassifier`, the networks of this package,
-  `StandardScaler`, `LogisticRegression` and torch's optimizers, which are looked up in tables.
+  `StandardScaler`, `PCA`, `LogisticRegression`, `LinearDiscriminantAnalysis` and torch's optimizers, which
+  are looked up in tables.
 - Access to other files or to the network. Parameters that name a folder or a device are not stored: a cache
   folder chosen by a file would be written to, and the cache of a `Pipeline` holds pickles. The exception is
   the encoder of a `SpeechEncoderTransformer`: `transform` reads the weights that the file names, as tensors,
@@ -47,7 +48,7 @@ from .._utils import (
     unpack,
     write_whole,
 )
-from ._estimators import describe, restore
+from ._models import describe, restore
 
 
 def save_model(
@@ -58,9 +59,10 @@ def save_model(
     Parameters
     ----------
     model : estimator or Pipeline
-        A fitted `CenterLossClassifier`, `SpeakerNormalizer`, `SpeechEncoderTransformer`, `StandardScaler` or
-        `LogisticRegression`, a `SpectrogramTransformer`, or a scikit-learn `Pipeline` of them ("passthrough"
-        included).
+        A fitted `CenterLossClassifier`, `SpeakerNormalizer`, `SpeechEncoderTransformer`, `StandardScaler`,
+        `PCA`, `LogisticRegression` or `LinearDiscriminantAnalysis`, a `SpectrogramTransformer`, or a
+        scikit-learn `Pipeline` of them ("passthrough" included). A `RejectOption` around one of these can be
+        saved as well, also as the last step of a `Pipeline`.
     path : str or path-like
         Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
         replaced after the new one is complete.
@@ -103,6 +105,7 @@ def save_model(
       machine;
     - the encoder of a `SpeechEncoderTransformer`: the file has its name, layer and digest, and `transform` of
       the loaded model refuses other weights;
+    - the parameter `estimator` of a `RejectOption`, which becomes an unfitted copy of its `estimator_`;
     - losses of single batches in ``net_.history``, and epochs that were interrupted;
     - attributes that other code has set.
 
