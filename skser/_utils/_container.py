@@ -43,8 +43,9 @@ def pack(description: Any, tensors: Mapping[str, Tensor]) -> bytes:
         "model": json.dumps(description, allow_nan=False, separators=(",", ":")),
         "sha256": _NO_DIGEST,
     }
+    # Copies, because safetensors refuses tensors that share memory, as those of a step that occurs twice do.
     plain = safetensors.torch.save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     )
     n_bytes = _header_bytes(plain)
     # safetensors writes metadata in a random order; a fixed one gives equal models equal files.

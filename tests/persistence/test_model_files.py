@@ -147,6 +147,14 @@ class TestLoadedModel:
         assert_same_state(loaded[0], two[0])
         assert_same_state(loaded[1], two[1])
 
+    def test_a_step_that_occurs_twice_comes_back_as_two(self, tmp_path):
+        table = np.random.default_rng(0).normal(size=(8, 3))
+        classifier = make(embedding_dim=3).fit(table, ["calm", "angry"] * 4)
+        twice = Pipeline([("first", classifier), ("second", classifier)])
+        loaded = through_file(twice, tmp_path, optimizer=True)
+        assert loaded[0] is not loaded[1]
+        np.testing.assert_array_equal(loaded.predict_proba(table), twice.predict_proba(table))
+
     def test_nothing_is_printed(self, X, y, tmp_path, capsys):
         classifier = make(verbose=1).fit(X, y)
         assert "train_loss" in capsys.readouterr().out
