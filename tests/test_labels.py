@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from datetime import UTC, date, datetime
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,35 @@ def test_members_of_other_enums_come_back():
 def test_members_whose_text_begins_alike_stay_apart():
     y = [Emotion.ANGRY, Emotion.ANXIOUS, Emotion.CALM] * 2
     assert make().fit(MANY[:6], y).classes_.tolist() == [Emotion.ANGRY, Emotion.ANXIOUS, Emotion.CALM]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [date(2024, 5, 2), date(2024, 5, 1)],
+        [datetime(2024, 5, 1, 3, 0, 0, 1), datetime(2024, 5, 1, 3)],
+        [np.datetime64("2024-05-02"), np.datetime64("2024-05-01")],
+        [np.datetime64(2, "ns"), np.datetime64(1, "ns")],
+    ],
+)
+def test_dates_in_a_list_come_back(y):
+    classifier = make(max_epochs=30, lr=0.05).fit(X, y)
+    predicted = classifier.predict(X)
+    assert predicted.tolist() == [value.item() if isinstance(value, np.datetime64) else value for value in y]
+
+
+def test_dates_that_would_be_rounded_are_named():
+    y = [pd.Timestamp("2024-05-01"), pd.Timestamp("2024-05-01") + pd.Timedelta(1, "ns")]
+    with pytest.raises(ValueError, match=r"y holds dates with nanoseconds \(item 1\): use an array or text"):
+        make().fit(X, y)
+
+
+def test_a_time_zone_in_a_list_is_named():
+    y = [datetime(2024, 5, 2), datetime(2024, 5, 1, tzinfo=UTC)]
+    with pytest.raises(
+        ValueError, match=r"y holds dates with a time zone \(item 1\), which NumPy cannot keep"
+    ):
+        make().fit(X, y)
 
 
 def test_values_and_members_are_the_same_labels_later():

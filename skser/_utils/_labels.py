@@ -151,10 +151,22 @@ def _to_integers(name: str, entries: list[Any]) -> NDArray[Any]:
     return np.array(numbers, dtype=dtype)
 
 
+def _to_dates(name: str, entries: list[Any]) -> NDArray[Any]:
+    """Convert dates in the coarsest unit that all of them need; raise if NumPy would change one."""
+    for index, entry in enumerate(entries):
+        if getattr(entry, "tzinfo", None) is not None:
+            raise ValueError(
+                f"{name} holds dates with a time zone (item {index}), which NumPy cannot keep: use text."
+            )
+        if getattr(entry, "nanosecond", 0):  # of pandas
+            raise ValueError(f"{name} holds dates with nanoseconds (item {index}): use an array or text.")
+    return np.array(entries, dtype="datetime64")
+
+
 _CONVERSIONS: dict[str, Any] = {
     "booleans": lambda _, entries: np.array(entries, dtype=bool),
     "integers": _to_integers,
     "floats": lambda _, entries: np.array(entries, dtype=np.float64),
     "text": lambda _, entries: _to_text(entries),
-    "dates": lambda _, entries: np.array(entries, dtype="datetime64[us]"),
+    "dates": _to_dates,
 }
