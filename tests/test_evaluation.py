@@ -591,6 +591,10 @@ TEXTS = np.random.default_rng(0).integers(5, size=60)
         ({"groups": TEXTS}, IN_BOTH_PARTS + "5 of 5 folds (fold 1: Ann, Eve, Ian, Liz, fold 2: "),
         ({"groups": TEXTS}, ", fold 3: Ann, Ben, Eve, Ian, Liz and 1 more and 2 more)"),
         ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test set"),
+        (
+            {"cv": [*THREE_FOLDS[:2], (THREE_FOLDS[2][0], THREE_FOLDS[2][1][1:])]},
+            "1 item of 60 is in no test set",
+        ),
         ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are in several test sets"),
     ],
 )

@@ -146,6 +146,20 @@ def test_members_of_other_enums_come_back():
         assert classifier.predict(X)[0] is kind.TWO
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("a", 1), r"the Enum in y mixes text and integers \(item 0 is 'a', item 1 is 1\)"),
+        ((1.0, float("nan")), "the Enum in y has no value for item 1, got nan"),
+        ((("a", 1), ("b", 2)), r"the Enum in y holds \('a', 1\) of type tuple \(item 0\)"),
+    ],
+)
+def test_values_of_members_follow_the_rules(values, message):
+    kind = Enum("Kind", list(zip(["ONE", "TWO"], values, strict=True)))
+    with pytest.raises(ValueError, match=message):
+        make().fit(X, [kind.ONE, kind.TWO])
+
+
 def test_members_whose_text_begins_alike_stay_apart():
     y = [Emotion.ANGRY, Emotion.ANXIOUS, Emotion.CALM] * 2
     assert make().fit(MANY[:6], y).classes_.tolist() == [Emotion.ANGRY, Emotion.ANXIOUS, Emotion.CALM]

@@ -47,7 +47,7 @@ def read_labels(name: str, values: Any, n_samples: int | None = None) -> Labels:
     entries = [_scalar(entry) for entry in given.tolist()]
     kind = _common_kind(name, entries)
     if isinstance(kind, type):
-        return Labels(plain_labels(f"the values of {name}", [member.value for member in entries]), given)
+        return Labels(plain_labels(f"the Enum in {name}", [member.value for member in entries]), given)
     if kind == "bytes":
         return Labels(_to_text([entry.decode(errors="surrogateescape") for entry in entries]), given)
     if kind == "text" and isinstance(values, np.ndarray) and values.dtype == object:

@@ -167,10 +167,11 @@ def _shared_speakers(corpus: EvaluationCorpus, splits: list[Split]) -> Iterator[
 def _uneven_tests(n_samples: int, splits: list[Split]) -> Iterator[str]:
     """Warn about items that are in no test set, or in several."""
     counts = np.bincount(np.concatenate([test for _, test in splits]), minlength=n_samples)
+    nouns = f"item of {n_samples} is", f"items of {n_samples} are"
     if never := int((counts == 0).sum()):
-        yield f"{counted(never, 'item')} of {n_samples} are in no test set and get no prediction."
+        yield f"{counted(never, *nouns)} in no test set, so that no prediction is made."
     if again := int((counts > 1).sum()):
-        yield f"{counted(again, 'item')} of {n_samples} are in several test sets: each prediction counts."
+        yield f"{counted(again, *nouns)} in several test sets: each prediction counts."
 
 
 def _absent_classes(y: NDArray[Any], splits: list[Split]) -> Iterator[str]:
