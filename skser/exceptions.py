@@ -26,7 +26,7 @@ class RecordingFailure(NamedTuple):
 
 
 class RecordingsError(OSError, ValueError):
-    """Error that names all recordings whose spectrogram cannot be computed, each with its cause.
+    """Error that names all recordings that cannot be used, each with its cause.
 
     The message shows the first few; the attribute `failures` has all of them. The error is both an OSError
     and a ValueError, because one file may be missing and another may contain NaN.
@@ -38,7 +38,9 @@ class RecordingsError(OSError, ValueError):
     n_recordings : int
         Number of all recordings.
     memory : str or None, default=None
-        Folder of the cache that holds the spectrograms of the other recordings; None without a cache.
+        Folder of the cache that holds the results of the other recordings; None without a cache.
+    noun : str, default="spectrograms"
+        Name of these results in the message, such as "spectrograms" or "features".
 
     Attributes
     ----------
@@ -48,6 +50,8 @@ class RecordingsError(OSError, ValueError):
         Number of all recordings.
     memory : str or None
         Folder of the cache.
+    noun : str
+        Name of the results.
 
     See Also
     --------
@@ -65,23 +69,28 @@ class RecordingsError(OSError, ValueError):
     """
 
     def __init__(
-        self, failures: Sequence[RecordingFailure], n_recordings: int, memory: str | None = None
+        self,
+        failures: Sequence[RecordingFailure],
+        n_recordings: int,
+        memory: str | None = None,
+        noun: str = "spectrograms",
     ) -> None:
         self.failures = list(failures)
         self.n_recordings = n_recordings
         self.memory = memory
-        super().__init__(_message(self.failures, n_recordings, memory))
+        self.noun = noun
+        super().__init__(_message(self.failures, n_recordings, memory, noun))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.failures, self.n_recordings, self.memory)
+        return type(self), (self.failures, self.n_recordings, self.memory, self.noun)
 
 
-def _message(failures: list[RecordingFailure], n_recordings: int, memory: str | None) -> str:
-    """Name the failures, the cache that holds the other spectrograms, and the cure."""
+def _message(failures: list[RecordingFailure], n_recordings: int, memory: str | None, noun: str) -> str:
+    """Name the failures, the cache that holds the other results, and the cure."""
     message = [_causes(failures, n_recordings), _CURE]
     n_good = n_recordings - len(failures)
     if memory is not None and n_good:
-        message.insert(1, f"The spectrograms of the other {n_good} are kept in memory={memory!r}.")
+        message.insert(1, f"The {noun} of the other {n_good} are kept in memory={memory!r}.")
     return " ".join(message)
 
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -269,6 +270,20 @@ def test_unusable_files_are_named_together(ge2e, paths, tmp_path):
         (0, missing[0]),
         (4, missing[1]),
     ]
+
+
+def test_messages_speak_of_features(ge2e, paths, waveforms, tmp_path, monkeypatch, capsys):
+    SpeechEncoderTransformer(ge2e, verbose=1).transform(waveforms)
+    shown = capsys.readouterr().err
+    assert "features: 100%" in shown
+    assert "spectrogram" not in shown
+    with pytest.raises(RecordingsError) as caught:
+        SpeechEncoderTransformer(ge2e, memory=tmp_path / "cache").transform([*paths, str(tmp_path / "a.wav")])
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert "The features of the other 3 are kept in memory=" in str(error)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(OSError, match="missing' cannot hold the features, about 0 MiB"):
+        SpeechEncoderTransformer(ge2e, statistics=None, max_nbytes=1000).transform(waveforms)
 
 
 def test_without_resemblyzer_the_error_names_the_command(monkeypatch):

@@ -32,12 +32,15 @@ def extract_all(
     n_jobs = n_jobs if n_jobs is None else min(n_jobs, n)
     # Each process that computes on a GPU takes memory there; threads share theirs.
     prefer = None if extraction.function.device.type == "cpu" else "threads"
-    buffer = Buffer(math.inf if dense else max_nbytes, n, ", or keep them in memory with max_nbytes=None")
+    noun, or_else = extraction.function.noun, ", or keep them in memory with max_nbytes=None"
+    buffer = Buffer(math.inf if dense else max_nbytes, n, or_else, noun)
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            lengths, failures = _collect(_show_progress(results, n) if verbose else results, buffer, dense)
+            lengths, failures = _collect(
+                _show_progress(results, noun, n) if verbose else results, buffer, dense
+            )
             if failures:
-                raise RecordingsError(failures, n, extraction.folder)
+                raise RecordingsError(failures, n, extraction.folder, noun)
             flat = buffer.finish()
             if dense and len(set(lengths)) > 1:
                 raise ValueError(
@@ -56,10 +59,10 @@ def extract_all(
     )
 
 
-def _show_progress(results: Iterable[Any], n: int) -> Iterable[Any]:
+def _show_progress(results: Iterable[Any], noun: str, n: int) -> Iterable[Any]:
     from tqdm import tqdm
 
-    return tqdm(results, "spectrograms", n, unit="recording")
+    return tqdm(results, noun, n, unit="recording")
 
 
 def _collect(
@@ -70,7 +73,7 @@ def _collect(
     for result in results:
         if isinstance(result, RecordingFailure):
             failures.append(result)
-            buffer.close()  # from here on, spectrograms are computed only for the cache
+            buffer.close()  # from here on, frames are computed only for the cache
         elif not failures:
             buffer.append(result if dense else result.T)
             lengths.append(result.shape[-1])

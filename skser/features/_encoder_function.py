@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ class EncoderFunction:
     sr: int  # Hz
     hop_length: int  # samples
     n_bins: int
+
+    noun: ClassVar[str] = "features"
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], digest: str | None) -> EncoderFunction:

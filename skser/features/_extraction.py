@@ -25,6 +25,10 @@ class FrameFunction(Protocol):
     """Function from a waveform to frames: the part in which the transformers differ."""
 
     @property
+    def noun(self) -> str:
+        """Name of the frames of many recordings in messages."""
+
+    @property
     def sr(self) -> int:
         """Sampling rate of the waveforms in Hz."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ class SpectrogramFunction:
     ref: float | str
     top_db: float | None
     device: torch.device
+
+    noun: ClassVar[str] = "spectrograms"
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> SpectrogramFunction:

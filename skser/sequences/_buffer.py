@@ -22,10 +22,13 @@ class Buffer:
     # On POSIX the file never has a name, and Windows deletes it when it is closed: no file is left, however
     # the process ends.
 
-    def __init__(self, max_nbytes: float = MAX_NBYTES, n_items: int = 0, or_else: str = "") -> None:
+    def __init__(
+        self, max_nbytes: float = MAX_NBYTES, n_items: int = 0, or_else: str = "", noun: str = "spectrograms"
+    ) -> None:
         self._max_nbytes = max_nbytes
         self._n_items = n_items  # expected, for the message of an error
         self._or_else = or_else
+        self._noun = noun
         self._n_appended = 0
         self._nbytes = 0
         self._n_columns = 1  # of the last array
@@ -85,7 +88,7 @@ class Buffer:
         known = self._n_items and self._n_appended
         size = self._nbytes / self._n_appended * self._n_items if known else self._nbytes
         return OSError(
-            f"{folder!r} cannot hold the spectrograms, {'about ' if known else ''}{size / 2**20:.0f} MiB "
+            f"{folder!r} cannot hold the {self._noun}, {'about ' if known else ''}{size / 2**20:.0f} MiB "
             f"({error.strerror or error}): set TMPDIR to a folder with enough room{self._or_else}."
         )
 
