@@ -282,7 +282,7 @@ def test_messages_speak_of_features(ge2e, paths, waveforms, tmp_path, monkeypatc
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
         assert "The features of the other 3 are kept in memory=" in str(error)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(OSError, match="missing' cannot hold the features, about 0 MiB"):
+    with pytest.raises(OSError, match="missing' cannot hold the features, 0 MiB"):
         SpeechEncoderTransformer(ge2e, statistics=None, max_nbytes=1000).transform(waveforms)
 
 
