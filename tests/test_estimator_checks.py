@@ -69,6 +69,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES.get(type(estimator).__name__, {})
 
 
+@pytest.mark.filterwarnings("ignore:X of shape .* is read as .* recordings of 2 samples")
 @parametrize_with_checks(
     [TRANSFORMER, ENCODER, NORMALIZER, CLASSIFIER, DENSE, REJECTER], expected_failed_checks=expected_failures
 )

@@ -348,6 +348,21 @@ def test_other_things_than_recordings_raise(X, error, message, method):
         getattr(SpectrogramTransformer(), method)(X)
 
 
+@pytest.mark.parametrize("n", [2, 399])
+def test_short_arrays_of_two_columns_give_a_warning(n):
+    X = np.random.default_rng(0).normal(scale=0.1, size=(n, 2))
+    sentence = rf"X of shape \({n}, 2\) is read as {n} recordings of 2 samples: if it is one stereo recording"
+    for call in (SpectrogramTransformer().fit, SpectrogramTransformer().transform):
+        with pytest.warns(UserWarning, match=sentence):
+            call(X)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (399, 3), (3, 400)])
+def test_other_arrays_give_no_warning(shape, recwarn):
+    SpectrogramTransformer().fit(np.zeros(shape))
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from .._utils import is_path, without_mask
+from .._utils import is_path, warn_caller, without_mask
 from ..audio import is_pair
 
 _MOST_CHANNELS, _FEWEST_TIMES = 8, 400  # samples; a table with more rows and fewer columns is one recording
@@ -74,6 +74,12 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
         raise ValueError(
             f"X of shape {array.shape} is a single recording of {n_channels} channels, not {n_times} "
             f"recordings of {n_channels} samples: average its channels and wrap it, [X.mean(axis=1)]."
+        )
+    if n_channels == 2 and n_times > 1:
+        # Not an error: checks of scikit-learn fit all estimators on small arrays of two columns.
+        warn_caller(
+            f"X of shape {array.shape} is read as {n_times} recordings of 2 samples: if it is one stereo "
+            "recording, average its channels and wrap it, [X.mean(axis=1)]."
         )
     return array
 
