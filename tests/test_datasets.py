@@ -13,8 +13,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from sklearn.linear_model import LogisticRegression
 
-from skser.datasets import load_audio_files, load_corpus, load_ravdess, make_emotional_speech
+from skser import evaluate
+from skser.datasets import (
+    audit,
+    drop,
+    load_audio_files,
+    load_corpus,
+    load_ravdess,
+    make_emotional_speech,
+    merge_corpora,
+)
 
 SPEECH = {
     "01": "neutral",
@@ -219,6 +230,25 @@ def test_file_names_need_not_be_utf_8(tmp_path):
     assert (
         corpus.frame["path"].tolist() == corpus.data == [f"{tmp_path}/happy/b.wav", f"{tmp_path}/sad/{name}"]
     )
+
+
+def test_texts_about_classes_whose_names_are_not_utf_8_can_be_printed(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    try:
+        for label in (name, "plain"):
+            (tmp_path / label).mkdir()
+            for speaker in "ab":
+                y = np.random.default_rng(ord(speaker) + len(label)).normal(scale=0.1, size=4000)
+                soundfile.write(tmp_path / f"{speaker}.wav", y, 16000)
+                os.rename(tmp_path / f"{speaker}.wav", tmp_path / label / f"{speaker}.wav")
+    except OSError:
+        pytest.skip("the file system refuses such names")
+    corpus = load_audio_files(tmp_path, speaker=r"(.)\.wav$")
+    assert corpus.target.tolist() == [name, name, "plain", "plain"]
+    merged = merge_corpora({"one": corpus, "two": corpus})
+    evaluation = evaluate(LogisticRegression(), (np.eye(4), corpus.target), groups=corpus.groups)
+    for text in (corpus.DESCR, drop(corpus, audit(corpus)).DESCR, merged.DESCR, str(evaluation)):
+        assert rb"caf\udce9" in text.encode()
 
 
 def test_a_frame_holds_names_that_pyarrow_refuses(monkeypatch, classes):

@@ -25,6 +25,7 @@ from ._validation import (
     listed,
     plain_error,
     prefix_errors,
+    printable,
     to_bytes,
     warn_caller,
 )

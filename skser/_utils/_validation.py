@@ -119,6 +119,11 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def printable(text: str) -> str:
+    """Escape parts of names that are not UTF-8, which Python holds as surrogates and cannot print."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 @contextmanager
 def prefix_errors(label: str) -> Iterator[None]:
     """Prefix the messages of errors in this block with the name of an item."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import plain_labels
+from .._utils import plain_labels, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def make_bunch(
         groups=groups,
         frame=make_frame(columns),
         target_names=np.unique(target).tolist(),
-        DESCR=f"{text.strip()}\n\n{describe_counts(target, groups, group_name)}\n",
+        DESCR=f"{printable(text.strip())}\n\n{describe_counts(target, groups, group_name)}\n",
         **entries,
     )
 
@@ -58,4 +58,4 @@ def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: s
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]
     n_groups = "not known" if groups is None else len(np.unique(groups))
-    return "\n".join([*lines, f"{group_name}: {n_groups}"])
+    return printable("\n".join([*lines, f"{group_name}: {n_groups}"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import listed, plain_labels
+from .._utils import listed, plain_labels, printable
 from ._audit import check_lengths
 from ._bunch import make_bunch
 from ._filters import check_list
@@ -101,7 +101,7 @@ def merge_corpora(
         **_common_rate(corpora),
     )
     bunch.groups = np.concatenate([groups for _, groups, _ in parts])
-    sys.stdout.write(f"{table}\n")
+    sys.stdout.write(printable(f"{table}\n"))
     return bunch
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, recall_score
 
-from .._utils import listed
+from .._utils import listed, printable
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._probabilities import score_probabilities
 
@@ -174,7 +174,7 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        return _report(self)
+        return printable(_report(self))
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
