@@ -305,16 +305,60 @@ def test_every_copy_with_another_label_or_group_is_an_error(target, groups, prob
     assert table["detail"][1] == f"the same waveform as item 0, with {sentence}."
 
 
+@pytest.mark.parametrize("name", ["target", "groups"])
+def test_mixed_labels_and_groups_are_named(name):
+    message = rf"corpus\.{name} mixes integers and text \(item 0 is 1, item 2 is '1'\)"
+    with pytest.raises(ValueError, match=message):
+        audit({"data": [noise(), noise(), noise()], name: [1, None, "1"]}, sr=SR)
+
+
+@pytest.mark.parametrize("value", [3, "ann", np.array(3), 2.5])
+@pytest.mark.parametrize("name", ["target", "groups"])
+def test_a_single_value_for_all_items_is_named(name, value):
+    with pytest.raises(TypeError, match=rf"corpus\.{name} is .*, a single value: give one entry per item"):
+        audit({"data": [noise()], name: value}, sr=SR)
+
+
 @pytest.mark.parametrize(
-    ("groups", "message"),
+    "values",
     [
-        (["a", float("nan")], "corpus.groups has no value for item 1"),
-        ([1, "1"], "corpus.groups mixes integers"),
+        ["a", None, "b"],
+        ["a", float("nan"), "b"],
+        [1.0, float("nan"), 2.0],
+        pd.array([1, None, 2], dtype="Int64"),
+        pd.Series(["a", pd.NA, "b"], dtype="string"),
+        np.array(["2024-05-01", "NaT", "2024-05-02"], dtype="datetime64[D]"),
     ],
 )
-def test_groups_follow_the_rules_for_labels(groups, message):
-    with pytest.raises(ValueError, match=message):
-        audit({"data": [noise(), noise()], "groups": groups}, sr=SR)
+@pytest.mark.parametrize(("name", "noun"), [("target", "label"), ("groups", "group")])
+def test_a_missing_label_or_group_is_a_finding(values, name, noun):
+    corpus = Bunch(data=[noise(0), noise(1), noise(2)], sr=SR, **{name: values})
+    table = audit(corpus)
+    assert found(table) == [(1, f"missing {noun}")]
+    assert table["severity"].tolist() == ["error"]
+    assert table["detail"].tolist() == [f"it has no {noun}."]
+    assert list(drop(corpus, table)[name]) == [values[0], values[2]]
+
+
+def test_all_labels_may_be_missing():
+    table = audit({"data": [noise(0), noise(1)], "target": [None, None]}, sr=SR)
+    assert found(table) == [(0, "missing label"), (1, "missing label")]
+
+
+def test_a_missing_label_contradicts_no_other():
+    corpus = Bunch(data=[noise(0)] * 3, target=["sad", None, "sad"], sr=SR)
+    assert found(audit(corpus)) == [(1, "missing label"), (1, "duplicate"), (2, "duplicate")]
+    corpus = Bunch(data=[noise(0)] * 3, target=["sad", None, "happy"], sr=SR)
+    problem = "duplicate with another label"
+    assert found(audit(corpus)) == [(0, problem), (1, "missing label"), (2, problem)]
+
+
+def test_other_problems_can_be_dropped_from_a_corpus_with_missing_labels():
+    DESCR = "A corpus.\n\nItems: 3\n  sad: 2\nSpeakers: not known\n"
+    corpus = Bunch(data=[noise(0), np.zeros(SR), noise(1)], target=["sad", "sad", None], sr=SR, DESCR=DESCR)
+    cleaned = drop(corpus, audit(corpus), problems=["silent"])
+    assert cleaned.target == ["sad", None]
+    assert cleaned.DESCR == "A corpus.\n\nLeft out after an audit: 1 of 3 items (1 silent).\n"
 
 
 def test_only_later_copies_of_one_label_and_group_are_errors():

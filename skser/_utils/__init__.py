@@ -13,7 +13,7 @@ from ._files import (
     write_whole,
 )
 from ._json_values import check_array_sizes, decode, encode
-from ._labels import Labels, plain_labels, read_labels
+from ._labels import Labels, labels_or_none, plain_labels, read_labels
 from ._routing import requests_metadata
 from ._validation import (
     all_finite,

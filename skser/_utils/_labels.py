@@ -56,6 +56,22 @@ def read_labels(name: str, values: Any, n_samples: int | None = None) -> Labels:
     return Labels(plain, plain)
 
 
+def labels_or_none(name: str, values: Any) -> list[Any]:
+    """List labels as `plain_labels` returns them, with None for each entry without a value."""
+    array = _to_vector(name, values)
+    if array.dtype.kind in "OST":
+        is_missing = np.array([_is_missing(_scalar(entry)) for entry in array], dtype=bool)
+    else:
+        is_missing = array != array
+    if is_missing.all():
+        return [None] * len(array)
+    filled, first = array.copy(), array[~is_missing][0]
+    for index in np.flatnonzero(is_missing):
+        filled[index] = first  # keeps the positions of the others for errors
+    labels = plain_labels(name, filled).tolist()
+    return [None if missing else label for missing, label in zip(is_missing, labels, strict=True)]
+
+
 def _to_vector(name: str, values: Any) -> NDArray[Any]:
     """Convert values to an array of one dimension without changing any of them."""
     values = without_mask(name, values)

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_n_jobs, check_number, is_path, plain_labels
+from .._utils import check_flag, check_n_jobs, check_number, is_path, labels_or_none
 from ._examine import Examined, Finding, examine_recording
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     *("missing", "unreadable", "git-lfs pointer", "empty", "non-finite", "too short", "too long", "silent"),
-    *("truncated", "chained", "duplicate with another label", "duplicate in another group", "duplicate"),
+    *(
+        "truncated",
+        "chained",
+        "missing label",
+        "missing group",
+        "duplicate with another label",
+        "duplicate in another group",
+        "duplicate",
+    ),
 )
 _ODD_RATE = "odd sampling rate"
 _WARNINGS = ("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE)
@@ -78,8 +86,8 @@ def audit(
     Raises
     ------
     TypeError, ValueError
-        If `corpus` is not a corpus, a label or a group is missing or of another kind than the first one, or
-        a parameter is invalid.
+        If `corpus` is not a corpus, its labels or its groups mix kinds, such as text and numbers, or a
+        parameter is invalid.
 
     See Also
     --------
@@ -96,6 +104,7 @@ def audit(
     - silent: all samples are equal, or the loudest 25 ms are below -90 dB re full scale, one step of 16 bits;
     - truncated: at least 1 % of the length in the header is missing, or an Ogg stream has no end;
     - chained: an Ogg, FLAC or MP3 file that holds several streams one after the other;
+    - missing label, missing group: None, NaN or another missing value in `target` or `groups`;
     - duplicate with another label, duplicate in another group: the same waveform as another item that has a
       different value in `target` or `groups`; all copies are listed, because any of them may be correct;
     - duplicate: the same waveform as another item of the same label and group; the first copy is not listed.
@@ -132,6 +141,7 @@ def audit(
     examined = _examine_all(data, settings, n_jobs, verbose)
     findings = [(i, finding) for i, one in enumerate(examined) for finding in one.findings]
     findings += _find_odd_rates(examined)
+    findings += [*_find_missing("label", target), *_find_missing("group", groups)]
     findings += _find_duplicates(examined, data, target, groups)
     return _make_table(findings, data)
 
@@ -143,7 +153,7 @@ def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int |
     check_lengths(entries, len(items), ("target", "groups"))
     columns = {name: entries.get(name) for name in ("target", "groups")}
     target, groups = (
-        None if values is None else plain_labels(f"corpus.{name}", values).tolist()
+        None if values is None else labels_or_none(f"corpus.{name}", values)
         for name, values in columns.items()
     )
     rate = entries.get("sr") if sr is None else sr
@@ -155,8 +165,13 @@ def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int |
 def check_lengths(corpus: Mapping[str, Any], n: int, names: Iterable[str]) -> None:
     """Raise unless the existing entries of a corpus have one value per item."""
     for name in names:
-        if corpus.get(name) is not None and len(corpus[name]) != n:
-            lengths = f"corpus.{name} has {len(corpus[name])} entries but corpus.data has {n}"
+        values = corpus.get(name)
+        if values is None:
+            continue
+        if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", 1) == 0:
+            raise TypeError(f"corpus.{name} is {values!r}, a single value: give one entry per item.")
+        if len(values) != n:
+            lengths = f"corpus.{name} has {len(values)} entries but corpus.data has {n}"
             raise ValueError(f"{lengths}: give one entry per item.")
 
 
@@ -197,6 +212,13 @@ def _find_odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding]]:
             yield i, Finding(_ODD_RATE, f"it has {one.sr} Hz, {others}.")
 
 
+def _find_missing(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Finding]]:
+    """Find items without a label or without a group."""
+    for i, value in enumerate(values or []):
+        if value is None:
+            yield i, Finding(f"missing {noun}", f"it has no {noun}.")
+
+
 def _find_duplicates(
     examined: list[Examined], data: list[Any], target: list[Any] | None, groups: list[Any] | None
 ) -> Iterator[tuple[int, Finding]]:
@@ -206,22 +228,28 @@ def _find_duplicates(
         if one.digest is not None:
             copies[one.digest].append(i)
     for items in copies.values():
-        if target is not None and len({target[i] for i in items}) > 1:
-            yield from _contradictions(items, data, target, "label", "duplicate with another label")
-        elif groups is not None and len({groups[i] for i in items}) > 1:
-            yield from _contradictions(items, data, groups, "group", "duplicate in another group")
+        if _differ(items, target):
+            yield from _contradictions(items, data, target or [], "label", "duplicate with another label")
+        elif _differ(items, groups):
+            yield from _contradictions(items, data, groups or [], "group", "duplicate in another group")
         else:
             first, *later = items
             detail = f"the same waveform as {_name(first, data)}."
             yield from ((i, Finding("duplicate", detail, first)) for i in later)
 
 
+def _differ(items: list[int], values: list[Any] | None) -> bool:
+    """Whether items have different values; missing ones are not counted."""
+    return values is not None and len({values[i] for i in items} - {None}) > 1
+
+
 def _contradictions(
     items: list[int], data: list[Any], values: list[Any], noun: str, problem: str
 ) -> Iterator[tuple[int, Finding]]:
     """Make findings for all copies of a waveform that have different labels or groups."""
-    for i in items:
-        j = next(j for j in items if values[j] != values[i])
+    known = [i for i in items if values[i] is not None]
+    for i in known:
+        j = next(j for j in known if values[j] != values[i])
         detail = f"the same waveform as {_name(j, data)}, with {noun} {values[j]!r} instead of {values[i]!r}."
         yield i, Finding(problem, detail, j)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import check_choice, counted, listed, warn_caller
+from .._utils import check_choice, counted, labels_or_none, listed, warn_caller
 from ._audit import COLUMNS, SEVERITIES, check_lengths, path_or_none
 from ._bunch import describe_counts
 from ._filters import check_filter
@@ -86,7 +86,8 @@ def drop(
         raise ValueError(f"None of the {counted(n_items, 'item')} would remain: choose fewer problems.")
     entries = {**corpus, **{name: _take(corpus[name], kept) for name in _PER_ITEM if name in corpus}}
     if entries.get("target") is not None:
-        gone = set(np.unique(corpus.target).tolist()) - set(np.unique(entries["target"]).tolist())
+        labels = labels_or_none("corpus.target", corpus.target)
+        gone = {*labels} - {labels[i] for i in kept} - {None}
         if gone:
             warn_caller(f"No item of {counted(len(gone), 'label')} is left: {listed(sorted(gone))}.")
         if "target_names" in corpus:
@@ -150,5 +151,8 @@ def _describe(entries: dict[str, Any], n_items: int, reasons: dict[int, str]) ->
     if not has_counts or entries.get("target") is None:
         return described
     group_name = entries["DESCR"].strip().rpartition("\n")[2].partition(":")[0]
-    counts = describe_counts(np.asarray(entries["target"]), entries.get("groups"), group_name)
+    columns = {name: entries.get(name) for name in ("target", "groups")}
+    if any(values is not None and None in labels_or_none(name, values) for name, values in columns.items()):
+        return described
+    counts = describe_counts(np.asarray(columns["target"]), columns["groups"], group_name)
     return f"{described}\n{counts}\n"
