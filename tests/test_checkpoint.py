@@ -718,7 +718,7 @@ class TestInterruptedByHand:
 
         monkeypatch.setattr(_files.os, "fsync", interrupted)
         with pytest.warns(
-            UserWarning, match=f"interrupted while the checkpoint of epoch {n} was written"
+            UserWarning, match=f"training was interrupted after epoch {n}: the estimator keeps"
         ) as caught:
             classifier = make(tmp_path).fit(X, y)
         assert len(caught) == 1

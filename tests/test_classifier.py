@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import signal
 import subprocess
 import sys
 import textwrap
@@ -461,13 +462,13 @@ class TestEarlyStopping:
 
     def test_whole_speakers_are_held_out(self, X, y, speakers, monkeypatch):
         parts = []
-        partial_fit = CenterLossNet.partial_fit
+        fit_loop = CenterLossNet.fit_loop
 
         def spy(net, dataset, *args, **kwargs):
             parts.append((dataset.X, net.train_split.keywords["valid_ds"].X))
-            return partial_fit(net, dataset, *args, **kwargs)
+            return fit_loop(net, dataset, *args, **kwargs)
 
-        monkeypatch.setattr(CenterLossNet, "partial_fit", spy)
+        monkeypatch.setattr(CenterLossNet, "fit_loop", spy)
         make(early_stopping=True, validation="groups", validation_fraction=0.25).fit(X, y, groups=speakers)
         train, valid = ({speakers[start_index(X, item)] for item in part} for part in parts[0])
         assert train.isdisjoint(valid)
@@ -555,6 +556,30 @@ class TestSkorch:
         assert_same_state(classifier, make(max_epochs=2).fit(X, y))
         classifier.set_params(callbacks=None).partial_fit(X, y)
         assert_same_state(classifier, make(max_epochs=3).fit(X, y))
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_interruption_between_two_epochs_is_named(self, X, y, early_stopping, monkeypatch):
+        notify = CenterLossNet.notify
+
+        def interrupt(net, name, **kwargs):
+            notify(net, name, **kwargs)
+            if name == "on_epoch_end" and len(net.history) == 2:
+                signal.raise_signal(signal.SIGINT)
+
+        options = {"early_stopping": early_stopping, "validation": "random"}
+        monkeypatch.setattr(CenterLossNet, "notify", interrupt)
+        with pytest.warns(UserWarning, match="training was interrupted after epoch 2: the estimator keeps"):
+            classifier = make(max_epochs=4, **options).fit(X, y)
+        monkeypatch.undo()
+        assert_same_state(classifier, make(max_epochs=2, **options).fit(X, y))
+
+    def test_interruption_before_the_first_epoch_is_named(self, X, y, monkeypatch):
+        def interrupt(*args, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(CenterLossNet, "get_split_datasets", interrupt)
+        with pytest.warns(UserWarning, match="training was interrupted in epoch 1: the estimator keeps"):
+            make().fit(X, y)
 
     def test_stopping_by_a_callback_is_no_interruption(self, X, y, recwarn):
         stopping = EarlyStopping("train_loss", patience=1, threshold=10)

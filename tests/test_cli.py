@@ -351,6 +351,23 @@ def test_ctrl_c_ends_a_training_without_a_model(recordings, capsys, monkeypatch)
     assert not os.path.exists("m.safetensors")
 
 
+def test_ctrl_c_between_two_epochs_ends_a_training_without_a_model(recordings, capsys, monkeypatch):
+    from skser.training import CenterLossNet
+
+    notify = CenterLossNet.notify
+
+    def interrupt(net, name, **kwargs):
+        notify(net, name, **kwargs)
+        if name == "on_epoch_end":
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(CenterLossNet, "notify", interrupt)
+    monkeypatch.setattr(skser.datasets.make_emotional_speech, "__defaults__", (2, 1))
+    assert main(["train", "synthetic", "m.safetensors"]) == 130
+    assert capsys.readouterr().err == "skser: interrupted\n"
+    assert not os.path.exists("m.safetensors")
+
+
 def test_train_writes_a_model_that_predict_reads(folder_of_speech, tmp_path, capsys):
     model = str(tmp_path / "m.safetensors")
     assert main(["train", str(folder_of_speech), model]) == 0

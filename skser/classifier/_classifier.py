@@ -410,8 +410,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight.astype(float)
         for train, test in folds.split(data.y, groups=groups):
             fold = copy.copy(self)
-            fold._fit_net(data.take(train), groups[train], None)
-            if fold.n_iter_ < len(fold.net_.history):
+            if fold._fit_net(data.take(train), groups[train], None):
                 raise KeyboardInterrupt
             fold.temperature_ = 1.0
             logits[test] = fold._compute(SpectrogramDataset(data.X[test]))[0]
@@ -421,11 +420,11 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     def _fit_net(
         self, data: TrainingData, speakers: NDArray[Any] | None, previous: CenterLossNet | None
-    ) -> None:
-        """Split, and train up to `max_epochs`."""
+    ) -> bool:
+        """Split, and train up to `max_epochs`; return whether training was interrupted."""
         train, valid = self._split(data, speakers)
         checkpoint = self._checkpoint(data, speakers)
-        self._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
+        return self._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
 
     def _split(
         self, data: TrainingData, speakers: NDArray[Any] | None
@@ -459,8 +458,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         max_epochs: int,
         first_epoch: int | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> None:
-        """Train a net and set the fitted attributes; warn if training was interrupted."""
+    ) -> bool:
+        """Train a net and set the fitted attributes; warn, and return True, if training was interrupted."""
         parameters, device = self.get_params(deep=False), resolve_device(self.device)
         check_acceleration(device, self.precision)
         if first_epoch is None:  # schedules of a warm start begin where the previous training ended
@@ -474,16 +473,19 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         weights = class_weights(self.class_weight, self.classes_, train.y)
         sizes = {"n_bins": train.X.n_bins, "n_classes": len(self.classes_)}
         net = make_net(parameters, self.seed_, device, class_weight=weights, callbacks=callbacks, **sizes)
-        train_net(net, train, valid, self.seed_, int(max_epochs), previous=previous, checkpoint=checkpoint)
+        options = {"previous": previous, "checkpoint": checkpoint}
+        was_interrupted = train_net(net, train, valid, self.seed_, int(max_epochs), **options)
         self.__dict__.pop("best_epoch_", None)
         self.__dict__.update(fitted_attributes(net))
         if stopping is not None:
             self.best_epoch_ = stopping.best_epoch_
-        if self.n_iter_ < len(net.history):
+        if was_interrupted:
+            is_between = 0 < self.n_iter_ == len(net.history)
+            where = f"after epoch {self.n_iter_}" if is_between else f"in epoch {self.n_iter_ + 1}"
             warn_caller(
-                f"training was interrupted in epoch {self.n_iter_ + 1}: the estimator keeps the result of "
-                "the training so far."
+                f"training was interrupted {where}: the estimator keeps the result of the training so far."
             )
+        return was_interrupted
 
     def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute the outputs for any input that the methods take."""

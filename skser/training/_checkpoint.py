@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
-from .._utils import check_number, open_regular, remove_abandoned, warn_caller, with_message, write_whole
+from .._utils import check_number, open_regular, remove_abandoned, with_message, write_whole
 from ._callbacks import EarlyStopping
 from ._data import TrainingData
 from ._fingerprint import describe_callback, fingerprint
@@ -67,12 +67,6 @@ class Checkpoint(Callback):
             content = io.BytesIO()
             torch.save({"fingerprint": self.fingerprint, "finished": finished, **state}, content)
             write_whole(self.path_, content.getvalue())
-        except KeyboardInterrupt:
-            warn_caller(
-                f"training was interrupted while the checkpoint of epoch {epoch} was written: the estimator "
-                "keeps the result of the training so far."
-            )
-            raise
         except OSError as error:
             raise _folder_error(self.path_, error, f" after epoch {epoch}") from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from skorch.exceptions import SkorchException
@@ -11,6 +13,7 @@ from skorch.helper import predefined_split
 
 from .._utils import torch_defaults, torch_settings
 from ..sequences import SpectrogramDataset
+from ._callbacks import EarlyStopping
 from ._checkpoint import Checkpoint
 from ._generators import isolated_generators
 from ._net import CenterLossNet
@@ -26,8 +29,8 @@ def train_net(
     *,
     previous: CenterLossNet | None = None,
     checkpoint: Checkpoint | None = None,
-) -> None:
-    """Initialize a net and train it, or continue from a previous net or a checkpoint."""
+) -> bool:
+    """Initialize a net and train it, or continue; return whether Ctrl-C ended the training."""
     device = torch.device(net.device)
     with isolated_generators(seed, device), torch_settings(device), torch_defaults():
         net.initialize()
@@ -39,10 +42,33 @@ def train_net(
         if checkpoint is not None:
             net.callbacks_ = [*own_callbacks, ("checkpoint", checkpoint)]
         with _explain_missing_validation(valid):
-            net.partial_fit(train, None)
+            was_interrupted = _run(net, train, own_callbacks)
     # A fitted model keeps neither the validation set nor the checkpoint.
     net.callbacks_ = own_callbacks
     net.set_params(train_split=None)
+    return was_interrupted
+
+
+def _run(net: CenterLossNet, train: SpectrogramDataset, callbacks: list[tuple[str, Any]]) -> bool:
+    """Train like `partial_fit` of skorch, which does not say whether Ctrl-C or a callback ended the loop."""
+    was_interrupted = False
+    net.notify("on_train_begin", X=train, y=None)
+    try:
+        net.fit_loop(train, None)
+    except KeyboardInterrupt as error:
+        is_incomplete = bool(net.history) and "train_loss" not in net.history[-1]
+        was_interrupted = is_incomplete or not _is_stop(error, callbacks)
+    net.notify("on_train_end", X=train, y=None)
+    return was_interrupted
+
+
+def _is_stop(error: KeyboardInterrupt, callbacks: list[tuple[str, Any]]) -> bool:
+    """Whether a callback itself raised an error, which is how skorch's callbacks end a training."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    raised_by = frame.f_locals.get("self")
+    if isinstance(raised_by, EarlyStopping):
+        return raised_by.stopped_
+    return any(raised_by is callback for _, callback in callbacks)
 
 
 @contextmanager
