@@ -41,8 +41,11 @@ def mel_filters(settings: Settings) -> np.ndarray:
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)
 def window_tensor(settings: Settings, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Window (win_length,) on a device."""
-    return torch.tensor(window_weights(settings), dtype=dtype, device=device)
+    """Window (n_fft,) on a device, centered between zeros."""
+    weights = window_weights(settings)
+    n_zeros = settings.n_fft - len(weights)
+    padded = np.pad(weights, (n_zeros // 2, n_zeros - n_zeros // 2))
+    return torch.tensor(padded, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=32)

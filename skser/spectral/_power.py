@@ -18,15 +18,19 @@ AMIN = 1e-10  # floor of the power: silence is at -100 dB
 
 def power(y: ArrayLike | torch.Tensor, settings: Settings) -> torch.Tensor:
     """Compute the power (..., n_bins, n_frames) in Fourier bins or in Mel bands."""
-    waveforms = y if isinstance(y, torch.Tensor) else _to_tensor(np.asarray(without_mask("y", y)))
+    waveforms = y if isinstance(y, torch.Tensor) else to_tensor(np.asarray(without_mask("y", y)))
     with torch_settings(waveforms.device):
-        waveforms = _check_samples(waveforms)
-        window = window_tensor(settings, waveforms.dtype, waveforms.device)
-        plain = waveforms.device.type == "cpu" and not (waveforms.requires_grad and torch.is_grad_enabled())
-        if plain and waveforms.ndim == 1 and settings.backend == "torch":
-            bands = mel_bands(settings, waveforms.dtype) if settings.kind == "mel" else None
-            return power_in_blocks(waveforms, window, settings, bands).mT
-        return _power_of_batch(waveforms, window, settings)
+        return power_of_checked(_check_samples(waveforms), settings)
+
+
+def power_of_checked(waveforms: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """Compute the power (..., n_bins, n_frames) of finite waveforms of float32 or float64."""
+    window = window_tensor(settings, waveforms.dtype, waveforms.device)
+    plain = waveforms.device.type == "cpu" and not (waveforms.requires_grad and torch.is_grad_enabled())
+    if plain and waveforms.ndim == 1 and settings.backend == "torch":
+        bands = mel_bands(settings, waveforms.dtype) if settings.kind == "mel" else None
+        return power_in_blocks(waveforms, window, settings, bands).mT
+    return _power_of_batch(waveforms, window, settings)
 
 
 def to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tensor:
@@ -45,7 +49,7 @@ def to_db(S: torch.Tensor, ref: float | str, top_db: float | None) -> torch.Tens
         return S if ref == 1 else S - 10.0 * math.log10(max(float(ref), AMIN))
 
 
-def _to_tensor(array: np.ndarray) -> torch.Tensor:
+def to_tensor(array: np.ndarray) -> torch.Tensor:
     """Convert an array to a tensor; only read-only, reversed and foreign-endian arrays are copied."""
     try:
         return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
@@ -79,7 +83,7 @@ def _check_samples(y: torch.Tensor) -> torch.Tensor:
 
 def _power_of_batch(y: torch.Tensor, window: torch.Tensor, settings: Settings) -> torch.Tensor:
     """Power (..., n_bins, n_frames) of waveforms on any device."""
-    bins, lengths = fft_bins(settings), (settings.n_fft, settings.hop_length, settings.win_length)
+    bins, lengths = fft_bins(settings), (settings.n_fft, settings.hop_length, settings.n_fft)
     if settings.backend == "torchaudio":
         functional = import_torchaudio().functional
         S = functional.spectrogram(y, 0, window, *lengths, 2.0, False, center=True, pad_mode="constant")

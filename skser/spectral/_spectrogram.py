@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from .._utils import torch_settings
 from ._checks import check_db_parameters, check_settings
-from ._power import power, to_db
+from ._power import power, power_of_checked, to_db, to_tensor
 from ._settings import Settings, fft_bins, fft_frequencies
 
 
@@ -97,14 +98,16 @@ def spectrogram(
     settings = Settings(kind, sr, n_fft, win_length, hop_length, window, n_mels, fmin, fmax, backend)
     plain = check_settings(settings)
     check_db_parameters(ref, top_db)
-    return checked_spectrogram(y, plain, ref, top_db)
+    return to_db(power(y, plain), ref, top_db)
 
 
 def checked_spectrogram(
-    y: ArrayLike | torch.Tensor, settings: Settings, ref: float | str, top_db: float | None
+    y: np.ndarray | torch.Tensor, settings: Settings, ref: float | str, top_db: float | None
 ) -> torch.Tensor:
-    """Compute the result of `spectrogram` with checked parameters."""
-    return to_db(power(y, settings), ref, top_db)
+    """Compute the result of `spectrogram` of a float32 waveform that `load_waveform` has checked."""
+    waveform = y if isinstance(y, torch.Tensor) else to_tensor(y)
+    with torch_settings(waveform.device):
+        return to_db(power_of_checked(waveform, settings), ref, top_db)
 
 
 def mel_spectrogram(
