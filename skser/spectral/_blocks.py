@@ -35,8 +35,9 @@ def split_bands(filters: torch.Tensor) -> tuple[Bands, ...]:
     for bands in filters.tensor_split(tuple(range(n_first, len(filters), _GROUP))):
         used = bands.any(dim=0).nonzero().flatten()
         low, high = int(used[0]), int(used[-1]) + 1
-        # One weight for each of a bin's two parts: the product then also adds them.
-        weights = bands[:, low:high].mT.repeat_interleave(2, dim=0).contiguous()
+        # One weight for each of a bin's two parts: the product then also adds them. The weights of a band
+        # are next to each other in memory, which makes products with few bands up to twice as fast.
+        weights = bands[:, low:high].repeat_interleave(2, dim=1).mT
         groups.append(Bands(slice(first, first + len(bands)), slice(2 * low, 2 * high), weights))
         first += len(bands)
     return tuple(groups)
