@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import librosa
@@ -16,20 +17,20 @@ from workloads import HOP_LENGTH, N_BINS, SR, durations, recordings, waveforms
 from skser import SpectrogramTransformer, load_audio
 
 N_FFT = 512
+LONG = {"n_fft": 1024, "win_length": 640, "n_mels": 40}  # longer frames, fewer bands
 Waveforms = Sequence[NDArray[np.float32]]
 
 
-def by_transformer(Y: Waveforms) -> None:
+def by_transformer(Y: Waveforms, **parameters: int) -> None:
     """Compute log-Mel spectrograms with the transformer, including its checks and its container."""
-    SpectrogramTransformer(n_jobs=1).transform(Y)
+    SpectrogramTransformer(n_jobs=1, **parameters).transform(Y)
 
 
-def by_librosa(Y: Waveforms) -> None:
+def by_librosa(Y: Waveforms, **parameters: int) -> None:
     """Compute Mel spectrograms of the same parameters with librosa, without the logarithm."""
+    settings = {"sr": SR, "n_fft": N_FFT, "hop_length": HOP_LENGTH, "n_mels": N_BINS, **parameters}
     for y in Y:
-        librosa.feature.melspectrogram(
-            y=y, sr=SR, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_BINS, pad_mode="constant"
-        )
+        librosa.feature.melspectrogram(y=y, pad_mode="constant", **settings)
 
 
 def log_mel(Y: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
@@ -89,10 +90,13 @@ CASE = "log-Mel features, one BLAS thread"
 REAL_CASE = "log-Mel features of real recordings, one BLAS thread"
 LIBROSA = "librosa.feature.melspectrogram, warm, same parameters"
 LOOP = "a plain loop over torch.stft"
+LONG_CASE = "log-Mel features, n_fft 1024, win_length 640, 40 bands, one BLAS thread"
+LONG_WAYS = ways(partial(by_transformer, **LONG), partial(by_librosa, **LONG))
 PADDED_CASE = "features as one padded batch"
 ROWS = [
     Row("features-librosa", CASE, LIBROSA, ways(by_transformer, by_librosa), target=0.40),
     Row("features-librosa-real", REAL_CASE, LIBROSA, ways(by_transformer, by_librosa, real), target=0.40),
+    Row("features-librosa-long", LONG_CASE, LIBROSA, LONG_WAYS, target=0.35),
     Row("features-torch", CASE, LOOP, ways(by_transformer, by_torch), target=1.0),
     Row("features-padded", PADDED_CASE, "as the transformer does", ways(by_padded_batch, by_transformer)),
     Row("features-cache", "features of recordings, from the cache", "computed", from_cache),
