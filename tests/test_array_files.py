@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import safetensors
 import sklearn
-from model_files import contents, write_signed
 import torch
+from model_files import contents, write_signed
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
