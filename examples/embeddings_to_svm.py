@@ -25,7 +25,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skser import CenterLossClassifier, SpectrogramTransformer, unweighted_accuracy, weighted_accuracy
+from skser import (
+    CenterLossClassifier,
+    SpectrogramTransformer,
+    evaluate,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
 from skser.datasets import load_corpus
 
 BACK_ENDS = {
@@ -70,9 +76,10 @@ def main() -> None:
     # The spectrograms need no training, so they are computed once for all folds.
     X = SpectrogramTransformer().fit_transform(corpus.data)
     y_pred = {name: np.empty_like(y) for name in ("network", *BACK_ENDS)}
-    for train, test in GroupKFold(arguments.folds).split(X, y, corpus.groups):
-        network = CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)
-        network.fit(X[train], y[train])
+    folds = list(GroupKFold(arguments.folds).split(X, y, corpus.groups))
+    classifier = CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=0)
+    evaluation = evaluate(classifier, (X, y, corpus.groups), cv=folds, return_estimator=True)
+    for (train, test), network in zip(folds, evaluation.estimators, strict=True):
         y_pred["network"][test] = network.predict(X[test])
         for name, back_end in BACK_ENDS.items():
             back_end.fit(network.transform(X[train]), y[train])
