@@ -8,8 +8,8 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from joblib.parallel import get_active_backend
-from sklearn.base import ClassifierMixin
+from joblib.parallel import ThreadingBackend, get_active_backend
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -77,6 +77,26 @@ def test_the_number_of_a_context_holds_unless_n_jobs_gives_another(processors, n
     processors(4)
     with joblib.parallel_config(n_jobs=3):
         assert number_of_processes(CPU, n_jobs=n_jobs) == expected
+
+
+def test_the_back_end_of_a_context_is_kept(processors):
+    processors(4)
+    with joblib.parallel_config("threading"):
+        assert number_of_processes(CPU) is None
+        with share_folds("auto", CPU, n_folds=2):
+            assert isinstance(get_active_backend()[0], ThreadingBackend)
+
+
+def test_a_search_may_lack_a_number_of_processes(processors):
+    processors(4)
+
+    class Search(BaseEstimator):
+        estimator, cv, refit = CPU, 2, True
+
+        def get_params(self, deep=True):
+            return {"estimator": self.estimator}
+
+    assert number_of_processes(Search()) == 4
 
 
 def test_workers_start_no_processes(processors, monkeypatch):

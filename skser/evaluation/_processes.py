@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from joblib import cpu_count, parallel_config
-from joblib.parallel import get_active_backend
+from joblib.parallel import LokyBackend, get_active_backend
 
 from .._utils import resolve_device
 from ..classifier import CenterLossClassifier
@@ -21,8 +21,10 @@ def share_folds(n_jobs: Any, estimator: Any, n_folds: int) -> AbstractContextMan
     if n_jobs != "auto":
         return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
     backend, of_the_context = get_active_backend()
+    # A context may choose another back end without a number of processes, such as that of a Dask cluster.
+    is_chosen = of_the_context is not None or not isinstance(backend, LokyBackend)
     is_worker = backend.nesting_level or multiprocessing.parent_process() is not None
-    if is_worker or of_the_context is not None or not _trains_on_cpu(estimator):
+    if is_chosen or is_worker or not _trains_on_cpu(estimator):
         return nullcontext()
     n_jobs = min(cpu_count(), n_folds, _MOST_PROCESSES)
     return parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1)
@@ -31,7 +33,7 @@ def share_folds(n_jobs: Any, estimator: Any, n_folds: int) -> AbstractContextMan
 def _trains_on_cpu(estimator: Any) -> bool:
     """Whether an estimator trains a network on a CPU, without a search that starts processes of its own."""
     parts = [estimator, *(estimator.get_params().values() if hasattr(estimator, "get_params") else ())]
-    if any(is_search(part) and part.n_jobs not in (None, 1) for part in parts):
+    if any(is_search(part) and getattr(part, "n_jobs", None) not in (None, 1) for part in parts):
         return False
     networks = [part for part in parts if isinstance(part, CenterLossClassifier)]
     return bool(networks) and all(resolve_device(part.device).type == "cpu" for part in networks)
