@@ -714,6 +714,7 @@ def test_refuses_a_corpus_of_a_wrong_form(corpus, kind, error):
         ({"speakers": [1, 2, 3]}, ValueError, "speakers has 3 values but X has 60 items"),
         ({"return_estimator": "yes"}, TypeError, "return_estimator must be True or False"),
         ({"n_jobs": 0}, ValueError, "n_jobs must not be 0: give None, 1 or more, or -1 for one per proc"),
+        ({"n_jobs": "AUTO"}, ValueError, "n_jobs must be an integer, 'auto' or None, got 'AUTO'"),
         ({"n_jobs": 1.5}, TypeError, "n_jobs must be an integer, got 1.5 of type float"),
         (
             {"cv": None, "groups": ["Ann"] * 60},

@@ -14,13 +14,13 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, check_n_jobs, listed, requests_metadata, warn_caller
+from .._utils import check_flag, listed, requests_metadata, warn_caller
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
 from ._folds import Fold, make_folds, make_splits, split_warnings
-from ._processes import share_folds
+from ._processes import check_shares, share_folds
 from ._speaker_means import (
     check_speaker_means,
     choose_enrolled,
@@ -189,7 +189,7 @@ def evaluate(
             "Pipeline that ends with a classifier."
         )
     check_flag("return_estimator", return_estimator)
-    check_n_jobs(None if n_jobs == "auto" else n_jobs)
+    check_shares(n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
     check_speaker_means(speaker_means, n_enroll, estimator, items)
     splits = make_splits(cv, items)

@@ -9,16 +9,24 @@ from typing import Any
 from joblib import cpu_count, parallel_config
 from joblib.parallel import LokyBackend, get_active_backend
 
-from .._utils import resolve_device
+from .._utils import check_n_jobs, resolve_device
 from ..classifier import CenterLossClassifier
 from ._speaker_means import is_search
 
 _MOST_PROCESSES = 8  # each needs about 400 MB for its copy of torch
 
 
+def check_shares(n_jobs: Any) -> None:
+    """Raise unless `share_folds` can use a number of processes."""
+    if not isinstance(n_jobs, str):
+        check_n_jobs(n_jobs)
+    elif n_jobs != "auto":
+        raise ValueError(f"n_jobs must be an integer, 'auto' or None, got {n_jobs!r}.")
+
+
 def share_folds(n_jobs: Any, estimator: Any, n_folds: int) -> AbstractContextManager[Any]:
     """Make the context in which parallel loops use `n_jobs` processes, or choose their number."""
-    if n_jobs != "auto":
+    if not isinstance(n_jobs, str):
         return nullcontext() if n_jobs is None else parallel_config(n_jobs=n_jobs)
     backend, of_the_context = get_active_backend()
     # A context may choose another back end without a number of processes, such as that of a Dask cluster.
