@@ -87,6 +87,12 @@ def test_channels_are_averaged(y, write):
     np.testing.assert_array_equal(load_audio(write(np.stack([y, y], axis=1))), y)
 
 
+def test_samples_too_large_to_resample_are_refused():
+    y = np.where(np.random.default_rng(0).random(8000) < 0.5, np.float32(-3.3e38), np.float32(3.3e38))
+    with pytest.raises(ValueError, match=r"^the samples are too large to resample .* \(up to 3\.3e\+38\)"):
+        load_audio(y, sr=16000, orig_sr=8000)
+
+
 @pytest.mark.parametrize("orig_sr", [48000, 24414, 8000])
 def test_files_and_arrays_of_another_rate_are_resampled(orig_sr, y, write):
     expected = librosa.resample(y, orig_sr=orig_sr, target_sr=16000, res_type="soxr_hq")

@@ -226,6 +226,11 @@ def _resample(y: np.ndarray, orig_sr: int, sr: int) -> np.ndarray:
     import soxr
 
     resampled: np.ndarray = soxr.resample(y, orig_sr, sr, quality="HQ")
+    if not all_finite(resampled):
+        raise ValueError(
+            f"the samples are too large to resample in float32 (up to {np.abs(y).max():g}): "
+            "scale the waveform to [-1, 1]."
+        )
     n_times = math.ceil(len(y) * (sr / orig_sr))
     return np.pad(resampled[:n_times], (0, max(0, n_times - len(resampled))))
 
