@@ -353,6 +353,14 @@ def test_a_missing_label_contradicts_no_other():
     assert found(audit(corpus)) == [(0, problem), (1, "missing label"), (2, problem)]
 
 
+@pytest.mark.parametrize(("name", "noun"), [("target", "label"), ("groups", "group")])
+def test_the_copy_without_a_label_or_group_is_not_the_one_to_keep(name, noun):
+    corpus = Bunch(data=[noise(0)] * 3, sr=SR, **{name: [None, "a", "a"]})
+    table = audit(corpus)
+    assert found(table) == [(0, f"missing {noun}"), (0, "duplicate"), (2, "duplicate")]
+    assert drop(corpus, table)[name] == ["a"]
+
+
 def test_other_problems_can_be_dropped_from_a_corpus_with_missing_labels():
     DESCR = "A corpus.\n\nItems: 3\n  sad: 2\nSpeakers: not known\n"
     corpus = Bunch(data=[noise(0), np.zeros(SR), noise(1)], target=["sad", "sad", None], sr=SR, DESCR=DESCR)

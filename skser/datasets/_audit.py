@@ -107,7 +107,8 @@ def audit(
     - missing label, missing group: None, NaN or another missing value in `target` or `groups`;
     - duplicate with another label, duplicate in another group: the same waveform as another item that has a
       different value in `target` or `groups`; all copies are listed, because any of them may be correct;
-    - duplicate: the same waveform as another item of the same label and group; the first copy is not listed.
+    - duplicate: the same waveform as another item of the same label and group; the first copy is not listed,
+      or the first one with a label and a group.
 
     These are warnings:
 
@@ -233,9 +234,15 @@ def _find_duplicates(
         elif _differ(items, groups):
             yield from _contradictions(items, data, groups or [], "group", "duplicate in another group")
         else:
-            first, *later = items
+            # The copy to keep has a label and a group if one of them has.
+            first, *later = sorted(items, key=lambda i: _n_missing(i, target, groups))
             detail = f"the same waveform as {_name(first, data)}."
             yield from ((i, Finding("duplicate", detail, first)) for i in later)
+
+
+def _n_missing(item: int, *columns: list[Any] | None) -> int:
+    """How many values an item lacks."""
+    return sum(values is not None and values[item] is None for values in columns)
 
 
 def _differ(items: list[int], values: list[Any] | None) -> bool:
