@@ -525,7 +525,7 @@ def test_parts_of_a_reject_option_that_cannot_be_saved_are_named(Z, tmp_path):
     [
         ({"fitted": {}}, "its description is not valid: 'threshold_'"),
         ({"fitted": {"threshold_": 1.5}}, r"threshold_ must be a number in \[0, 1\], got 1.5"),
-        ({"fitted": {"threshold_": "x"}}, "threshold_ must be a number"),
+        ({"fitted": {"threshold_": "x"}}, r"threshold_ must be a number, got 'x' of type str\.$"),
         ({"fitted": {"threshold_": 0.5, "classes_": 3}}, "'classes_', which RejectOption does not have"),
         ({"parameters": {"threshold": 0.5, "coverage": 0.5}}, "exactly one of threshold, coverage"),
         ({"parameters": {"threshold": 0.5, "label": "sad"}}, "label='sad' is one of the classes"),

@@ -47,7 +47,7 @@ def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch
         model = _restore(description, unused, "", device)
         _check_sizes([*_estimators_in("model", model)])
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        raise ValueError(f"its description is not valid: {error}.") from error
+        raise ValueError(f"its description is not valid: {str(error).rstrip('.')}.") from error
     if unused:
         raise ValueError(f"its tensor {next(iter(unused))!r} does not belong to any step.")
     return model
