@@ -14,8 +14,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from skser import CenterLossClassifier, Spectrograms, SpectrogramTransformer, evaluate
-from skser.evaluation import _processes
+from skser import (
+    CenterLossClassifier,
+    Spectrograms,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    evaluate,
+)
+from skser.evaluation import _evaluate, _processes
 from skser.evaluation._processes import share_folds
 
 CPU = CenterLossClassifier(device="cpu")
@@ -106,6 +112,31 @@ def test_workers_start_no_processes(processors, monkeypatch):
     assert 4 not in numbers
     monkeypatch.setattr(_processes.multiprocessing, "parent_process", object)
     assert number_of_processes(CPU) is None
+
+
+@pytest.mark.parametrize(
+    ("transformer", "n_jobs", "expected"),
+    [
+        (SpectrogramTransformer(device="cpu"), "auto", 2),
+        (SpectrogramTransformer(device="cuda"), "auto", None),
+        (SpeechEncoderTransformer(), "auto", None),
+        (SpeechEncoderTransformer(), 3, 3),
+    ],
+)
+def test_no_process_copies_an_encoder_by_default(processors, monkeypatch, transformer, n_jobs, expected):
+    processors(2)
+    numbers = []
+
+    def compute(estimator, X):
+        numbers.append(get_active_backend()[1])
+        return Process(device="cpu"), Spectrograms([np.zeros((2, 3))] * 8)
+
+    monkeypatch.setattr(_processes, "resolve_device", torch.device)
+    monkeypatch.setattr(_evaluate, "_compute_spectrograms", compute)
+    monkeypatch.setattr(_evaluate, "_put_first_step_back", lambda fitted, *_: fitted)
+    corpus = [np.zeros(8)] * 8, list("ab" * 4), list("wwxxyyzz")
+    evaluate(make_pipeline(transformer, CPU), corpus, n_jobs=n_jobs)
+    assert numbers == [expected]
 
 
 class Process(CenterLossClassifier, ClassifierMixin):

@@ -20,7 +20,7 @@ from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
 from ._folds import Fold, make_folds, make_splits, split_warnings
-from ._processes import check_shares, share_folds
+from ._processes import check_shares, choose_for_recordings, share_folds
 from ._speaker_means import (
     check_speaker_means,
     choose_enrolled,
@@ -198,9 +198,10 @@ def evaluate(
     sentences = tuple(split_warnings(cv, items, splits))
     for sentence in sentences:
         warn_caller(sentence)
-    with share_folds(n_jobs, estimator, len(folds)):
+    with share_folds(choose_for_recordings(n_jobs, estimator), estimator, len(folds)):
         remaining, X = _compute_spectrograms(estimator, items.X)
-        prepared = items._replace(X=X)
+    prepared = items._replace(X=X)
+    with share_folds(n_jobs, estimator, len(folds)):
         tasks = (
             delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds
         )
