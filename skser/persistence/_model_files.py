@@ -169,7 +169,8 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     Notes
     -----
     On the same device and with the same number of threads, the predictions of a loaded model equal those of
-    the saved one bit for bit.
+    the saved one bit for bit. With a `PCA` whose solver is "randomized" or "arpack", the last digit can
+    differ, because a file does not keep the gaps between the numbers in memory on which rounding depends.
 
     The digest, sizes, parameters and tensors of a file are checked before it is used. This detects damage,
     and prevents a file from running code or writing other files. It does not show who wrote the file: a
