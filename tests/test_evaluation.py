@@ -48,6 +48,7 @@ from skser import (
     weighted_accuracy,
 )
 from skser.datasets import load_audio_files, load_ravdess, make_emotional_speech
+from skser.training import CenterLossNet
 
 SPEAKERS = np.repeat(["Ann", "Ben", "Eve", "Ian", "Liz", "Tom"], 10)
 SESSIONS = np.repeat([1, 2, 3], 20)
@@ -770,6 +771,28 @@ def test_an_error_in_a_fold_keeps_its_type_and_names_the_fold(features, error, n
     with pytest.raises(error, match="no such session") as caught:
         evaluate(Failing(2, error), features, groups="session", n_jobs=n_jobs)
     assert caught.value.__notes__ == ["This happened in fold 2 (test groups: 2)."]
+
+
+def interrupted_training(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_a_fold_ends_the_evaluation(speech, monkeypatch):
+    monkeypatch.setattr(CenterLossNet, "train_step", interrupted_training)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_quietly(network_pipeline(), speech, cv=2, n_jobs=1)
+
+
+def test_another_warning_that_is_an_error_is_no_ctrl_c(features):
+    class Warns(Recorder):
+        def fit(self, X, y, groups=None):
+            warnings.warn("the data look odd", UserWarning, stacklevel=2)
+            return super().fit(X, y)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="the data look odd"):
+            evaluate(Warns(), features)
 
 
 class Numbering(Recorder):

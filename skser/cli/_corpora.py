@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from .._utils import counted
-from ..classifier import CenterLossClassifier
+from ..classifier import CenterLossClassifier, ended_by_ctrl_c
 from ..datasets import audit as audit_corpus
 from ..datasets import drop, load_corpus
 from ..evaluation import evaluate as evaluate_model
@@ -31,14 +28,13 @@ def evaluate(arguments: Any) -> bool:
             "CORPUS does not name the speakers, which must be kept apart: add a table speakers.csv with the "
             "columns file and speaker to the folder, or a column speaker to the CSV file."
         )
-    with _ended_by_ctrl_c():
-        evaluation = evaluate_model(
-            _make_model(arguments),
-            corpus,
-            cv=arguments.folds,
-            n_jobs="auto" if arguments.jobs is None else arguments.jobs,
-            verbose=_shows_progress(),
-        )
+    evaluation = evaluate_model(
+        _make_model(arguments),
+        corpus,
+        cv=arguments.folds,
+        n_jobs="auto" if arguments.jobs is None else arguments.jobs,
+        verbose=_shows_progress(),
+    )
     say(str(evaluation))
     if arguments.csv:
         write_table([evaluation.predictions], arguments.csv)
@@ -54,7 +50,7 @@ def train(arguments: Any) -> bool:
     model = _make_model(arguments).set_params(spectrogram__n_jobs=arguments.jobs)
     if _shows_progress():
         model.set_params(spectrogram__verbose=1, classifier__callbacks=[EpochBar()])
-    with _ended_by_ctrl_c():
+    with ended_by_ctrl_c():
         model.fit(corpus.data, corpus.target)
     # Whoever loads the model did not ask for progress bars.
     save_model(model.set_params(spectrogram__verbose=0, classifier__callbacks=None), arguments.model)
@@ -102,14 +98,3 @@ def _make_model(arguments: Any) -> Pipeline:
 def _shows_progress() -> bool:
     """Whether to show progress bars: only on a terminal."""
     return sys.stderr.isatty()
-
-
-@contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end this block; `fit` would keep the result of the training so far, and warn."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", "training was interrupted")
-        try:
-            yield
-        except UserWarning as warning:
-            raise KeyboardInterrupt from warning

@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from .._utils import check_flag, listed, requests_metadata, warn_caller
+from ..classifier import ended_by_ctrl_c
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
@@ -144,6 +145,9 @@ def evaluate(
     because these transformers learn nothing and no recording influences the result of another. Within a
     search, set their parameter `memory` for the same effect.
 
+    Ctrl-C ends the evaluation. Processes need copies of the estimator by pickle: if there is one part that
+    cannot be pickled, such as an open file, set ``n_jobs=1``.
+
     An error in a fold keeps its type and message. A note, which Python shows below the message, names the
     fold and its test groups.
 
@@ -201,7 +205,7 @@ def evaluate(
     with share_folds(choose_for_recordings(n_jobs, estimator), estimator, len(folds)):
         remaining, X = _compute_spectrograms(estimator, items.X)
     prepared = items._replace(X=X)
-    with share_folds(n_jobs, estimator, len(folds)):
+    with share_folds(n_jobs, estimator, len(folds)), ended_by_ctrl_c():
         tasks = (
             delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds
         )

@@ -1,0 +1,27 @@
+"""Ctrl-C in `fit`, which keeps the result of the training so far unless its caller prefers to end."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INTERRUPTED = "training was interrupted"  # the start of the warning of `fit`
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C during a `fit` in this block end the block with KeyboardInterrupt."""
+    # Only the main thread receives Ctrl-C, and filters of warnings are shared by all threads.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", INTERRUPTED)
+        try:
+            yield
+        except UserWarning as warning:
+            if not str(warning).startswith(INTERRUPTED):
+                raise
+            raise KeyboardInterrupt from warning
