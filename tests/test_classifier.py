@@ -581,16 +581,6 @@ class TestSkorch:
         with pytest.warns(UserWarning, match="training was interrupted in epoch 1: the estimator keeps"):
             make().fit(X, y)
 
-    def test_interruption_while_a_callback_runs_is_named(self, X, y):
-        class Interrupt(Callback):
-            def on_epoch_end(self, net, **kwargs):
-                if len(net.history) == 2:
-                    signal.raise_signal(signal.SIGINT)
-
-        with pytest.warns(UserWarning, match="training was interrupted after epoch 2: the estimator keeps"):
-            classifier = make(max_epochs=4, callbacks=[Interrupt()]).fit(X, y)
-        assert classifier.n_iter_ == 2
-
     def test_stopping_by_a_callback_is_no_interruption(self, X, y, recwarn):
         stopping = EarlyStopping("train_loss", patience=1, threshold=10)
         assert make(max_epochs=6, callbacks=[stopping]).fit(X, y).n_iter_ < 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dis
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -64,13 +64,8 @@ def _run(net: CenterLossNet, train: SpectrogramDataset, callbacks: list[tuple[st
 
 def _is_stop(error: KeyboardInterrupt, callbacks: list[tuple[str, Any]]) -> bool:
     """Whether a callback itself raised an error, which is how skorch's callbacks end a training."""
-    raised = error.__traceback__
-    while raised and raised.tb_next:
-        raised = raised.tb_next
-    # Ctrl-C can also arrive while a callback runs, but not at a `raise`.
-    if not raised or raised.tb_frame.f_code.co_code[raised.tb_lasti] != dis.opmap["RAISE_VARARGS"]:
-        return False
-    raised_by = raised.tb_frame.f_locals.get("self")
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    raised_by = frame.f_locals.get("self")
     if isinstance(raised_by, EarlyStopping):
         return raised_by.stopped_
     return any(raised_by is callback for _, callback in callbacks)
