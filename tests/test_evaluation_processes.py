@@ -7,6 +7,7 @@ import os
 import joblib
 import numpy as np
 import pytest
+import soundfile
 import torch
 from joblib.parallel import ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -165,3 +166,19 @@ def test_each_process_has_one_thread(processors):
     processors(4)
     with share_folds("auto", CPU, n_folds=2):
         assert get_active_backend()[0].inner_max_num_threads == 1
+
+
+def test_reused_processes_follow_the_working_directory(processors, tmp_path, monkeypatch):
+    processors(2)
+    pipe = make_pipeline(SpectrogramTransformer(n_mels=8), Process(device="cpu"))
+    search = GridSearchCV(pipe, {}, cv=2)  # reads the files in the processes
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        for number in range(8):
+            soundfile.write(f"{name}_{number}.wav", np.full(1600, 0.1), 16000)
+        files = [f"{name}_{number}.wav" for number in range(8)]
+        assert len(SpectrogramTransformer(n_mels=8, n_jobs=2).transform(files)) == 8
+        evaluation = evaluate(search, (files, list("ab" * 4), list("wwxxyyzz")))
+        assert len(evaluation.predictions) == 8

@@ -319,7 +319,7 @@ class TestClassWeight:
         y, groups = ["calm", "angry"] * 4, [1, 1, 2, 2, 3, 3, 4, 4]
         yield lambda: make(**parameters).fit(MANY, y)
         yield lambda: make(**parameters).partial_fit(MANY[:1], y[:1], classes=y)
-        yield lambda: evaluate(make(**parameters), (MANY, y, groups))
+        yield lambda: evaluate(make(**parameters), (MANY, y, groups), n_jobs=1)
 
     def test_label_without_a_weight_is_named(self):
         message = r"class_weight lacks the labels \['angry'\], it has \['calm'\]: give every class a weight"
@@ -340,7 +340,9 @@ class TestClassWeight:
         y = ["calm", "angry", "calm", "angry", "calm", "angry", "sad", "angry"]
         with pytest.warns(UserWarning, match=r"class_weight has weights for \['sad'\]"):
             evaluation = evaluate(
-                make(class_weight={"calm": 1, "angry": 2, "sad": 3}), (MANY, y, [1, 1, 2, 2, 3, 3, 4, 4])
+                make(class_weight={"calm": 1, "angry": 2, "sad": 3}),
+                (MANY, y, [1, 1, 2, 2, 3, 3, 4, 4]),
+                n_jobs=1,  # other processes print their warnings
             )
         assert len(evaluation.folds) == 4
 

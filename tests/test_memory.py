@@ -221,7 +221,7 @@ def test_selections_share_the_file_and_pickles_hold_their_numbers(waveforms):
 
 @pytest.mark.parametrize(("limit", "mapped"), [(0, True), (2**30, False)])
 def test_a_large_selection_that_is_pickled_goes_to_a_file_as_well(limit, mapped, waveforms, monkeypatch):
-    monkeypatch.setattr(Buffer.__init__, "__defaults__", (limit, 0, ""))
+    monkeypatch.setattr(Buffer.__init__, "__defaults__", (limit, 0, "", ""))
     part = SpectrogramTransformer(max_nbytes=None).transform(waveforms)[[3, 0]]
     assert is_mapped(part.compact()) == mapped
     assert_equal(part.compact(), part)

@@ -132,13 +132,13 @@ def test_next_step_gets_the_names_of_the_embedding(speech):
 def held_out(monkeypatch) -> list[tuple[Spectrograms, Spectrograms]]:
     """Training and validation part of every fit."""
     parts: list[tuple[Spectrograms, Spectrograms]] = []
-    partial_fit = CenterLossNet.partial_fit
+    fit_loop = CenterLossNet.fit_loop
 
     def spy(net, dataset, *args, **kwargs):
         parts.append((dataset.X, net.train_split.keywords["valid_ds"].X))
-        return partial_fit(net, dataset, *args, **kwargs)
+        return fit_loop(net, dataset, *args, **kwargs)
 
-    monkeypatch.setattr(CenterLossNet, "partial_fit", spy)
+    monkeypatch.setattr(CenterLossNet, "fit_loop", spy)
     return parts
 
 

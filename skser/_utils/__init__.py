@@ -12,6 +12,7 @@ from ._files import (
     with_message,
     write_whole,
 )
+from ._folder import in_working_directory
 from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, labels_or_none, plain_labels, read_labels
 from ._routing import requests_metadata

@@ -14,7 +14,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, listed, requests_metadata, warn_caller
+from .._utils import check_flag, in_working_directory, listed, requests_metadata, warn_caller
 from ..classifier import ended_by_ctrl_c
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
@@ -206,9 +206,8 @@ def evaluate(
         remaining, X = _compute_spectrograms(estimator, items.X)
     prepared = items._replace(X=X)
     with share_folds(n_jobs, estimator, len(folds)), ended_by_ctrl_c():
-        tasks = (
-            delayed(_evaluate_fold)(clone(remaining), prepared, fold, return_estimator) for fold in folds
-        )
+        evaluate_fold = delayed(in_working_directory(_evaluate_fold))
+        tasks = (evaluate_fold(clone(remaining), prepared, fold, return_estimator) for fold in folds)
         # Not every back end can return a generator; Dask's cannot.
         results = Parallel(return_as="generator" if verbose else "list")(tasks)
         bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)

@@ -9,6 +9,8 @@ from typing import Any
 
 from joblib import Parallel, delayed, effective_n_jobs
 
+from .._utils import in_working_directory
+
 _CALLS_PER_JOB = 64  # for back ends that return the results of many calls together
 
 
@@ -32,6 +34,7 @@ def _results(
     """Yield the results one by one."""
     if n_jobs == 1:  # joblib's back end for dask would spread a single job over the cluster
         return (function(*call) for call in calls)
+    function = in_working_directory(function)
     try:
         parallel = Parallel(n_jobs=n_jobs, prefer=prefer, return_as="generator")
     except ValueError:  # not supported by the back ends of dask, ray and multiprocessing
