@@ -99,7 +99,9 @@ def append(table: Path, row: dict[str, Any]) -> None:
 
 
 def interval(differences: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a mean by a bootstrap of the pairs."""
+    """Compute the 95 % interval of a mean by a bootstrap of the pairs; a single pair has none."""
+    if len(differences) < 2:
+        return np.nan, np.nan
     draws = np.random.default_rng(0).integers(len(differences), size=(N_RESAMPLES, len(differences)))
     low, high = np.quantile(differences[draws].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)

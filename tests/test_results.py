@@ -209,13 +209,6 @@ def test_stems_were_compared_in_each_fold_and_seed(recipe):
     assert "over 24 pairs" in stem.describe(rows)
 
 
-def test_page_on_speed_has_the_ratio_measured_without_joint_transforms():
-    (row,) = json.loads((RESULTS / "length_transform.json").read_text())["rows"]
-    text = (ROOT / "docs" / "user_guide" / "speed.rst").read_text(encoding="utf-8")
-    assert row["name"] == "length-transform"
-    assert f"the ratio is {row['ratio']:.2f} (" in text
-
-
 def test_kept_table_of_the_published_experiment_comes_from_the_kept_rows(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     published = importlib.import_module("center_loss_published")

@@ -37,6 +37,7 @@ def test_differences_and_ratios_are_those_of_complete_pairs(script):
     assert table["difference"].to_dict() == {"emodb": 10.0, "nemo": -10.0, "all": 0.0}
     assert table["core-seconds"].to_dict() == {"emodb": 0.4, "nemo": 0.6, "all": 0.5}
     assert table.loc["all", ["low", "high"]].tolist() == [-10.0, 10.0]
+    assert table.loc["emodb", ["low", "high"]].isna().all()  # a single pair
 
 
 def test_the_settings_differ_as_named(script):
