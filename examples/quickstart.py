@@ -33,7 +33,7 @@ from skser.datasets import load_corpus
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    default = CenterLossClassifier()
+    default = CenterLossClassifier(max_epochs=40)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--corpus", default="synthetic", help="synthetic, or LOADER:PATH, see load_corpus")
     parser.add_argument("--kind", default="mel", choices=["mel", "stft"], help="kind of spectrogram")
@@ -90,7 +90,8 @@ def main() -> None:
     y, speakers = corpus.target, corpus.groups
     report(f"corpus: {len(y)} utterances, {len(np.unique(speakers))} speakers")
 
-    X = SpectrogramTransformer(kind=arguments.kind).fit_transform(corpus.data)
+    # A longer hop, fewer epochs and smaller batches than the defaults halve the time of the training.
+    X = SpectrogramTransformer(kind=arguments.kind, hop_length=256).fit_transform(corpus.data)
     report(f"spectrograms: {X.shape[1]} bins, {X.lengths.min()} to {X.lengths.max()} frames")
 
     cv = speaker_folds(speakers, arguments.folds)
@@ -101,7 +102,10 @@ def main() -> None:
     evaluations, embeddings = {}, {}
     for name, center_lambda in lambdas.items():
         classifier = CenterLossClassifier(
-            center_lambda=center_lambda, max_epochs=arguments.max_epochs, random_state=arguments.seed
+            center_lambda=center_lambda,
+            max_epochs=arguments.max_epochs,
+            batch_size=16,
+            random_state=arguments.seed,
         )
         evaluations[name] = evaluate(classifier, (X, y, speakers), cv=cv, return_estimator=True, verbose=1)
         embeddings[name] = embed_first_test_fold(evaluations[name], X, y, cv)
