@@ -73,7 +73,7 @@ def _as_spectrograms(X: Any) -> Spectrograms | None:
 
 
 def _check_not_empty(X: Sized) -> None:
-    """Raise if there are no items."""
+    """Raise if a container is empty."""
     if not len(X):
         raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
 
