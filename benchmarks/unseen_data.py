@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skser import SpeechEncoderTransformer, load_audio, normalize_by_group, skew_test_sets
+from skser import Spectrograms, SpeechEncoderTransformer, load_audio, normalize_by_group, skew_test_sets
 from skser.datasets import load_corpus
 
 SPEAKERS = {  # in the test set of each fold
@@ -24,6 +24,7 @@ MODES = ("plain", "mean removed")
 STATISTICS = ("mean", "std", "max", "min")
 N_UNITS = 256  # features of a layer
 COMPARE = {"compare": True}
+FRAMES = {"frames": True}  # of layer 2, trimmed
 N_DRAWS, N_ENROLLED = 5, 10
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -39,6 +40,7 @@ class Data(NamedTuple):
     units: np.ndarray  # speaker, or corpus, of each item: what inner folds keep apart
     splits: list[Split]
     tables: Callable[[str, Any, int], np.ndarray]  # of a corpus, trim_db and layer; layer 0 is ComParE
+    frames: Callable[[], Spectrograms]
 
 
 def load_data(line: str, root: Path, folder: Path) -> Data:
@@ -60,7 +62,13 @@ def load_data(line: str, root: Path, folder: Path) -> Data:
     def tables(corpus: str, trim_db: float | None, layer: int) -> np.ndarray:
         return read_table(folder, corpus, loaded[corpus].data, trim_db, layer)
 
-    return Data(corpora, kept, y, groups, groups if line == target else names, splits, tables)
+    @functools.cache
+    def frames() -> Spectrograms:
+        recordings = [recording for corpus in loaded.values() for recording in corpus.data]
+        return SpeechEncoderTransformer(memory=folder / "frames").transform([recordings[item] for item in kept])
+
+    units = groups if line == target else names
+    return Data(corpora, kept, y, groups, units, splits, tables, frames)
 
 
 def folds_of(corpus: str) -> list[list[str]]:
@@ -93,8 +101,10 @@ def compare_functionals(recordings: list[Any]) -> np.ndarray:
     return np.concatenate(rows).astype(np.float32)
 
 
-def features_of(data: Data, features: dict[str, Any]) -> np.ndarray:
-    """Return the table of the line's items."""
+def features_of(data: Data, features: dict[str, Any]) -> Any:
+    """Return the table, or the frames, of the line's items."""
+    if features == FRAMES:
+        return data.frames()
     if features == COMPARE:
         return np.concatenate([data.tables(corpus, None, 0) for corpus in data.corpora])[data.kept]
     columns = features["statistics"] * N_UNITS
@@ -105,8 +115,8 @@ def features_of(data: Data, features: dict[str, Any]) -> np.ndarray:
     return np.hstack([layer[data.kept, :columns] for layer in layers])
 
 
-def normalized(data: Data, features: dict[str, Any], mode: str) -> np.ndarray:
-    """Return the table, without the mean of each speaker's recordings if the mode says so."""
+def normalized(data: Data, features: dict[str, Any], mode: str) -> Any:
+    """Return the features, without the mean of each speaker's recordings if the mode says so."""
     Z = features_of(data, features)
     return normalize_by_group(Z, data.groups) if mode == "mean removed" else Z
 

@@ -17,7 +17,7 @@ the inner folds wins; of equals, the first.
 2. "logistic": each C of LOGISTIC on the best two features. "logistic, five" averages the probabilities of
    the best five of these pairs.
 3. Other heads get the features of "logistic", and choose among their own settings in HEADS. The networks
-   have one setting and three seeds.
+   have one setting and three seeds; "pooled" gets the frames of layer 2, "dense" statistics of frames.
 4. "logistic + ComParE" averages the probabilities of "logistic" and of a logistic regression on ComParE_2016,
    whose C and weight are chosen. "ComParE + SVC" is the baseline, without the encoder.
 
@@ -49,6 +49,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from unseen_data import (
     COMPARE,
+    FRAMES,
     LINES,
     MODES,
     SPEAKERS,
@@ -86,9 +87,11 @@ HEADS: dict[str, list[dict[str, Any]]] = {
     "logistic + ComParE": [{"C": C} for C in (0.0001, 0.001, 0.01)],
     "dense, softmax": [{"center_lambda": 0.0}],
     "dense, center loss": [{"center_lambda": 0.3}],
+    "pooled, softmax": [],
+    "pooled, center loss": [],
 }
 # Not chosen, because of the time of a fit.
-NETWORK = {"network": "dense", "augmentation": None, "dropout": 0.5, "batch_size": 64, "max_epochs": 30}
+NETWORK = {"augmentation": None, "dropout": 0.5, "batch_size": 64, "max_epochs": 30}
 # Columns of the tables.
 RECIPES = [
     "defaults",
@@ -100,7 +103,7 @@ RECIPES = [
     "logistic + ComParE",
     "ComParE + SVC",
 ]
-CLASSIFIERS = ["logistic", "logistic, balanced", "SVC", "LDA", "dense, softmax", "dense, center loss"]
+NETWORKS = ("dense", "pooled")
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)  # of ComParE
 KEY = ["line", "mode", "head", "fold"]
 NETWORK_SEEDS = (0, 1, 2)
@@ -116,11 +119,18 @@ def fixed(trim_db: float | None, n_statistics: int, head: str, **parameters: flo
     return {"features": features, "head": head, "parameters": parameters, "weight": 1}
 
 
+def pooled_network(**parameters: float) -> Member:
+    """Make a network on frames, whose settings are not chosen either."""
+    return {"features": FRAMES, "head": "pooled", "parameters": parameters, "weight": 1}
+
+
 # All but the first were written down after choices of inner folds on the same corpora had been seen.
 FIXED = {
     "defaults": fixed(40.0, 2, "logistic", C=0.01),
     "defaults, LDA": fixed(40.0, 2, "LDA", shrinkage=0.5),
     "four statistics": fixed(None, 4, "logistic", C=0.01),
+    "pooled, softmax": pooled_network(center_lambda=0.0),
+    "pooled, center loss": pooled_network(center_lambda=0.3),
 }
 
 
@@ -140,8 +150,9 @@ def parse_arguments() -> argparse.Namespace:
 def make_model(member: Member, seed: int = 0) -> Any:
     """Make the classifier of a member."""
     head, parameters = member["head"], member["parameters"]
-    if head.startswith("dense"):
-        return CenterLossClassifier(**NETWORK, **parameters, random_state=seed)
+    network = head.partition(",")[0]
+    if network in NETWORKS:
+        return CenterLossClassifier(network=network, **NETWORK, **parameters, random_state=seed)
     steps = [StandardScaler()]
     if member["features"] == COMPARE:
         # Some of its functionals are nearly constant, except in a few recordings.
@@ -273,7 +284,7 @@ def predict(
 def tested(data: Data, mode: str, fold: int, head: str, members: list[Member]) -> Iterator[dict[str, Any]]:
     """Fit on the training part of a fold, and score its test sets; a network is fitted with several seeds."""
     train, test = data.splits[fold]
-    is_network = head.startswith("dense")
+    is_network = head.startswith(NETWORKS)
     for seed in NETWORK_SEEDS if is_network else (0,):
         fitted = fit_members(data, mode, train, members, seed)
         sets = [("all", seed, test, test)] if is_network else test_sets(data, mode, fold)
@@ -357,9 +368,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat([rows, last])
     n_folds = rows.groupby(by).fold.transform("nunique")
     scores = pooled(rows[n_folds == rows.line.map(N_FOLDS)], by).groupby(level=by)
-    texts = scores.mean().map("{:.1f}".format)
-    several = scores.size() > 1
-    texts[several] += scores.std(ddof=0)[several].map(" ± {:.1f}".format)
+    means = scores.mean().map("{:.1f}".format)
+    texts = means.where(scores.size() == 1, means + scores.std(ddof=0).map(" ± {:.1f}".format))
     table = texts.unstack("head")
     lines = ["ravdess", "ravdess 7 to 12", *LINES[1:]]
     ordered = [

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skser import SpeakerNormalizer, evaluate
+from skser import SpeakerNormalizer, Spectrograms, evaluate
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
@@ -47,7 +47,8 @@ def data(parts):
     Z = voices + rng.normal(size=voices.shape) + 0.1 * (y == "sad")[:, None] - 0.1 * (y == "angry")[:, None]
     tests = [np.isin(groups, fold) for fold in parts.folds_of("emodb")]
     splits = [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
-    return parts.Data(("emodb",), np.arange(120), y, groups, groups, splits, lambda *_: Z)
+    frames = Spectrograms([np.tile(row[:, None], 3) for row in Z[:, : parts.N_UNITS]])
+    return parts.Data(("emodb",), np.arange(120), y, groups, groups, splits, lambda *_: Z, lambda: frames)
 
 
 def score(script, data, mode, test="all"):
@@ -84,6 +85,15 @@ def test_accuracy_is_that_of_evaluate(script, data, mode):
         model = make_pipeline(SpeakerNormalizer(), *steps)
         expected = evaluate(model, corpus, cv=data.splits[:1], speaker_means="test")
     assert score(script, data, mode) == pytest.approx(expected.unweighted_accuracy, abs=1e-4)
+
+
+def test_networks_on_frames_are_fitted_with_each_seed(script, data):
+    members = [script.FIXED["pooled, softmax"]]
+    rows = list(script.tested(data, "mean removed", 0, "pooled, softmax", members))
+    assert [row["draw"] for row in rows] == list(script.NETWORK_SEEDS)
+    (model, _), *_ = script.fit_members(data, "mean removed", data.splits[0][0], members, 0)
+    assert model.network == "pooled"
+    assert model.center_lambda == 0
 
 
 def test_enrolled_items_are_not_scored(parts, data):
