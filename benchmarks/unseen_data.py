@@ -65,7 +65,9 @@ def load_data(line: str, root: Path, folder: Path) -> Data:
     @functools.cache
     def frames() -> Spectrograms:
         recordings = [recording for corpus in loaded.values() for recording in corpus.data]
-        return SpeechEncoderTransformer(memory=folder / "frames").transform([recordings[item] for item in kept])
+        return SpeechEncoderTransformer(memory=folder / "frames").transform(
+            [recordings[item] for item in kept]
+        )
 
     units = groups if line == target else names
     return Data(corpora, kept, y, groups, units, splits, tables, frames)
