@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ._utils import check_number, plain_labels, without_mask
 
@@ -390,13 +390,14 @@ def _check_predictions(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Check predictions and their confidence; return which are correct, and the confidence."""
     y_true, y_pred = _labels(y_true, y_pred)
-    values = column_or_1d(without_mask("confidence", confidence))
+    confidence = without_mask("confidence", confidence)
+    # Integers become floats, because the curves sort negated numbers, which would wrap if they are unsigned.
+    values = check_array(confidence, dtype=(np.float64, np.float32), ensure_2d=False, input_name="confidence")
+    values = column_or_1d(values)
     if len(values) != len(y_true):
         raise ValueError(
             f"confidence has {len(values)} values but y_true has {len(y_true)} labels: pass one per label."
         )
-    if not np.isfinite(values).all():
-        raise ValueError("confidence holds NaN or infinite values: pass finite numbers.")
     return y_true == y_pred, values
 
 
@@ -410,4 +411,5 @@ def _labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     if not len(y_true):
         raise ValueError("y_true is empty: pass at least one label.")
     check_classification_targets(y_true)
+    unique_labels(y_true, y_pred)  # raises if only one of them is text, which would never equal a number
     return y_true, y_pred

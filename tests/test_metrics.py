@@ -14,6 +14,7 @@ from skser.metrics import (
     expected_calibration_error,
     intra_inter_ratio,
     reliability_curve,
+    risk_coverage_curve,
     unweighted_accuracy,
     unweighted_accuracy_scorer,
     weighted_accuracy,
@@ -214,7 +215,7 @@ def test_accuracy_at_coverage_answers_at_least_that_share(coverage, expected):
     ("metric", "confidence", "parameters", "message"),
     [
         (expected_calibration_error, [0.5, 1.2], {}, r"^confidence holds values outside \[0, 1\]"),
-        (expected_calibration_error, [0.5, np.nan], {}, "^confidence holds NaN"),
+        (expected_calibration_error, [0.5, np.nan], {}, "^Input confidence contains NaN"),
         (expected_calibration_error, [0.5], {}, "^confidence has 1 values but y_true has 2 labels"),
         (reliability_curve, [0.5, 0.6], {"n_bins": 0}, r"^n_bins must be an integer in \[1, inf\), got 0"),
         (accuracy_at_coverage, [0.5, 0.6], {"coverage": 0}, r"^coverage must be a number in \(0, 1\], got 0"),
@@ -223,3 +224,22 @@ def test_accuracy_at_coverage_answers_at_least_that_share(coverage, expected):
 def test_scores_of_probabilities_reject_other_input(metric, confidence, parameters, message):
     with pytest.raises(ValueError, match=message):
         metric(["sad", "calm"], ["sad", "sad"], confidence, **parameters)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float32, object])
+def test_confidence_may_be_of_any_type_of_number(dtype):
+    risks, coverages, thresholds = risk_coverage_curve(["sad"] * 3, ["calm", "sad", "sad"], [0, 1, 2])
+    found = risk_coverage_curve(["sad"] * 3, ["calm", "sad", "sad"], np.array([0, 1, 2], dtype=dtype))
+    assert thresholds.tolist() == found[2].tolist() == [2, 1, 0]
+    np.testing.assert_array_equal(found[:2], (risks, coverages))
+
+
+def test_boolean_confidence_is_read_as_numbers():
+    assert risk_coverage_curve([1, 1, 0], [1, 0, 0], [True, False, True])[2].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("y_pred", [["1", "2"], [0.5, 0.6]], ids=["text", "no labels"])
+@pytest.mark.parametrize("metric", [risk_coverage_curve, expected_calibration_error, accuracy_at_coverage])
+def test_predictions_of_another_kind_raise(metric, y_pred):
+    with pytest.raises(ValueError, match=r"^Mix (of label input|type of y not allowed)"):
+        metric([1, 2], y_pred, [0.5, 0.6])

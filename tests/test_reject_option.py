@@ -276,7 +276,10 @@ def test_curve_equals_a_loop_over_the_thresholds():
 
 @pytest.mark.parametrize(
     ("confidence", "message"),
-    [([0.5], "confidence has 1 values but y_true has 2 labels"), ([0.5, np.nan], "NaN or infinite")],
+    [
+        ([0.5], "confidence has 1 values but y_true has 2 labels"),
+        ([0.5, np.nan], "Input confidence contains NaN"),
+    ],
 )
 def test_curve_of_invalid_confidences_raises(confidence, message):
     with pytest.raises(ValueError, match=message):
