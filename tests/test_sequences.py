@@ -7,6 +7,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import _safe_indexing
 
@@ -168,6 +169,7 @@ def test_standard_deviation_of_a_constant_bin_is_one():
         # Beyond the rows that are checked in one step.
         ([np.zeros((1, 99_999)), np.full((1, 1), np.nan)], ValueError, "item 1 contains NaN"),
         ([np.zeros((3, 2), dtype=complex)], ValueError, "Complex data not supported: item 0"),
+        ([np.zeros((1, 2)), [[1, 2], [1]]], ValueError, "item 1 must be an array, but its parts differ"),
         ([np.array([["a", "b"]])], TypeError, "item 0 must be a numeric array"),
     ],
 )
@@ -187,6 +189,30 @@ def test_bad_items_are_named(items, error, message):
 def test_from_frames_rejects_lengths_that_do_not_fit(lengths, message):
     with pytest.raises(ValueError, match=message):
         Spectrograms.from_frames(np.zeros((6, 2), dtype=np.float32), lengths)
+
+
+@pytest.mark.parametrize(
+    ("frames", "error", "message"),
+    [
+        (np.ones((3, 2), dtype=complex), ValueError, "Complex data not supported: frames"),
+        (np.ma.masked_equal([[1.0, 2.0]] * 3, 2), ValueError, r"frames has a masked value at index \(0, 1\)"),
+        ([["a"], ["b"], ["c"]], TypeError, "frames must be a numeric array"),
+        ([[1, 2], [1], [1]], ValueError, "frames must be an array, but its parts differ in length"),
+    ],
+)
+def test_from_frames_rejects_anything_but_real_numbers(frames, error, message):
+    with pytest.raises(error, match=message):
+        Spectrograms.from_frames(frames, [3])
+
+
+def test_from_frames_accepts_tensors_that_require_a_gradient():
+    X = Spectrograms.from_frames(torch.ones((3, 2), requires_grad=True), [1, 2])
+    assert X.lengths.tolist() == [1, 2]
+
+
+def test_from_padded_rejects_masked_lengths():
+    with pytest.raises(ValueError, match="lengths has a masked value at index 0"):
+        Spectrograms.from_padded(np.ones((1, 2, 3)), np.ma.masked_equal([2], 2))
 
 
 @pytest.mark.parametrize(

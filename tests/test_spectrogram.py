@@ -125,6 +125,21 @@ def test_power_to_db_refuses_arrays_of_other_libraries():
         power_to_db(np.ones((3, 4)))
 
 
+@pytest.mark.parametrize("S", [torch.zeros(4, 0), torch.zeros(0, 3), torch.ones(4, 3, dtype=torch.complex64)])
+def test_power_to_db_refuses_complex_and_empty_power(S):
+    with pytest.raises(
+        ValueError, match=r"S must be real power with at least one bin and one frame, got torch"
+    ):
+        power_to_db(S, ref="max")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int32])
+def test_power_of_other_types_becomes_float32(dtype):
+    S = power_to_db(torch.tensor([0, 1, 100]).to(dtype))
+    assert S.dtype == torch.float32
+    torch.testing.assert_close(S, torch.tensor([-100.0, 0.0, 20.0]))
+
+
 @pytest.mark.parametrize("top_db", [None, 30.0])
 @pytest.mark.parametrize(("ref", "reference"), [(1.0, 1.0), (0.01, 0.01), ("max", np.max)])
 def test_power_to_db_follows_librosa(ref, reference, top_db):
@@ -237,6 +252,11 @@ def test_frequencies_of_fourier_bins_include_both_ends():
         centers = frequencies(kind="stft", sr=sr, n_fft=1000)
         assert len(centers) == 501
         assert centers[-1] == sr / 2
+
+
+def test_frequencies_of_a_number_of_bands_of_8_bits():
+    expected = frequencies(n_mels=254, n_fft=16384)
+    np.testing.assert_array_equal(frequencies(n_mels=np.uint8(254), n_fft=16384), expected)
 
 
 @pytest.mark.parametrize("kind", ["mel", "stft"])
@@ -352,6 +372,7 @@ def test_empty_mel_filters_raise_and_say_how_many():
         (torch.zeros(5, dtype=torch.complex64), ValueError, "Complex data not supported"),
         (np.zeros(5, dtype=np.int16), TypeError, "got torch.int16: scale it to .* as load_audio does"),
         (torch.zeros(5, dtype=torch.bool), TypeError, "floating-point samples, got torch.bool"),
+        ([[0.0, 1.0], [0.0]], ValueError, "y must be an array, but its parts differ in length"),
         (["a", "b"], TypeError, "y must hold floating-point samples, got <U1"),
         ([0.0, 1.0, np.nan], ValueError, "NaN or infinite samples, the first at index 2: repair"),
         (torch.tensor([[0.0, 1.0], [-np.inf, 0.0]]), ValueError, "the first at index 1, 0"),

@@ -1,6 +1,6 @@
 """Checks, devices, files and other helpers of all rooms."""
 
-from ._arrays import without_mask
+from ._arrays import to_array, without_mask
 from ._container import pack, unpack
 from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_defaults, torch_settings
 from ._files import (

@@ -19,3 +19,14 @@ def without_mask(name: str, values: Any) -> Any:
         return values
     # NumPy has no bfloat16, and refuses tensors that require a gradient or are on a GPU.
     return (values.float() if values.dtype == torch.bfloat16 else values).numpy(force=True)
+
+
+def to_array(name: str, values: Any) -> np.ndarray:
+    """Convert values to an array of any data type; raise if one is masked, or parts differ in length."""
+    values = without_mask(name, values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be an array, but its parts differ in length: pass parts of equal length."
+        ) from error

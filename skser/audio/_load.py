@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._utils import all_finite, check_number, is_path, prefix_errors, warn_caller, without_mask
+from .._utils import all_finite, check_number, is_path, prefix_errors, to_array, warn_caller
 from ._decoding import HIGHEST_RATE, read_mono
 from ._errors import with_problem
 
@@ -187,14 +187,7 @@ def _to_array(y: Any) -> np.ndarray:
             "it is a pair of a sampling rate and samples, as scipy.io.wavfile.read and soundfile.read return "
             "it: pass only samples at the right rate, such as load_audio(samples, orig_sr=rate)."
         )
-    y = without_mask("the waveform", y)
-    try:
-        array = np.asarray(y)
-    except ValueError as error:
-        raise ValueError(
-            "a waveform must be one-dimensional, of shape (n_times,), but its parts differ in length: "
-            "pass a single channel."
-        ) from error
+    array = to_array("the waveform", y)
     if not array.ndim:
         raise TypeError(f"expected a path or a waveform of shape (n_times,), got {type(y).__name__}.")
     return array

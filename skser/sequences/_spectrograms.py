@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._utils import all_finite, without_mask
+from .._utils import all_finite, to_array
 from ._buffer import Buffer
 
 # Rows per step of the check for non-finite values, which bounds its memory on memory-mapped buffers.
@@ -95,11 +95,15 @@ class Spectrograms:
 
         Raises
         ------
+        TypeError
+            If the frames are not numeric.
         ValueError
-            If the shapes do not match, or a value is not finite.
+            If the shapes do not match, or a value is complex or not finite.
         """
         lengths = _check_lengths(lengths)
-        frames = np.asarray(frames, dtype=np.float32)
+        frames = to_array("frames", frames)
+        _check_real("frames", frames)
+        frames = frames.astype(np.float32, copy=False)
         if frames.ndim != 2 or len(frames) != lengths.sum():
             raise ValueError(
                 f"frames must be of shape ({lengths.sum()}, n_bins), the sum of lengths in "
@@ -132,13 +136,12 @@ class Spectrograms:
             If `S` is not three-dimensional, or an item has no frames, more frames than `S`, or values
             that are not finite.
         """
-        dense = np.asarray(without_mask("S", S))
+        dense = to_array("S", S)
         if dense.dtype == object:
             dense = dense.astype(np.float64)
+        _check_real("S", dense)
         if dense.ndim != 3:
             raise ValueError(f"S must be of shape (n, n_bins, n_frames), got {dense.shape}.")
-        if np.iscomplexobj(dense):
-            raise ValueError("Complex data not supported: take the magnitude or the power first.")
         if lengths is None:
             lengths = _lengths_before_nan(dense)
         n_frames = _check_lengths(lengths, n=len(dense), longest=dense.shape[2])
@@ -305,13 +308,8 @@ class Spectrograms:
 
 def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
     """Check one spectrogram of a sequence and convert it to an array (n_bins, n_frames)."""
-    array = np.asarray(without_mask(f"item {index}", item))
-    if array.dtype.kind == "c":
-        raise ValueError(
-            f"Complex data not supported: item {index} is complex, take its magnitude or power first."
-        )
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"item {index} must be a numeric array (n_bins, n_frames), got dtype {array.dtype}.")
+    array = to_array(f"item {index}", item)
+    _check_real(f"item {index}", array)
     if array.ndim != 2:
         raise ValueError(
             f"item {index} must be a spectrogram of shape (n_bins, n_frames), got an array "
@@ -324,9 +322,17 @@ def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
     return array.astype(np.float32, copy=False)
 
 
+def _check_real(name: str, array: NDArray[Any]) -> None:
+    """Raise unless an array holds real numbers."""
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} is complex, take its magnitude or power first.")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be a numeric array, got dtype {array.dtype}.")
+
+
 def _check_lengths(lengths: ArrayLike, n: int | None = None, longest: int | None = None) -> NDArray[np.int64]:
     """Check the frames of each item and convert them to integers."""
-    array = np.asarray(lengths)
+    array = to_array("lengths", lengths)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (n is not None and len(array) != n):
         expected = "(n,)" if n is None else f"({n},)"
         raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from .._utils import torch_settings, without_mask
+from .._utils import to_array, torch_settings
 from ._blocks import power_in_blocks
 from ._filters import import_torchaudio, mel_bands, mel_filters_tensor, window_tensor
 from ._settings import Settings, fft_bins
@@ -18,7 +18,7 @@ AMIN = 1e-10  # floor of the power: silence is at -100 dB
 
 def power(y: ArrayLike | torch.Tensor, settings: Settings) -> torch.Tensor:
     """Compute the power (..., n_bins, n_frames) in Fourier bins or in Mel bands."""
-    waveforms = y if isinstance(y, torch.Tensor) else to_tensor(np.asarray(without_mask("y", y)))
+    waveforms = y if isinstance(y, torch.Tensor) else to_tensor(to_array("y", y))
     with torch_settings(waveforms.device):
         return power_of_checked(_check_samples(waveforms), settings)
 
@@ -70,7 +70,7 @@ def _check_samples(y: torch.Tensor) -> torch.Tensor:
             "y must be one waveform (n_times,) or a batch (n, n_times) of at least one sample, "
             f"got shape {tuple(y.shape)}."
         )
-    y = y if y.dtype in (torch.float32, torch.float64) else y.float()
+    y = y.to(torch.promote_types(y.dtype, torch.float32))
     # If all samples are finite, so is their sum unless it overflows; it is ten times faster to compute.
     if not y.is_meta and not math.isfinite(y.detach().sum()) and not torch.isfinite(y).all():
         first = torch.argwhere(~torch.isfinite(y))[0].tolist()

@@ -238,7 +238,7 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     Parameters
     ----------
     S : torch.Tensor of shape (..., n_bins, n_frames)
-        Power of one item or of several.
+        Power of one item or of several. float32 and float64 are kept, other types become float32.
     ref : {"max", "mean"} or float, default=1.0
         Reference for 0 dB: a power above 0, or for each item its largest power ("max") or its mean in dB
         ("mean").
@@ -254,7 +254,7 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     Raises
     ------
     TypeError, ValueError
-        If `S` is not a tensor, or a parameter has a wrong type or is outside its range.
+        If `S` is not a tensor, complex or empty, or a parameter has a wrong type or is outside its range.
 
     Examples
     --------
@@ -266,7 +266,13 @@ def power_to_db(S: torch.Tensor, *, ref: float | str = 1.0, top_db: float | None
     check_db_parameters(ref, top_db)
     if not isinstance(S, torch.Tensor):
         raise TypeError(f"S must be a torch.Tensor, got {type(S).__name__}: use torch.as_tensor(S).")
-    return to_db(S, ref, top_db)
+    if S.is_complex() or 0 in S.shape[-2:]:
+        raise ValueError(
+            f"S must be real power with at least one bin and one frame, got {S.dtype} of shape "
+            f"{tuple(S.shape)}: take the squared magnitude of complex numbers."
+        )
+    # The floor of 1e-10 would be 0 in float16.
+    return to_db(S.to(torch.promote_types(S.dtype, torch.float32)), ref, top_db)
 
 
 def frequencies(
@@ -318,5 +324,5 @@ def frequencies(
         return fft_frequencies(settings)[fft_bins(settings)]
     from librosa import mel_frequencies
 
-    edges: np.ndarray = mel_frequencies(n_mels + 2, fmin=settings.fmin, fmax=settings.top)
+    edges: np.ndarray = mel_frequencies(settings.n_mels + 2, fmin=settings.fmin, fmax=settings.top)
     return edges[1:-1]
