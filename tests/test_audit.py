@@ -462,6 +462,8 @@ def test_a_corpus_may_be_an_array_series_or_tuple(corpus):
         ("a.wav", TypeError, "got str: load a folder with load_audio_files, put one path into a list"),
         (None, TypeError, "corpus must be the Bunch of a loader or a list of recordings, got NoneType"),
         ({"target": [1]}, TypeError, "corpus must be the Bunch"),
+        ({"data": [np.zeros(9)], "sr": "16000"}, TypeError, "sr must be an integer, got '16000'"),
+        ({"data": [np.zeros(9)], "sr": 0}, ValueError, "sr must be an integer in"),
         (pd.DataFrame({"path": ["a.wav"]}), TypeError, "got DataFrame: .* take one column of a DataFrame"),
         (np.ones(100), TypeError, "corpus is a single waveform: wrap it in a list"),
         ([noise()], ValueError, "corpus holds waveforms without a sampling rate: pass sr"),

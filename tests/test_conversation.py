@@ -90,6 +90,20 @@ def test_invalid_parameters_raise(corpus, parameters, error, message):
         make_conversation(corpus, **parameters)
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (["x", None], "corpus.groups has no value for item 1, got None"),
+        ([1.0, np.nan], "corpus.groups has no value for item 1, got nan"),
+        (["x"], "corpus.groups has 1 entries but corpus.data has 2"),
+    ],
+)
+def test_corpus_with_missing_speakers_raises(corpus, groups, message):
+    two = Bunch(data=corpus.data[:2], target=["sad", "happy"], groups=groups, sr=16000)
+    with pytest.raises(ValueError, match=message):
+        make_conversation(two, n_turns=2, n_speakers=1)
+
+
 def test_corpus_without_speakers_raises(corpus):
     with pytest.raises(TypeError, match="groups"):
         make_conversation(Bunch(**{**corpus, "groups": None}))

@@ -169,6 +169,8 @@ def test_a_long_list_of_files_without_a_speaker_is_cut(tmp_path):
 
 
 TWO_SPEAKERS = pd.DataFrame({"file": ["a", "a"], "speaker": ["x", "y"]})
+TWO_COLUMNS = pd.DataFrame([["a", "x", "y"]], columns=["file", "speaker", "speaker"])
+NO_FILE = pd.DataFrame({"file": ["a", None], "speaker": ["x", "y"]})
 NO_COLUMNS = pd.DataFrame({"name": ["a"]})
 
 
@@ -182,6 +184,10 @@ NO_COLUMNS = pd.DataFrame({"name": ["a"]})
         (7, TypeError, "speaker must be a regular expression, a dict, a DataFrame, .*, got int"),
         ("nowhere.csv", FileNotFoundError, "The speaker table 'nowhere.csv' does not exist: give a CSV file"),
         (NO_COLUMNS, ValueError, "lacks the column file and the column speaker: .*got name"),
+        (TWO_COLUMNS, ValueError, "The speaker table has two columns 'speaker': rename or drop one of them"),
+        (NO_FILE, TypeError, "The speaker table has (None|nan) of type .* as a file: give its path as text"),
+        ({1: "x"}, TypeError, "The speaker table has 1 of type int as a file"),
+        ({b"a": "x"}, TypeError, "The speaker table has b'a' of type bytes as a file"),
         (TWO_SPEAKERS, ValueError, "lists two speakers for 'a', 'x' and"),
     ],
 )

@@ -56,11 +56,25 @@ def test_labels_are_mapped_and_left_out_by_name(corpora):
 
 def test_labels_and_speakers_follow_the_rules_for_labels(corpora):
     corpora["two"].groups = [1, "1"]
-    with pytest.raises(ValueError, match="groups mixes integers and text"):
+    with pytest.raises(ValueError, match="groups of 'two' mixes integers and text"):
         merged(corpora)
     corpora["two"].target = ["sad", None]
     with pytest.raises(ValueError, match="target has no value for item 1"):
         merged(corpora)
+
+
+def test_numbers_and_text_may_get_the_same_names(corpora, capsys):
+    corpora["two"].target = [1, 2]
+    corpus = merged(corpora, labels={"anger": "angry", "sad": "sad", 1: "angry", 2: "sad"})
+    assert corpus.target.tolist() == ["angry", "sad", "angry", "sad"]
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["label", "merged", "one", "two"],
+        ["1", "angry", "0", "1"],
+        ["2", "sad", "0", "1"],
+        ["anger", "angry", "1", "0"],
+        ["calm", "(left", "out)", "1", "0"],
+        ["sad", "sad", "1", "0"],
+    ]
 
 
 def test_speakers_are_prefixed_by_their_corpus(corpora):
@@ -150,6 +164,19 @@ def test_loaders_give_corpora_that_can_be_merged(tmp_path):
     corpus = merge_corpora({"emodb": emodb, "ravdess": ravdess}, labels=SAME, left_out=["calm"])
     assert corpus.groups.tolist() == ["emodb:03", "emodb:08", "ravdess:1"]
     assert corpus.target.tolist() == ["angry", "sad", "angry"]
+
+
+def test_speakers_set_afterwards_replace_missing_ones_of_the_frame():
+    frame = pd.DataFrame({"path": ["a.wav", "b.wav"], "speaker": [None, None]})
+    corpus = Bunch(data=["a.wav", "b.wav"], target=["sad", "calm"], groups=("Ann", "Ben"), frame=frame)
+    merged_corpus = merge_corpora({"one": corpus})
+    assert merged_corpus.groups.tolist() == merged_corpus.frame["speaker"].tolist() == ["one:Ann", "one:Ben"]
+
+
+def test_a_missing_speaker_is_named():
+    corpus = Bunch(data=["a.wav", "b.wav"], target=["sad", "calm"], groups=["Ann", None])
+    with pytest.raises(ValueError, match="groups of 'one' has no value for item 1, got None: fill it in"):
+        merge_corpora({"one": corpus})
 
 
 class MeanFrame(TransformerMixin, BaseEstimator):

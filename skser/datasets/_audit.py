@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from .._utils import check_flag, check_n_jobs, check_number, is_path, labels_or_none
+from ._bunch import check_lengths
 from ._examine import Examined, Finding, examine_recording
 
 if TYPE_CHECKING:
@@ -131,7 +132,6 @@ def audit(
     >>> table[["item", "problem", "severity"]].values.tolist()
     [[1, 'silent', 'error'], [2, 'duplicate', 'error']]
     """
-    check_number("sr", sr, integer=True, low=1, optional=True)
     check_number("min_duration", min_duration, low=0)
     check_number("max_duration", max_duration, low=0, closed="neither", optional=True)
     check_number("silence_db", silence_db, high=0)
@@ -158,22 +158,10 @@ def _take_apart(corpus: Any, sr: int | None) -> tuple[list[Any], Any, Any, int |
         for name, values in columns.items()
     )
     rate = entries.get("sr") if sr is None else sr
+    check_number("sr", rate, integer=True, low=1, optional=True)
     if rate is None and any(_is_waveform(item) for item in items):
         raise ValueError("corpus holds waveforms without a sampling rate: pass sr.")
     return items, target, groups, rate
-
-
-def check_lengths(corpus: Mapping[str, Any], n: int, names: Iterable[str]) -> None:
-    """Raise unless the existing entries of a corpus have one value per item."""
-    for name in names:
-        values = corpus.get(name)
-        if values is None:
-            continue
-        if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", 1) == 0:
-            raise TypeError(f"corpus.{name} is {values!r}, a single value: give one entry per item.")
-        if len(values) != n:
-            lengths = f"corpus.{name} has {len(values)} entries but corpus.data has {n}"
-            raise ValueError(f"{lengths}: give one entry per item.")
 
 
 def _check_recordings(data: Any) -> list[Any]:

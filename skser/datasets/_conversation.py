@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from .._utils import check_number, is_path, listed
+from .._utils import check_number, is_path, listed, plain_labels
 from ..audio import load_audio
+from ._bunch import check_corpus
 
 _TEXT = """\
 Recordings of a corpus, joined to one waveform with pauses of silence between them. The speakers take turns.
@@ -86,7 +87,10 @@ def make_conversation(
     check_number("n_turns", n_turns, integer=True, low=1)
     check_number("n_speakers", n_speakers, integer=True, low=1)
     shortest, longest = _check_pause(pause)
-    data, target, groups = _take_apart(corpus)
+    cure = "give a Bunch with data, target and groups (the speakers), which loaders know from speaker="
+    check_corpus("corpus", corpus, ["data", "target", "groups"], cure)
+    data, target = corpus.data, np.asarray(corpus.target)
+    groups = plain_labels("corpus.groups", corpus.groups)
     rng = check_random_state(random_state)
     items = _draw_items(groups, n_turns, n_speakers, rng)
     parts: list[np.ndarray] = []
@@ -112,18 +116,6 @@ def _check_pause(pause: Any) -> tuple[float, float]:
     check_number("pause[0]", pause[0], low=0)
     check_number("pause[1]", pause[1], low=pause[0])
     return pause[0], pause[1]
-
-
-def _take_apart(corpus: Any) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Recordings, labels and speakers of a corpus."""
-    if not isinstance(corpus, Bunch) or any(
-        corpus.get(name) is None for name in ("data", "target", "groups")
-    ):
-        raise TypeError(
-            "corpus must be the Bunch of a loader with data, target and groups (the speakers), got "
-            f"{type(corpus).__name__}: load it with speaker=."
-        )
-    return corpus.data, np.asarray(corpus.target), np.asarray(corpus.groups)
 
 
 def _draw_items(groups: np.ndarray, n_turns: int, n_speakers: int, rng: np.random.RandomState) -> list[int]:

@@ -10,14 +10,13 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._utils import check_choice, counted, labels_or_none, listed, warn_caller
-from ._audit import COLUMNS, SEVERITIES, check_lengths, path_or_none
-from ._bunch import describe_counts
+from ._audit import COLUMNS, SEVERITIES, path_or_none
+from ._bunch import PER_ITEM, check_corpus, describe_counts
 from ._filters import check_filter
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PER_ITEM = ("data", "target", "groups", "frame")
 _COUNTS = "\n\nItems: "  # start of the counts at the end of a description
 
 
@@ -71,11 +70,9 @@ def drop(
     >>> len(corpus.data), len(cleaned.data), len(cleaned.target)
     (8, 7, 7)
     """
-    if not isinstance(corpus, Bunch) or not hasattr(corpus.get("data"), "__len__"):
-        cure = "for a list, keep the items whose position is not in table['item']"
-        raise TypeError(f"corpus must be the Bunch of a loader, got {type(corpus).__name__}: {cure}.")
+    cure = "for a list, keep the items whose position is not in table['item']"
+    check_corpus("corpus", corpus, ["data"], cure)
     n_items = len(corpus.data)
-    check_lengths(corpus, n_items, _PER_ITEM)
     check_choice("severity", severity, ("error", "warning"))
     chosen = None if problems is None else check_filter("problems", problems, SEVERITIES)
     _check_table(table, corpus)
@@ -84,7 +81,7 @@ def drop(
     kept = [i for i in range(n_items) if i not in reasons]
     if not kept:
         raise ValueError(f"None of the {counted(n_items, 'item')} would remain: choose fewer problems.")
-    entries = {**corpus, **{name: _take(corpus[name], kept) for name in _PER_ITEM if name in corpus}}
+    entries = {**corpus, **{name: _take(corpus[name], kept) for name in PER_ITEM if name in corpus}}
     if entries.get("target") is not None:
         labels = labels_or_none("corpus.target", corpus.target)
         gone = {*labels} - {labels[i] for i in kept} - {None}

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from .._utils import counted, is_path, listed
 from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
 from ._folders import POINTER_CURE, check_folder, is_pointer
-from ._tables import is_missing, read_table, strip_blanks
+from ._tables import check_unique, is_missing, read_table, strip_blanks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,9 +163,7 @@ def _check_columns(name: str, found: list[Any], columns: dict[str, str]) -> None
         unknown = ", or pass speaker=None if the speakers are not known" if "speaker" in missing else ""
         has = f"it has {', '.join(map(repr, found)) or 'none'}"
         raise ValueError(f"{name} lacks {lacking}, {has}: name the correct one with {parameters}{unknown}.")
-    repeated = [column for column, n in Counter(found).items() if n > 1]
-    if repeated:
-        raise ValueError(f"{name} has two columns {repeated[0]!r}: rename or drop one of them.")
+    check_unique(name, found)
 
 
 def _check_values(name: str, column: pd.Series) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,12 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._utils import listed, plain_labels, printable
-from ._audit import check_lengths
-from ._bunch import make_bunch
+from ._bunch import check_corpus, make_bunch, make_frame
 from ._filters import check_list
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PER_ITEM = ("data", "target", "groups", "frame")
 _LEFT_OUT = "(left out)"
 
 
@@ -117,12 +116,8 @@ def _check_corpora(corpora: Any) -> None:
             raise TypeError(
                 f"the name of a corpus must be a str, got {name!r} of type {type(name).__name__}."
             )
-        if not isinstance(corpus, Bunch) or corpus.get("data") is None or corpus.get("target") is None:
-            raise TypeError(
-                f"the corpus {name!r} must be the Bunch of a loader, got {type(corpus).__name__}: give a "
-                "Bunch with data, target and groups."
-            )
-        check_lengths(corpus, len(corpus.data), _PER_ITEM)
+        cure = "give a Bunch with data, target and groups"
+        check_corpus(f"the corpus {name!r}", corpus, ["data", "target"], cure)
 
 
 def _find_names(
@@ -155,13 +150,16 @@ def _count_labels(corpora: Mapping[str, Bunch], new_names: dict[Any, Any]) -> st
     import pandas as pd
 
     counts = {
-        name: pd.Series(plain_labels("target", corpus.target)).value_counts()
-        for name, corpus in corpora.items()
+        name: Counter(plain_labels("target", corpus.target).tolist()) for name, corpus in corpora.items()
     }
-    table = pd.DataFrame(counts).fillna(0).astype(int).sort_index().rename_axis("label").reset_index()
-    table.insert(1, "merged", [new_names.get(label, _LEFT_OUT) for label in table["label"]])
-    # Converted to objects, because pandas puts two spaces between columns of numbers.
-    text: str = table.astype(object).to_string(index=False)
+    labels = sorted(set().union(*counts.values()), key=lambda label: (type(label).__name__, label))
+    rows = [
+        (label, new_names.get(label, _LEFT_OUT), *(count[label] for count in counts.values()))
+        for label in labels
+    ]
+    # Of objects, because pandas puts two spaces between columns of numbers.
+    table = pd.DataFrame(rows, columns=["label", "merged", *counts], dtype=object)
+    text: str = table.to_string(index=False)
     return text
 
 
@@ -174,24 +172,33 @@ def _read_part(
     target = plain_labels("target", corpus.target).tolist()
     kept = [index for index, label in enumerate(target) if label in new_names]
     columns = pd.DataFrame(index=range(len(target))) if corpus.get("frame") is None else corpus.frame
-    speakers = next((columns[key] for key in ("speaker", "actor") if key in columns), corpus.get("groups"))
-    groups = speakers if corpus.get("groups") is None else corpus.groups
-    if groups is None or pd.isna(speakers).any():
+    rows = columns.iloc[kept].reset_index(drop=True)
+    groups = corpus.get("groups")
+    named = [columns[key] for key in ("speaker", "actor") if key in columns]
+    speakers = next((column for column in named if not column.isna().any()), groups)
+    if speakers is None:
         raise ValueError(
             f"the speakers of the corpus {name!r} are not known: give its loader speaker=, or set its groups."
         )
-    frame = columns.iloc[kept].assign(
-        original_label=[target[index] for index in kept],
-        label=[new_names[target[index]] for index in kept],
-        speaker=_prefix(name, speakers)[kept],
-        corpus=name,
+    added = {
+        "original_label": [target[index] for index in kept],
+        "label": [new_names[target[index]] for index in kept],
+        "speaker": _prefix(name, speakers)[kept],
+        "corpus": [name] * len(kept),
+    }
+    frame = make_frame({**rows, **added})
+    return (
+        [corpus.data[index] for index in kept],
+        _prefix(name, speakers if groups is None else groups)[kept],
+        frame,
     )
-    return [corpus.data[index] for index in kept], _prefix(name, groups)[kept], frame
 
 
 def _prefix(name: str, speakers: Any) -> np.ndarray:
     """Prefix speakers with the name of their corpus."""
-    return np.array([f"{name}:{speaker}" for speaker in plain_labels("groups", speakers).tolist()])
+    return np.array(
+        [f"{name}:{speaker}" for speaker in plain_labels(f"groups of {name!r}", speakers).tolist()]
+    )
 
 
 def _common_rate(corpora: Mapping[str, Bunch]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .._utils import is_path
-from ._tables import is_missing, read_table, strip_blanks
+from ._tables import check_unique, is_missing, read_table, strip_blanks
 
 _TABLES = (".csv", ".tsv")
 
@@ -34,6 +34,7 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
         found = ", ".join(map(str, speaker.columns)) or "none"
         lacking = f"the column {' and the column '.join(missing)}"
         raise ValueError(f"{name} lacks {lacking}: name its columns file and speaker, got {found}.")
+    check_unique(name, speaker.columns)
     return _look_up(zip(speaker["file"], strip_blanks(name, speaker["speaker"]), strict=True), name)
 
 
@@ -61,6 +62,10 @@ def _look_up(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], str 
     """Make a function that looks up the path, or otherwise the file name, in a table."""
     table: dict[str, str] = {}
     for file, speaker in rows:
+        if not is_path(file):
+            raise TypeError(
+                f"{name} has {file!r} of type {type(file).__name__} as a file: give its path as text."
+            )
         key = str(PurePosixPath(os.fspath(file).replace("\\", "/")))
         if not is_missing(speaker) and table.setdefault(key, str(speaker)) != str(speaker):
             speakers = f"{table[key]!r} and {speaker!r}"

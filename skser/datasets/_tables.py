@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,13 @@ def _find_separator(file: Path) -> str:
             header: list[str] = next(filter(None, csv.reader(stream, delimiter=separator)), [])
         n_columns[separator] = len(header)
     return max(_SEPARATORS, key=lambda separator: n_columns[separator])
+
+
+def check_unique(name: str, columns: Iterable[Any]) -> None:
+    """Raise if a table has two columns of one name."""
+    repeated = [column for column, n in Counter(columns).items() if n > 1]
+    if repeated:
+        raise ValueError(f"{name} has two columns {repeated[0]!r}: rename or drop one of them.")
 
 
 def strip_blanks(name: str, column: pd.Series) -> list[Any]:
