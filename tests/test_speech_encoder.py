@@ -631,6 +631,13 @@ def test_long_recordings_are_encoded_in_equal_parts(folders, kind, monkeypatch):
     np.testing.assert_array_equal(transformer.transform([y])[0], np.concatenate(list(parts), axis=1))
 
 
+def test_long_recordings_of_whisper_are_encoded_once(folders, encoded, tmp_path):
+    y = np.random.default_rng(1).normal(scale=0.1, size=38_403).astype(np.float32)  # 3 parts of 40.003 frames
+    transformer = SpeechEncoderTransformer(folders["whisper"], trim_db=None, memory=tmp_path / "m")
+    np.testing.assert_array_equal(transformer.transform([y]), transformer.transform([y]))
+    assert len(encoded) == 1
+
+
 @pytest.mark.parametrize(("kind", "normalizes"), [("wav2vec2", True), ("wavlm", False)])
 def test_normalization_is_that_of_the_feature_extractor(folders, waveforms, kind, normalizes):
     transformer = SpeechEncoderTransformer(folders[kind], layer=0, trim_db=None)

@@ -138,6 +138,14 @@ def test_every_kind_of_sequence_is_accepted(waveforms, paths):
         assert_equal(SpectrogramTransformer().fit_transform(X), expected)
 
 
+def test_samples_of_unknown_number_are_cached(waveforms, tmp_path):
+    expected = SpectrogramTransformer().transform(waveforms)
+    transformer = SpectrogramTransformer(memory=tmp_path / "cache")
+    for _ in range(2):
+        assert_equal(transformer.transform([Lazy(y) for y in waveforms]), expected)
+    assert len(list((tmp_path / "cache").iterdir())) == len(waveforms)
+
+
 def test_a_two_dimensional_array_gives_a_dense_array():
     rows = np.random.default_rng(1).normal(scale=0.1, size=(3, 1600))
     transformer = SpectrogramTransformer()

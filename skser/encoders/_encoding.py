@@ -18,6 +18,7 @@ class Encoder(Protocol):
     device: torch.device
     sr: int  # sampling rate in Hz of the waveforms
     hop_length: int  # samples between frames
+    longest: float  # samples that are encoded together
     n_features: int  # numbers per frame
     first_layer: int
     last_layer: int

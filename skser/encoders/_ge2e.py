@@ -5,6 +5,7 @@ Wan, Wang, Papir and Lopez Moreno, "Generalized end-to-end loss for speaker veri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, files
 
@@ -43,7 +44,7 @@ _SHAPES = _LSTM_SHAPES | {"linear.weight": (_N_UNITS, _N_UNITS), "linear.bias": 
 class Ge2e:
     """Three LSTM layers, each from a zero state over the whole recording."""
 
-    sr, hop_length, n_features = _SR, _HOP_LENGTH, _N_UNITS
+    sr, hop_length, longest, n_features = _SR, _HOP_LENGTH, math.inf, _N_UNITS
     first_layer, last_layer = 1, _N_LAYERS
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:

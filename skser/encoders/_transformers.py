@@ -41,15 +41,15 @@ class TransformersEncoder:
         self._is_whisper = model.config.model_type == "whisper"
         if self._is_whisper:  # the extractor pads each part
             self.hop_length = extractor.hop_length * model.conv1.stride[0] * model.conv2.stride[0]
-            self._shortest, self._longest = 1, extractor.n_samples
+            self._shortest, self.longest = 1, extractor.n_samples
         else:
             self.hop_length = math.prod(model.config.conv_stride)
             self._shortest = _receptive_field(model.config.conv_kernel, model.config.conv_stride)
-            self._longest = _LONGEST * self.sr
+            self.longest = _LONGEST * self.sr
 
     def outputs(self, y: np.ndarray, last: int) -> list[Tensor]:
         """Frames (n_frames, n_features) of each layer up to `last`."""
-        n_parts = math.ceil(len(y) / self._longest)
+        n_parts = math.ceil(len(y) / self.longest)
         parts = [self._encode(part)[: last + 1] for part in np.array_split(y, n_parts)]
         return [torch.cat(layer) for layer in zip(*parts, strict=True)]
 

@@ -23,6 +23,7 @@ class EncoderFunction:
     device: torch.device
     sr: int  # Hz
     hop_length: int  # samples
+    longest: float  # samples per part of a recording
     n_bins: int
 
     noun: ClassVar[str] = "features"
@@ -39,11 +40,16 @@ class EncoderFunction:
         device, layers = resolve_device(parameters["device"]), layers_of(parameters["layer"])
         encoder = load_encoder(source, device)
         check_layers(encoder, source.encoder, layers)
-        return cls(source, layers, device, encoder.sr, encoder.hop_length, encoder.n_features)
+        sizes = encoder.hop_length, encoder.longest, encoder.n_features
+        return cls(source, layers, device, encoder.sr, *sizes)
 
     def recipe(self) -> dict[str, Any]:
         """Everything that the frames of a waveform depend on; the digest stands for the encoder's name."""
         return {"encoder": self.source.digest, "layers": self.layers}
+
+    def max_frames(self, n_times: float) -> float:
+        """Maximum number of frames of a waveform (n_times,)."""
+        return 1 + (n_times + 1) / self.hop_length + n_times / self.longest  # each part may be rounded up
 
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Frames (n_bins, n_frames) of a waveform."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .._utils import is_path, plain_error
-from ..audio import load_waveform
+from ..audio import check_waveform, load_waveform
 from ..exceptions import RecordingFailure
 from ._cache import CacheFolderError, cache_key, file_state, open_cache, read_entry, write_entry
 from ._statistics import summarize
@@ -33,10 +33,6 @@ class FrameFunction(Protocol):
         """Sampling rate of the waveforms in Hz."""
 
     @property
-    def hop_length(self) -> int:
-        """Distance between frames in samples."""
-
-    @property
     def n_bins(self) -> int:
         """Numbers per frame."""
 
@@ -46,6 +42,9 @@ class FrameFunction(Protocol):
 
     def recipe(self) -> dict[str, Any]:
         """Everything that the frames of a waveform depend on, for the names of cache entries."""
+
+    def max_frames(self, n_times: float) -> float:
+        """Maximum number of frames of a waveform (n_times,)."""
 
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Frames (n_bins, n_frames) of a waveform, float32."""
@@ -81,6 +80,7 @@ class Extraction:
         """Frames (n_bins, n_frames), from the cache if possible."""
         if self.folder is None:
             return self._compute(audio)
+        audio = audio if is_path(audio) else check_waveform(audio)  # once, instead of in each step
         for _ in range(_ATTEMPTS):
             state, key = file_state(audio), self.cache_key(audio)
             S = read_entry(self.folder, key, self.function.n_bins, self._max_frames(audio))
@@ -99,8 +99,7 @@ class Extraction:
     def _max_frames(self, audio: Any) -> float:
         """Maximum number of frames of a recording: longer files exceed `max_duration`."""
         duration = math.inf if self.max_duration is None else self.max_duration
-        n_times = duration * self.function.sr if is_path(audio) else len(audio)
-        return 1 + (n_times + 1) / self.function.hop_length  # one more because of rounding
+        return self.function.max_frames(duration * self.function.sr if is_path(audio) else len(audio))
 
     def _compute(self, audio: Any) -> np.ndarray:
         """Frames (n_bins, n_frames) of a recording."""

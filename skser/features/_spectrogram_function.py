@@ -38,11 +38,6 @@ class SpectrogramFunction:
         return self.settings.sr
 
     @property
-    def hop_length(self) -> int:
-        """Distance between frames in samples."""
-        return self.settings.hop_length
-
-    @property
     def n_bins(self) -> int:
         """Mel bands or Fourier bins."""
         return self.settings.n_bins
@@ -54,6 +49,10 @@ class SpectrogramFunction:
         if self.settings.kind == "stft":
             del used["n_mels"]
         return used
+
+    def max_frames(self, n_times: float) -> float:
+        """Maximum number of frames of a waveform (n_times,)."""
+        return 1 + (n_times + 1) / self.settings.hop_length  # one more because of rounding
 
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Spectrogram (n_bins, n_frames) of a waveform."""
