@@ -400,8 +400,8 @@ PARAMETERS = [
     ({"ref": 0}, ValueError, "ref must be a number"),
     ({"trim_db": -1}, ValueError, "trim_db must be a number"),
     ({"backend": "numpy"}, ValueError, "backend must be one of"),
-    ({"memory": 3}, TypeError, "memory must be None or the path of a folder, got int"),
-    ({"memory": ""}, ValueError, "memory is an empty path"),
+    ({"memory": 3}, TypeError, "memory must be None or the path of a folder, got 3 of type int"),
+    ({"memory": ""}, ValueError, "memory must be None or the path of a folder, got ''"),
     (
         {"max_nbytes": "1 GB"},
         ValueError,

@@ -17,13 +17,13 @@ from uuid import uuid4
 _ABANDONED_AFTER = 24 * 3600  # s
 
 
-def check_path(path: Any) -> str:
-    """Convert the path of a file to text."""
-    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+def check_path(path: Any, name: str = "path", expected: str = "the path of a file") -> str:
+    """Convert a parameter that is a path to text."""
+    text = os.fspath(path) if is_path(path) else None
     if not isinstance(text, str):
-        raise TypeError(f"path must be the path of a file, got {path!r} of type {type(path).__name__}.")
+        raise TypeError(f"{name} must be {expected}, got {path!r} of type {type(path).__name__}.")
     if not text or "\0" in text:
-        raise ValueError(f"path must be the path of a file, got {text!r}.")
+        raise ValueError(f"{name} must be {expected}, got {text!r}.")
     return text
 
 
@@ -62,9 +62,8 @@ def write_whole(path: str, content: bytes) -> None:
     """Write a file so that readers find either the old content or the new one, never an incomplete file."""
     try:
         target = os.path.realpath(path)
-        unfinished = os.path.join(
-            os.path.dirname(target), f".{uuid4().hex}.tmp"
-        )  # short even if the name of the target is long
+        # The name is short even if that of the target is long.
+        unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.tmp")
         if os.path.isdir(target) or path.endswith(os.sep):
             raise IsADirectoryError(None, "it is a folder")
         if os.path.exists(target) and not os.path.isfile(target):  # such as /dev/null
@@ -108,7 +107,7 @@ def is_path(audio: Any) -> TypeGuard[str | os.PathLike[str]]:
 
 @cache  # once per process: each transform calls it, and listing a large folder over a network takes time
 def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
-    """Delete the unfinished files that killed processes left, as far as permissions allow."""
+    """Delete the unfinished files and folders that killed processes left, as far as permissions allow."""
     with suppress(OSError), os.scandir(folder) as files:
         for file in files:
             if unfinished.fullmatch(file.name):
@@ -116,7 +115,7 @@ def remove_abandoned(folder: str, unfinished: re.Pattern[str]) -> None:
 
 
 def _remove_if_abandoned(file: os.DirEntry[str]) -> None:
-    """Delete a file if it is old, unless another process is faster or the file belongs to another user."""
+    """Delete a file or a folder if it is old, unless another process is faster or it belongs to others."""
     with suppress(OSError):
         if time.time() - file.stat(follow_symlinks=False).st_mtime > _ABANDONED_AFTER:
-            os.remove(file.path)
+            shutil.rmtree(file.path) if file.is_dir(follow_symlinks=False) else os.remove(file.path)

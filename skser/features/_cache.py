@@ -19,7 +19,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._utils import all_finite, is_path, open_regular, remove_abandoned
+from .._utils import all_finite, check_path, is_path, open_regular, remove_abandoned
 from ..audio import check_waveform, open_binary
 
 # Part of every key: increase it when the same parameters lead to other numbers than before.
@@ -28,9 +28,7 @@ from ..audio import check_waveform, open_binary
 FORMAT_VERSION = 4
 
 ENTRY = re.compile(r"[0-9a-f]{64}\.npy")
-_UNFINISHED = re.compile(
-    r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp"
-)  # processes that were killed also leave such files
+_UNFINISHED = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{32}\.tmp")  # killed processes leave such files
 
 # Takes half the time of SHA-256, which on processors without SHA instructions is slower than a spectrogram.
 _HASH = partial(hashlib.blake2b, digest_size=32)
@@ -63,13 +61,8 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
 
 def check_memory(memory: Any) -> str:
     """Raise unless a value can be the path of a folder; return its absolute path."""
-    if not is_path(memory):
-        raise TypeError(f"memory must be None or the path of a folder, got {type(memory).__name__}.")
-    if not os.fspath(memory):
-        raise ValueError("memory is an empty path: name a folder, or give None for no cache.")
-    if "\0" in os.fsdecode(memory):
-        raise ValueError(f"memory={memory!r} holds a null character: name a folder without it.")
-    return os.path.abspath(os.path.expanduser(os.fspath(memory)))
+    folder = check_path(memory, "memory", "None or the path of a folder")
+    return os.path.abspath(os.path.expanduser(folder))
 
 
 def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:
