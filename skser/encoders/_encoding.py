@@ -50,10 +50,8 @@ def encode_waveform(encoder: Encoder, y: np.ndarray, layers: Sequence[int]) -> n
 def _one_thread(device: torch.device) -> Iterator[None]:
     """Compute with one thread on a CPU, so that the sums do not depend on the number of workers."""
     n_threads = torch.get_num_threads()
-    if device.type != "cpu" or n_threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ Wan, Wang, Papir and Lopez Moreno, "Generalized end-to-end loss for speaker veri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, files
 
 import numpy as np
@@ -28,18 +28,6 @@ _WIN_LENGTH, _HOP_LENGTH = 400, 160  # samples
 _N_MELS, _N_UNITS, _N_LAYERS = 40, 256, 3
 _LEVEL = -30.0  # dB relative to a full-scale amplitude of 1
 
-_LSTM_SHAPES = {
-    f"lstm.{name}_l{layer}": shape
-    for layer in range(_N_LAYERS)
-    for name, shape in (
-        ("weight_ih", (4 * _N_UNITS, _N_UNITS if layer else _N_MELS)),
-        ("weight_hh", (4 * _N_UNITS, _N_UNITS)),
-        ("bias_ih", (4 * _N_UNITS,)),
-        ("bias_hh", (4 * _N_UNITS,)),
-    )
-}
-_SHAPES = _LSTM_SHAPES | {"linear.weight": (_N_UNITS, _N_UNITS), "linear.bias": (_N_UNITS,)}
-
 
 class Ge2e:
     """Three LSTM layers, each from a zero state over the whole recording."""
@@ -47,9 +35,9 @@ class Ge2e:
     sr, hop_length, longest, n_features = _SR, _HOP_LENGTH, math.inf, _N_UNITS
     first_layer, last_layer = 1, _N_LAYERS
 
-    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    def __init__(self, layers: Sequence[nn.LSTM], device: torch.device) -> None:
         self.device = device
-        self._layers = [_lstm_layer(tensors, layer).to(device) for layer in range(_N_LAYERS)]
+        self._layers = [layer.to(device) for layer in layers]
 
     def outputs(self, y: np.ndarray, last: int) -> list[Tensor]:
         """Frames (n_frames, n_features) of each layer up to `last`."""
@@ -87,26 +75,17 @@ def installed_ge2e() -> str:
 
 def load_ge2e(path: str, device: torch.device) -> Ge2e:
     """Make the encoder from its file, of which only tensors are read."""
-    reason = f"{path} does not hold the weights of a GE2E encoder"
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
-        shapes = {name: tuple(tensors[name].shape) for name in _SHAPES}
+        layers = [_lstm_layer(tensors, layer) for layer in range(_N_LAYERS)]
     except Exception as error:  # other files raise errors of many types
-        raise ValueError(f"{reason}: {_CURE}") from error
-    for name, shape in _SHAPES.items():
-        if shapes[name] != shape:
-            raise ValueError(f"{reason}, because its {name!r} has the shape {shapes[name]}: {_CURE}")
-    return Ge2e(tensors, device)
+        raise ValueError(f"{path} does not hold the weights of a GE2E encoder: {_CURE}") from error
+    return Ge2e(layers, device)
 
 
 def _lstm_layer(tensors: Mapping[str, Tensor], layer: int) -> nn.LSTM:
     """One LSTM layer with its weights."""
     lstm = nn.LSTM(_N_UNITS if layer else _N_MELS, _N_UNITS)
-    suffix = f"_l{layer}"
-    own = {
-        name.removeprefix("lstm.").removesuffix(suffix) + "_l0": tensors[name]
-        for name in _LSTM_SHAPES
-        if name.endswith(suffix)
-    }
-    lstm.load_state_dict(own)
+    # "weight_ih_l0" here is "lstm.weight_ih_l2" in the file of three layers.
+    lstm.load_state_dict({name: tensors[f"lstm.{name[:-1]}{layer}"] for name in lstm.state_dict()})
     return lstm.eval().requires_grad_(False)

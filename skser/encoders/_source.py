@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .._utils import check_flag, is_path, with_message
+from .._utils import check_flag, check_path, with_message
 from ._encoding import Encoder
 from ._ge2e import GE2E, GE2E_DIGEST, REINSTALL, installed_ge2e, load_ge2e
 from ._transformers import find_folder, load_folder, used_files
@@ -35,13 +35,7 @@ _LOCK = threading.Lock()
 
 def check_source_parameters(encoder: Any, revision: Any, local_files_only: Any) -> None:
     """Raise unless these parameters can name an encoder."""
-    if not is_path(encoder):
-        raise TypeError(
-            f"encoder must be {GE2E!r}, a path, or a name on the Hugging Face Hub, got {encoder!r} of type "
-            f"{type(encoder).__name__}."
-        )
-    if not os.fspath(encoder) or "\0" in os.fsdecode(encoder):
-        raise ValueError(f"encoder must be {GE2E!r}, a path or a name, got {encoder!r}.")
+    check_path(encoder, "encoder", f"{GE2E!r}, a path, or a name on the Hugging Face Hub")
     if revision is not None and not isinstance(revision, str):
         raise TypeError(f"revision must be text or None, got {revision!r} of type {type(revision).__name__}.")
     check_flag("local_files_only", local_files_only)
