@@ -84,9 +84,8 @@ def find_data(content: BinaryIO) -> tuple[int, int]:
     if kind not in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff"):
         return 0, 0
     position, n_bytes = (8, 12) if kind == b"caff" else (12, 8)
-    while (chunk := _read_at(content, position, n_bytes)).strip(
-        b"\0"
-    ):  # zeros would take long in a large file
+    # Zeros end the search, which would take long in a large file of them.
+    while (chunk := _read_at(content, position, n_bytes)).strip(b"\0"):
         position, size = position + n_bytes, int.from_bytes(chunk[4:], order)
         if chunk[:4] in (b"data", b"SSND"):
             return position, int.from_bytes(head[28:36], order) if kind == b"RF64" else size

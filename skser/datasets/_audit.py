@@ -20,15 +20,8 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     *("missing", "unreadable", "git-lfs pointer", "empty", "non-finite", "too short", "too long", "silent"),
-    *(
-        "truncated",
-        "chained",
-        "missing label",
-        "missing group",
-        "duplicate with another label",
-        "duplicate in another group",
-        "duplicate",
-    ),
+    *("truncated", "chained", "missing label", "missing group"),
+    *("duplicate with another label", "duplicate in another group", "duplicate"),
 )
 _ODD_RATE = "odd sampling rate"
 _WARNINGS = ("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE)

@@ -33,9 +33,8 @@ class Corpus(NamedTuple):
     hint: str  # content of the root folder, for the error if nothing is found
     text: str  # for DESCR
     decode: Callable[[Path], dict[str, Any] | None]  # columns of a file; None if its name is unknown
-    choices: Mapping[
-        str, Collection[Any]
-    ]  # values of each column with a filter; the parameter of the filter is the plural of the column
+    # Values of each column with a filter, whose parameter is the plural of the column.
+    choices: Mapping[str, Collection[Any]]
     speaker: str = "speaker"  # column of the groups
     published: Counts = MappingProxyType({})
     speaker_of_folder: Callable[[str], Any] = lambda folder: None

@@ -49,26 +49,23 @@ def check_db_parameters(ref: float | str, top_db: float | None) -> None:
         check_choice("ref", ref, ("max", "mean"))
     else:
         check_number("ref", ref, low=0, closed="neither")
-    if top_db is not None:
-        check_number("top_db", top_db, low=0, closed="neither")
+    check_number("top_db", top_db, low=0, closed="neither", optional=True)
 
 
 def _check_win_length(settings: Settings) -> None:
     """Raise unless the window fits into the Fourier transform."""
     win_length, n_fft = settings.win_length, settings.n_fft
-    if win_length is not None:
-        check_number("win_length", win_length, integer=True, low=1)
-        if win_length > n_fft:
-            raise ValueError(
-                f"win_length={win_length} must be at most n_fft={n_fft}: raise n_fft or lower win_length."
-            )
+    check_number("win_length", win_length, integer=True, low=1, optional=True)
+    if win_length is not None and win_length > n_fft:
+        raise ValueError(
+            f"win_length={win_length} must be at most n_fft={n_fft}: raise n_fft or lower win_length."
+        )
 
 
 def _check_range(settings: Settings) -> None:
     """Raise unless 0 <= fmin < fmax <= sr / 2."""
     check_number("fmin", settings.fmin, low=0.0)
-    if settings.fmax is not None:
-        check_number("fmax", settings.fmax, low=0.0, closed="neither")
+    check_number("fmax", settings.fmax, low=0.0, closed="neither", optional=True)
     if settings.top > settings.sr / 2:
         raise ValueError(
             f"fmax must be at most sr/2 = {settings.sr / 2:g} Hz, got {settings.fmax!r}: "
