@@ -24,6 +24,8 @@ def extract_all(
     verbose: bool | int,
 ) -> Spectrograms | np.ndarray:
     """Process recordings: frames in a container, or in an array for an array; statistics in a table."""
+    from tqdm import tqdm
+
     n = len(recordings)
     is_table = extraction.statistics is not None
     dense = is_table or isinstance(recordings, np.ndarray)
@@ -36,9 +38,8 @@ def extract_all(
     buffer = Buffer(math.inf if dense else max_nbytes, n, or_else, noun)
     try:
         with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            lengths, failures = _collect(
-                _show_progress(results, noun, n) if verbose else results, buffer, dense
-            )
+            shown = tqdm(results, noun, n, unit="recording", disable=not verbose)
+            lengths, failures = _collect(shown, buffer, dense)
             if failures:
                 raise RecordingsError(failures, n, extraction.folder, noun)
             flat = buffer.finish()
@@ -57,12 +58,6 @@ def extract_all(
     return (
         flat.reshape(n, n_bins, -1) if dense else Spectrograms.from_frames(flat.reshape(-1, n_bins), lengths)
     )
-
-
-def _show_progress(results: Iterable[Any], noun: str, n: int) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    return tqdm(results, noun, n, unit="recording")
 
 
 def _collect(

@@ -6,55 +6,28 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
-import torch
 
 from .._utils import is_path, plain_error
 from ..audio import check_waveform, load_waveform
 from ..exceptions import RecordingFailure
 from ._cache import CacheFolderError, cache_key, file_state, open_cache, read_entry, write_entry
+from ._encoder_function import EncoderFunction
+from ._parameters import plain_number
+from ._spectrogram_function import SpectrogramFunction
 from ._statistics import summarize
 
 _ATTEMPTS = 3  # to read a file that changes while it is read
-
-
-class FrameFunction(Protocol):
-    """Function from a waveform to frames: the part in which the transformers differ."""
-
-    @property
-    def noun(self) -> str:
-        """Name of the frames of many recordings in messages."""
-
-    @property
-    def sr(self) -> int:
-        """Sampling rate of the waveforms in Hz."""
-
-    @property
-    def n_bins(self) -> int:
-        """Numbers per frame."""
-
-    @property
-    def device(self) -> torch.device:
-        """Device that computes the frames."""
-
-    def recipe(self) -> dict[str, Any]:
-        """Everything that the frames of a waveform depend on, for the names of cache entries."""
-
-    def max_frames(self, n_times: float) -> float:
-        """Maximum number of frames of a waveform (n_times,)."""
-
-    def __call__(self, y: np.ndarray) -> np.ndarray:
-        """Frames (n_bins, n_frames) of a waveform, float32."""
 
 
 @dataclass(frozen=True)
 class Extraction:
     """Settings with which a worker computes the frames, or their statistics, of a recording."""
 
-    function: FrameFunction
+    function: SpectrogramFunction | EncoderFunction  # the part in which the transformers differ
     trim_db: float | None
     max_duration: float | None
     folder: str | None
@@ -64,7 +37,10 @@ class Extraction:
 
     @classmethod
     def of(
-        cls, function: FrameFunction, parameters: Mapping[str, Any], statistics: tuple[str, ...] | None = None
+        cls,
+        function: SpectrogramFunction | EncoderFunction,
+        parameters: Mapping[str, Any],
+        statistics: tuple[str, ...] | None = None,
     ) -> Extraction:
         """Make an extraction from the checked parameters of a transformer."""
         memory, trim_db = parameters["memory"], plain_number(parameters["trim_db"])
@@ -117,8 +93,3 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
             # Without its traceback, which would keep the samples in memory.
             return RecordingFailure(index, os.fspath(audio), plain_error(error, str(error)))
         raise plain_error(error, f"item {index}: {error}") from error
-
-
-def plain_number(value: Any) -> Any:
-    """Convert a number to Python's float, for the names of cache entries."""
-    return value if value is None or isinstance(value, str) else float(value)

@@ -64,3 +64,8 @@ def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000)
 def settings_of(parameters: Mapping[str, Any]) -> Settings:
     """Select the parameters of the power spectrogram from those of a transformer."""
     return Settings(**{name: parameters[name] for name in Settings._fields})
+
+
+def plain_number(value: Any) -> Any:
+    """Convert a number to Python's float, for the names of cache entries."""
+    return value if value is None or isinstance(value, str) else float(value)

@@ -11,8 +11,7 @@ import torch
 
 from .._utils import all_finite, resolve_device
 from ..spectral import Settings, checked_spectrogram
-from ._extraction import plain_number
-from ._parameters import settings_of
+from ._parameters import plain_number, settings_of
 
 
 @dataclass(frozen=True)
