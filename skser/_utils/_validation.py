@@ -79,9 +79,7 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
 
 def check_n_jobs(n_jobs: Any) -> None:
     """Raise unless joblib can use a number of processes or threads."""
-    if n_jobs is None:
-        return
-    check_number("n_jobs", n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS)
+    check_number("n_jobs", n_jobs, integer=True, low=-_MOST_JOBS, high=_MOST_JOBS, optional=True)
     if n_jobs == 0:
         raise ValueError("n_jobs must not be 0: give None, 1 or more, or -1 for one per processor.")
 

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .._utils import check_number, is_path, listed, plain_labels
 from ..audio import load_audio
-from ._bunch import check_corpus
+from ._bunch import check_corpus, make_frame
 
 _TEXT = """\
 Recordings of a corpus, joined to one waveform with pauses of silence between them. The speakers take turns.
@@ -82,8 +82,6 @@ def make_conversation(
     >>> float(conversation.turns["end"].iloc[-1]) == len(conversation.data) / conversation.sr
     True
     """
-    import pandas as pd
-
     check_number("n_turns", n_turns, integer=True, low=1)
     check_number("n_speakers", n_speakers, integer=True, low=1)
     shortest, longest = _check_pause(pause)
@@ -94,18 +92,15 @@ def make_conversation(
     rng = check_random_state(random_state)
     items = _draw_items(groups, n_turns, n_speakers, rng)
     parts: list[np.ndarray] = []
-    spans, time = [], 0  # samples
     for item in items:
         if parts:
             parts.append(np.zeros(round(rng.uniform(shortest, longest) * sr), np.float32))
-            time += len(parts[-1])
         orig_sr = None if is_path(data[item]) else corpus.get("sr")
         parts.append(load_audio(data[item], sr, orig_sr=orig_sr, trim_db=trim_db))
-        end = time + len(parts[-1])
-        spans.append((time, end))
-        time = end
-    turns = pd.DataFrame(np.array(spans) / sr, columns=["start", "end"])
-    turns = turns.assign(speaker=groups[items], label=target[items], item=items)
+    lengths = np.array([len(part) for part in parts])
+    ends = np.cumsum(lengths)
+    times = {"start": (ends - lengths)[::2] / sr, "end": ends[::2] / sr}  # pauses are in between
+    turns = make_frame({**times, "speaker": groups[items], "label": target[items], "item": items})
     return Bunch(data=np.concatenate(parts), sr=sr, turns=turns, DESCR=f"{_TEXT}\n")
 
 

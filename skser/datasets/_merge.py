@@ -84,9 +84,10 @@ def merge_corpora(
     _check_corpora(corpora)
     if labels is not None and not isinstance(labels, Mapping):
         raise TypeError(f"labels must map labels to names, as a dict does, got {type(labels).__name__}.")
-    new_names = _find_names(corpora, labels, check_list("left_out", left_out))
-    table = _count_labels(corpora, new_names)
-    parts = [_read_part(name, corpus, new_names) for name, corpus in corpora.items()]
+    targets = {name: plain_labels("target", corpus.target).tolist() for name, corpus in corpora.items()}
+    new_names = _find_names(targets, labels, check_list("left_out", left_out))
+    table = _count_labels(targets, new_names)
+    parts = [_read_part(name, corpus, targets[name], new_names) for name, corpus in corpora.items()]
     frame = pd.concat([part for _, _, part in parts], ignore_index=True)
     if frame.empty:
         raise ValueError("No item is left: leave out fewer labels.")
@@ -121,21 +122,18 @@ def _check_corpora(corpora: Any) -> None:
 
 
 def _find_names(
-    corpora: Mapping[str, Bunch], labels: Mapping[Any, Any] | None, left_out: list[Any]
+    targets: Mapping[str, list[Any]], labels: Mapping[Any, Any] | None, left_out: list[Any]
 ) -> dict[Any, Any]:
     """Find the new name of each label; the labels that are left out have none."""
-    found = {
-        name: np.unique(plain_labels("target", corpus.target)).tolist() for name, corpus in corpora.items()
-    }
-    every = {label for names in found.values() for label in names}
+    every = set().union(*targets.values())
     if labels is None:
         labels = {label: label for label in every if label not in left_out}
     if both := [label for label in left_out if label in labels]:
         raise ValueError(f"labels and left_out both have {listed(both)}: remove them from one of the two.")
     texts = [
         f"{label!r} of {name}"
-        for name, names in found.items()
-        for label in names
+        for name, target in targets.items()
+        for label in sorted(set(target))
         if label not in labels and label not in left_out
     ]
     if texts:
@@ -145,13 +143,11 @@ def _find_names(
     return {label: labels[label] for label in every if label in labels}
 
 
-def _count_labels(corpora: Mapping[str, Bunch], new_names: dict[Any, Any]) -> str:
+def _count_labels(targets: Mapping[str, list[Any]], new_names: dict[Any, Any]) -> str:
     """Make the table of labels, their new names, and their counts in the corpora."""
     import pandas as pd
 
-    counts = {
-        name: Counter(plain_labels("target", corpus.target).tolist()) for name, corpus in corpora.items()
-    }
+    counts = {name: Counter(target) for name, target in targets.items()}
     labels = sorted(set().union(*counts.values()), key=lambda label: (type(label).__name__, label))
     rows = [
         (label, new_names.get(label, _LEFT_OUT), *(count[label] for count in counts.values()))
@@ -164,12 +160,11 @@ def _count_labels(corpora: Mapping[str, Bunch], new_names: dict[Any, Any]) -> st
 
 
 def _read_part(
-    name: str, corpus: Bunch, new_names: dict[Any, Any]
+    name: str, corpus: Bunch, target: list[Any], new_names: dict[Any, Any]
 ) -> tuple[list[Any], np.ndarray, pd.DataFrame]:
     """Select the items of one corpus that have a new label, their groups, and their rows."""
     import pandas as pd
 
-    target = plain_labels("target", corpus.target).tolist()
     kept = [index for index, label in enumerate(target) if label in new_names]
     columns = pd.DataFrame(index=range(len(target))) if corpus.get("frame") is None else corpus.frame
     rows = columns.iloc[kept].reset_index(drop=True)

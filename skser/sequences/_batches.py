@@ -87,11 +87,11 @@ class BatchIterator(torch.utils.data.DataLoader):
 
 
 def shuffled_batches(
-    lengths: NDArray[Any], batch_size: int, rng: np.random.Generator, spread: float = 0.05
+    lengths: NDArray[Any], batch_size: int, rng: np.random.Generator
 ) -> list[NDArray[np.intp]]:
     """Draw batches of items of similar length in random order."""
     # Items are sorted by their length times a random factor, so that batches differ between epochs.
-    order = np.argsort(lengths * rng.uniform(1 - spread, 1 + spread, len(lengths)))
+    order = np.argsort(lengths * rng.uniform(0.95, 1.05, len(lengths)))
     batches = _cut_evenly(order, batch_size)
     return [batches[index] for index in rng.permutation(len(batches))]
 
