@@ -7,6 +7,7 @@ import re
 import threading
 import warnings
 import weakref
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -564,6 +565,13 @@ def test_without_problems_the_corpus_is_equal(corpus):
 
 def labelled(data, target, **more):
     return Bunch(data=data, target=np.array(target), sr=SR, **more)
+
+
+def test_counts_of_members_of_an_enum_name_their_values(corpus):
+    emotion = Enum("emotion", {label: label for label in set(corpus.target.tolist())})
+    corpus.target = np.array([emotion(label) for label in corpus.target.tolist()])
+    counts = corpus.DESCR.partition("Items: 12")[2]
+    assert drop(corpus, audit(corpus)).DESCR.partition("Items: 12")[2] == counts != ""
 
 
 def test_one_copy_of_duplicates_is_kept():

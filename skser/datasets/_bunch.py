@@ -74,7 +74,7 @@ def make_frame(data: Any) -> pd.DataFrame:
         return pd.DataFrame(data, dtype=object)
 
 
-def describe_counts(target: np.ndarray, groups: np.ndarray | None, group_name: str) -> str:
+def describe_counts(target: Any, groups: Any, group_name: str) -> str:
     """Describe the number of items per class, and the number of groups, in lines of text."""
     names, counts = np.unique(target, return_counts=True)
     lines = [f"Items: {len(target)}", *(f"  {name}: {n}" for name, n in zip(names, counts, strict=True))]

@@ -148,8 +148,9 @@ def _describe(entries: dict[str, Any], n_items: int, reasons: dict[int, str]) ->
     if not has_counts or entries.get("target") is None:
         return described
     group_name = entries["DESCR"].strip().rpartition("\n")[2].partition(":")[0]
-    columns = {name: entries.get(name) for name in ("target", "groups")}
-    if any(values is not None and None in labels_or_none(name, values) for name, values in columns.items()):
+    target = labels_or_none("corpus.target", entries["target"])
+    groups = None if entries.get("groups") is None else labels_or_none("corpus.groups", entries["groups"])
+    if None in [*target, *(groups or [])]:
         return described
-    counts = describe_counts(np.asarray(columns["target"]), columns["groups"], group_name)
+    counts = describe_counts(target, groups, group_name)
     return f"{described}\n{counts}\n"
