@@ -173,7 +173,7 @@ def intra_inter_ratio(embedding: Any, y: Any) -> float:
 def risk_coverage_curve(
     y_true: Any, y_pred: Any, confidence: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
-    """Share of wrong answers over the share of answered items, if the least sure items get no answer.
+    """Share of wrong answers over the share of answered items, if the least confident get no answer.
 
     Parameters
     ----------
@@ -182,8 +182,8 @@ def risk_coverage_curve(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     confidence : array-like of shape (n_samples,)
-        How sure the classifier is of each prediction, finite; higher is surer. Usually the highest
-        probability.
+        Confidence of the classifier in each prediction, finite; higher is more confident. Usually the
+        highest probability.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def risk_coverage_curve(
 
 
 def accuracy_at_coverage(y_true: Any, y_pred: Any, confidence: Any, coverage: float = 0.5) -> float:
-    """Share of correct answers, if only the surest items are answered.
+    """Share of correct answers, if only the most confident items are answered.
 
     Parameters
     ----------
@@ -235,8 +235,8 @@ def accuracy_at_coverage(y_true: Any, y_pred: Any, confidence: Any, coverage: fl
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     confidence : array-like of shape (n_samples,)
-        How sure the classifier is of each prediction, finite; higher is surer. Usually the highest
-        probability.
+        Confidence of the classifier in each prediction, finite; higher is more confident. Usually the
+        highest probability.
     coverage : float, default=0.5
         Lowest share of the items to answer, in (0, 1]. Items of equal confidence are answered together, so
         that more may be answered.

@@ -134,11 +134,11 @@ def test_speakers_come_from_a_csv_file(classes, tmp_path_factory, kind):
     assert found == {file: numbers[name] for file, name in EXPECTED.items()}
 
 
-def test_a_table_of_speakers_may_have_tabs_and_blanks(classes, tmp_path_factory):
+def test_a_table_of_speakers_may_have_tabs_and_spaces(classes, tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / "speakers.tsv"
     rows = [f"{file}\t{' ' * index}{speaker}" for index, (file, speaker) in enumerate(TABLE.items())]
     path.write_text("\n".join(["file\tspeaker", *rows]))
-    with pytest.warns(UserWarning, match="blanks around .* values of the column 'speaker'"):
+    with pytest.warns(UserWarning, match="whitespace around .* values of the column 'speaker'"):
         assert speakers_of(load_audio_files(classes, speaker=str(path))) == EXPECTED
 
 

@@ -140,26 +140,26 @@ def test_a_single_column_needs_no_separator(folder):
         load_manifest(csv(folder, "path\none.wav\n"), speaker=None)
 
 
-def test_blanks_around_labels_and_speakers_are_removed_with_a_warning(folder):
+def test_whitespace_around_labels_and_speakers_is_removed_with_a_warning(folder):
     table = csv(folder, "path\tlabel\tspeaker\tnote\none.wav\tsad \t        WR0\t a\ntwo.wav\tsad\tWR0\t b\n")
-    with pytest.warns(UserWarning, match="blanks around 1 value of the column") as record:
+    with pytest.warns(UserWarning, match="whitespace around 1 value of the column") as record:
         corpus = load_manifest(table)
     assert corpus.target.tolist() == corpus.frame.label.tolist() == ["sad", "sad"]
     assert corpus.groups.tolist() == corpus.frame.speaker.tolist() == ["WR0", "WR0"]
     assert corpus.frame.note.tolist() == [" a", " b"]  # not a label
-    text = "column 'speaker', such as '        WR0': they are removed, so that this is the same as 'WR0'."
+    text = "column 'speaker', such as '        WR0': it is removed, so that this is the same as 'WR0'."
     assert [text in str(warning.message) for warning in record] == [False, True]
     assert {warning.filename for warning in record} == {__file__}
 
 
-def test_blanks_in_a_frame_are_removed_as_well(folder, frame):
+def test_whitespace_in_a_frame_is_removed_as_well(folder, frame):
     with pytest.warns(
-        UserWarning, match=r"^The table has blanks around 2 values of the column 'label', such as"
+        UserWarning, match=r"^The table has whitespace around 2 values of the column 'label', such as"
     ):
         corpus = load_manifest(frame.assign(label=["sad", " calm", "sad\t"]), root=folder)
     assert corpus.target.tolist() == ["sad", "calm", "sad"]
     text = pd.Series([np.str_(" A"), np.str_("A"), "B"], dtype=object)
-    with pytest.warns(UserWarning, match="blanks around 1 value of the column 'speaker'"):
+    with pytest.warns(UserWarning, match="whitespace around 1 value of the column 'speaker'"):
         corpus = load_manifest(frame.assign(speaker=text), root=folder)
     assert corpus.groups.tolist() == ["A", "A", "B"]
 
@@ -209,7 +209,7 @@ def test_the_published_table_of_nemo_is_read(ravdess_root):
     if not root.is_dir():
         pytest.skip(f"no recordings in {root}")
     columns = {"path": "file_id", "label": "emotion", "speaker": "speaker_id"}
-    with pytest.warns(UserWarning, match="blanks around 2988 values of the column 'speaker_id'"):
+    with pytest.warns(UserWarning, match="whitespace around 2988 values of the column 'speaker_id'"):
         corpus = load_manifest(root / "data.tsv", **columns, root=root / "samples")
     expected = load_nemo(root).frame.set_index("path").loc[corpus.data]
     assert sorted(set(corpus.groups)) == ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"]

@@ -1,4 +1,4 @@
-"""Checks, devices, files and other helpers of all rooms."""
+"""Checks, devices, files and other helpers of all subpackages."""
 
 from ._arrays import to_array, without_mask
 from ._container import pack, unpack

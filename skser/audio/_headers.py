@@ -111,7 +111,7 @@ def share_of_size(content: BinaryIO, position: int, size: int) -> float:
 def copy_with_size(content: BinaryIO, position: int, size: int) -> BinaryIO | None:
     """Copy of a WAV, RF64 or CAF file with its size, if its header leaves it open in an unreadable way."""
     head, following = read_head(content), _read_at(content, position, 4)
-    is_chunk = following.strip().isalnum()  # by its name
+    is_chunk = following.strip().isalnum()  # the next chunk, by its name: the audio is empty
     places = {b"RIFF": (position - 4, 4), b"RF64": (28, 8), b"caff": (position - 8, 8)}
     is_open = size == (_CAF_OPEN if head.startswith(b"caff") else 0)
     if not is_open or not position or not following or is_chunk or head[:4] not in places:

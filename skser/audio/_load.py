@@ -185,7 +185,7 @@ def _to_array(y: Any) -> np.ndarray:
     if is_pair(y):
         raise TypeError(
             "it is a pair of a sampling rate and samples, as scipy.io.wavfile.read and soundfile.read return "
-            "it: pass only samples at the right rate, such as load_audio(samples, orig_sr=rate)."
+            "them: pass only the samples with their rate, such as load_audio(samples, orig_sr=rate)."
         )
     array = to_array("the waveform", y)
     if not array.ndim:

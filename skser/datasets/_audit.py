@@ -101,8 +101,8 @@ def audit(
     - missing label, missing group: None, NaN or another missing value in `target` or `groups`;
     - duplicate with another label, duplicate in another group: the same waveform as another item that has a
       different value in `target` or `groups`; all copies are listed, because any of them may be correct;
-    - duplicate: the same waveform as another item of the same label and group; the first copy is not listed,
-      or the first one with a label and a group.
+    - duplicate: the same waveform as another item of the same label and group; the first copy, or the first
+      one with a label and a group, is not listed.
 
     These are warnings:
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 PER_ITEM = ("data", "target", "groups", "frame")  # entries with one value per item
 # Last lines of the description of a corpus recorded by the user.
-LICENCE = "License and citation: those of the people who recorded them."
+LICENSE = "License and citation: those of the people who recorded them."
 _UNKNOWN = "groups is None because the speakers are not known: pass speaker= for cross-validation by speaker."
-UNKNOWN_SPEAKERS = f"{LICENCE}\n{_UNKNOWN}"
+UNKNOWN_SPEAKERS = f"{LICENSE}\n{_UNKNOWN}"
 
 
 def check_lengths(corpus: Mapping[str, Any], n: int, names: Iterable[str]) -> None:

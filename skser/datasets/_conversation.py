@@ -12,7 +12,7 @@ from ..audio import load_audio
 from ._bunch import check_corpus, make_frame
 
 _TEXT = """\
-Recordings of a corpus, joined to one waveform with pauses of silence between them. The speakers take turns.
+Recordings of a corpus, joined into one waveform with pauses of silence between them. The speakers take turns.
 Levels are those of the recordings.
 
 data: the waveform; sr: its sampling rate in Hz; turns: start and end in seconds, speaker, label, and item,
@@ -31,9 +31,9 @@ def make_conversation(
     sr: int = 16000,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Join recordings of a corpus to one long recording with known turns.
+    """Join recordings of a corpus into one long recording with known turns.
 
-    It tests models on emotions over time: for each second, the speaker and the emotion are known. Join only
+    It tests models on emotions over time: at each time, the speaker and the emotion are known. Join only
     recordings of speakers that are not in the training set.
 
     Parameters

@@ -22,7 +22,7 @@ _MD5 = "bc696df654c87fed845eb13823edef8a"
 _N_BYTES, _N_BYTES_UNPACKED = 208_468_073, 560_000_000  # the second is approximate
 _CHUNK, _TIMEOUT = 2**16, 30  # bytes, s
 _UNFINISHED = ".skser-"  # start of the names of temporary folders
-_LICENCE = (
+_LICENSE = (
     "RAVDESS is published under CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
     "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), do not use it "
     "commercially, and share adaptations under the same license."
@@ -100,7 +100,7 @@ def fetch_ravdess(
         with _make_workplace(folder.parent) as workplace:
             _check_space(workplace, _N_BYTES + _N_BYTES_UNPACKED)
             size = f"{_N_BYTES / 1e6:.0f} MB"
-            sys.stderr.write(f"{_LICENCE}\nDownloading {size} from {_URL} for {str(folder)!r}.\n")
+            sys.stderr.write(f"{_LICENSE}\nDownloading {size} from {_URL} for {str(folder)!r}.\n")
             archive = _download(workplace, folder, bool(progress))
             _publish(_unpack(archive, folder), folder)
     return load_ravdess(

@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from .._utils import counted, listed, warn_caller
-from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
+from ._bunch import LICENSE, UNKNOWN_SPEAKERS, make_bunch
 from ._filters import check_list
 from ._folders import (
     AUDIO_EXTENSIONS,
@@ -110,7 +110,7 @@ def load_audio_files(
     text = (
         f"Audio files of {str(folder)!r}, one folder per class.\n"
         "data: paths; target: names of the folders; groups: speakers; frame: path, label, speaker.\n"
-        f"{LICENCE if speaker is not None else UNKNOWN_SPEAKERS}"
+        f"{LICENSE if speaker is not None else UNKNOWN_SPEAKERS}"
     )
     groups = None if speaker is None else "speaker"
     return make_bunch(columns["path"], columns, label="label", speaker=groups, text=text)

@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._utils import counted, is_path, listed
-from ._bunch import LICENCE, UNKNOWN_SPEAKERS, make_bunch
+from ._bunch import LICENSE, UNKNOWN_SPEAKERS, make_bunch
 from ._folders import POINTER_CURE, check_folder, is_pointer
-from ._tables import check_unique, is_missing, read_table, strip_blanks
+from ._tables import check_unique, is_missing, read_table, strip_whitespace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def load_manifest(
         Name of the column with the files. Relative paths start at `root`.
     label : str, default="label"
         Name of the column with the labels. Labels in a DataFrame keep their type; labels in a CSV file are
-        text. Blanks around labels and speakers are removed.
+        text. Whitespace around labels and speakers is removed.
     speaker : str or None, default="speaker"
         Name of the column with the speakers, or with other groups for cross-validation. None means unknown
         speakers.
@@ -69,7 +69,7 @@ def load_manifest(
     Warns
     -----
     UserWarning
-        If there are blanks around labels or speakers.
+        If there is whitespace around labels or speakers.
 
     Examples
     --------
@@ -98,13 +98,13 @@ def load_manifest(
     paths = _find_files(name, frame[path], folder)
     fields = {str(column): frame[column].tolist() for column in frame.columns}
     for column in (label, *([] if speaker is None else [speaker])):
-        fields[column] = strip_blanks(name, frame[column])
+        fields[column] = strip_whitespace(name, frame[column])
     fields[path] = [str(file) for file in paths]
     groups = "" if speaker is None else f"groups: column {speaker!r}.\n"
     text = (
         f"{name} of recordings, one per row.\n"
         f"data: paths; target: column {label!r}; frame: the table.\n"
-        f"{groups}{UNKNOWN_SPEAKERS if speaker is None else LICENCE}"
+        f"{groups}{UNKNOWN_SPEAKERS if speaker is None else LICENSE}"
     )
     return make_bunch(fields[path], fields, label=label, speaker=speaker, text=text)
 

@@ -1,4 +1,4 @@
-"""Several corpora as one, with labels of the same names."""
+"""Several corpora as one, with a common set of labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def merge_corpora(
     labels: Mapping[Any, Any] | None = None,
     left_out: Iterable[Any] = (),
 ) -> Bunch:
-    """Merge corpora into one, with labels of the same names.
+    """Merge corpora into one, with a common set of labels.
 
     Prints a table of the labels: their names in the corpora, their names in the result, and how many items
     of each corpus have them.

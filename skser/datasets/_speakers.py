@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from .._utils import is_path
-from ._tables import check_unique, is_missing, read_table, strip_blanks
+from ._tables import check_unique, is_missing, read_table, strip_whitespace
 
 _TABLES = (".csv", ".tsv")
 
@@ -35,7 +35,7 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
         lacking = f"the column {' and the column '.join(missing)}"
         raise ValueError(f"{name} lacks {lacking}: name its columns file and speaker, got {found}.")
     check_unique(name, speaker.columns)
-    return _look_up(zip(speaker["file"], strip_blanks(name, speaker["speaker"]), strict=True), name)
+    return _look_up(zip(speaker["file"], strip_whitespace(name, speaker["speaker"]), strict=True), name)
 
 
 def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | None]:

@@ -55,7 +55,7 @@ def make_emotional_speech(
     n_per_class : int, default=5
         Utterances per speaker and emotion, 1 or more.
     emotions : iterable of str, default=("neutral", "happy", "sad", "angry")
-        Different emotions from neutral, happy, sad, angry and fearful.
+        One or more of neutral, happy, sad, angry and fearful, each only once.
     duration : float, default=1.5
         Mean length of a neutral utterance in seconds, in [0.5, 30]; happy and angry utterances are shorter,
         sad utterances are longer.

@@ -59,14 +59,14 @@ def check_unique(name: str, columns: Iterable[Any]) -> None:
         raise ValueError(f"{name} has two columns {repeated[0]!r}: rename or drop one of them.")
 
 
-def strip_blanks(name: str, column: pd.Series) -> list[Any]:
-    """Remove blanks around the text of a column, and warn if there are any."""
+def strip_whitespace(name: str, column: pd.Series) -> list[Any]:
+    """Remove whitespace around the text of a column, and warn if there is any."""
     values = [value.strip() if type(value) in _TEXT else value for value in column]
     padded = [value for value in column if type(value) in _TEXT and value != value.strip()]
     if padded:
         values_of = f"{counted(len(padded), 'value')} of the column {column.name!r}"
-        cure = f"they are removed, so that this is the same as {padded[0].strip()!r}"
-        warn_caller(f"{name} has blanks around {values_of}, such as {padded[0]!r}: {cure}.")
+        cure = f"it is removed, so that this is the same as {padded[0].strip()!r}"
+        warn_caller(f"{name} has whitespace around {values_of}, such as {padded[0]!r}: {cure}.")
     return values
 
 

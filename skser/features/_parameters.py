@@ -1,4 +1,4 @@
-"""Checks of the parameters of the transformer."""
+"""Checks of the parameters of the transformers."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from sklearn.utils.validation import validate_data
 from .._utils import is_path, warn_caller, without_mask
 from ..audio import is_pair
 
-_MOST_CHANNELS, _FEWEST_TIMES = 8, 400  # samples; a table with more rows and fewer columns is one recording
+# An array of at most 8 columns and at least 400 rows (samples) is one recording of several channels.
+_MOST_CHANNELS, _FEWEST_TIMES = 8, 400
 
 
 def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any] | np.ndarray:

@@ -31,7 +31,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Whether to divide by the standard deviation (ddof 0), which is taken as 1 for a feature that is
         constant. It needs more recordings per speaker than the mean.
     unknown : {"mean", "batch"}, default="mean"
-        What a speaker gets who is neither in the training set nor enrolled: "mean" is `mean_`, so that one
+        Mean for a speaker who is neither in the training set nor enrolled: "mean" is `mean_`, so that one
         item never influences another. "batch" is the mean of the speaker's items in this call if there are
         at least `min_items` of them, otherwise `mean_`.
     min_items : int, default=10
@@ -66,7 +66,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     that with ``sklearn.set_config(enable_metadata_routing=True)`` a pipeline passes them on: write
     ``pipeline.fit(X, y, groups=speakers)`` and ``pipeline.predict(X, groups=speakers)``. Without routing,
     ``pipeline.fit(X, y, speakernormalizer__groups=speakers)`` works, but scikit-learn passes no groups to
-    `transform`, so that every new item gets `mean_`.
+    `transform`, so that `mean_` is subtracted from every new item.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If speakers are unknown and get `mean_`.
+            If `mean_` is used for unknown speakers.
         """
         check_is_fitted(self)
         check_normalizer_parameters(self.get_params(deep=False))

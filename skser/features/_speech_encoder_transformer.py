@@ -27,7 +27,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
     """Compute the features of a pretrained speech encoder from recordings.
 
     Each recording is read, mixed down to one channel, resampled to the rate of the encoder (16 kHz), trimmed,
-    and passed through the encoder. The result are the frames of one of its layers or, by default, their mean
+    and passed through the encoder. The result is the frames of one of its layers or, by default, their mean
     and standard deviation over time. The encoder is not trained further.
 
     Parameters

@@ -124,7 +124,7 @@ def _numbers_in(value: Any) -> Iterator[float]:
         yield value
 
 
-@lru_cache(maxsize=32)  # for the same reason; errors are not stored
+@lru_cache(maxsize=32)  # as above; errors are not stored
 def _check_filters(plain: Settings) -> None:
     """Raise if a Mel filter contains no Fourier bin, or torchaudio would assume wrong frequencies."""
     filters = mel_filters(plain)

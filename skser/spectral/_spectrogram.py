@@ -60,8 +60,11 @@ def spectrogram(
         Lowest frequency in Hz, from 0 to below `fmax`.
     fmax : float or None, default=None
         Highest frequency in Hz, at most `sr` / 2. None means `sr` / 2.
-    ref, top_db : object
-        As in :func:`power_to_db`.
+    ref : {"max", "mean"} or float, default=1.0
+        Reference for 0 dB, as in :func:`power_to_db`.
+    top_db : float or None, default=None
+        Range in dB below the largest value of a waveform, above 0, as in :func:`power_to_db`. None means no
+        limit.
     backend : {"torch", "torchaudio"}, default="torch"
         Library that computes the spectrogram. torchaudio must be installed separately.
 
