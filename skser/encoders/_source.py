@@ -47,7 +47,7 @@ def find_encoder(
     """Find the weights of an encoder and compute their digest, without loading them."""
     name = os.fspath(encoder)
     path = _find_path(name, revision, local_files_only)
-    digest = _digest(_files_of(path, name))
+    digest = _digest_of(path, name)
     if name == GE2E and digest != GE2E_DIGEST:
         raise ValueError(
             f"{path} has the SHA-256 {digest}, not that of resemblyzer 0.1.4, {GE2E_DIGEST}: {REINSTALL}"
@@ -70,7 +70,7 @@ def _load(source: EncoderSource, device: torch.device) -> Encoder:
     """Load an encoder whose weights have not changed since they were found."""
     path = _find_path(source.encoder, source.revision, source.local_files_only)
     encoder = load_folder(path, device) if os.path.isdir(path) else load_ge2e(path, device)
-    if _digest(_files_of(path, source.encoder)) != source.digest:
+    if _digest_of(path, source.encoder) != source.digest:
         raise OSError(f"{path} was changed while it was loaded: try again.")
     return encoder
 
@@ -85,13 +85,13 @@ def _find_path(name: str, revision: str | None, local_files_only: bool) -> str:
     return find_folder(path, revision, local_files_only)
 
 
-def _files_of(path: str, name: str) -> tuple[tuple[str, int, int, int], ...]:
-    """List the files of an encoder, each with numbers that change when it is written."""
+def _digest_of(path: str, name: str) -> str:
+    """SHA-256 of the files of an encoder, computed again only if one was written."""
     files = used_files(path) if os.path.isdir(path) else [path]
     try:
-        return tuple(_state(file) for file in files)
+        return _digest(tuple(_state(file) for file in files))
     except OSError as error:
-        message = f"encoder={name!r} cannot be read ({error.strerror}): check its path."
+        message = f"encoder={name!r} cannot be read ({error.strerror}): check its path and its permissions."
         raise with_message(error, message) from error
 
 
@@ -110,10 +110,5 @@ def _digest(files: tuple[tuple[str, int, int, int], ...]) -> str:
 
 def _digest_of_file(path: str) -> str:
     """SHA-256 of a file."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise with_message(
-            error, f"{path} cannot be read ({error.strerror}): check its permissions."
-        ) from error
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
