@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
 from skser import SpeakerNormalizer, SpectrogramTransformer, evaluate
-from skser.datasets import drop, load_emodb, load_ravdess, make_emotional_speech, merge_corpora
+from skser.datasets import audit, drop, load_emodb, load_ravdess, make_emotional_speech, merge_corpora
 
 SAME = {name: name for name in ("angry", "sad", "happy")}
 
@@ -177,6 +177,16 @@ def test_a_missing_speaker_is_named():
     corpus = Bunch(data=["a.wav", "b.wav"], target=["sad", "calm"], groups=["Ann", None])
     with pytest.raises(ValueError, match="groups of 'one' has no value for item 1, got None: fill it in"):
         merge_corpora({"one": corpus})
+
+
+def test_drop_keeps_the_licenses_of_all_corpora(corpora):
+    corpora["one"].DESCR = "One, CC BY.\n\nItems: 3\n  anger: 1\nSpeakers: 2\n"
+    corpus = merged(corpora)
+    kept, counts = drop(corpus, audit(corpus), problems=["silent"]).DESCR.rsplit("\n\nLeft out after", 1)
+    assert kept == corpus.DESCR.rsplit("\n\nItems: ", 1)[0]
+    assert "One, CC BY." in kept
+    assert "Two, CC0." in kept
+    assert counts.startswith(" an audit: none of 4 items.\n\nItems: 4\n")
 
 
 class MeanFrame(TransformerMixin, BaseEstimator):

@@ -139,13 +139,14 @@ def _take(values: Any, kept: list[int]) -> Any:
 
 def _describe(entries: dict[str, Any], n_items: int, reasons: dict[int, str]) -> str:
     """Make a description with a line about the dropped items, and new counts."""
-    text, has_counts, _ = entries["DESCR"].partition(_COUNTS)
+    # Those at the end: the descriptions of merged corpora have counts, too.
+    parts = entries["DESCR"].rsplit(_COUNTS, maxsplit=1)
     dropped = f"none of {n_items} items"
     if reasons:
         problems = ", ".join(f"{n} {problem}" for problem, n in Counter(reasons.values()).most_common())
         dropped = f"{len(reasons)} of {counted(n_items, 'item')} ({problems})"
-    described = f"{text.strip()}\n\nLeft out after an audit: {dropped}.\n"
-    if not has_counts or entries.get("target") is None:
+    described = f"{parts[0].strip()}\n\nLeft out after an audit: {dropped}.\n"
+    if len(parts) == 1 or entries.get("target") is None:
         return described
     group_name = entries["DESCR"].strip().rpartition("\n")[2].partition(":")[0]
     target = labels_or_none("corpus.target", entries["target"])
