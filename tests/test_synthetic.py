@@ -79,6 +79,15 @@ def test_resonators_equal_a_cascade_of_second_order_filters():
         assert response[0] == pytest.approx(1.0)
 
 
+def test_many_resonators_at_a_high_rate_keep_their_precision():
+    formants, bandwidths = np.arange(500.0, 95_000, 1000), np.linspace(80, 5000, 95)
+    found = resonators(formants[None], bandwidths, sr=192_000, n_fft=512)[0]
+    poles = np.exp(np.pi / 192_000 * (-bandwidths + 2j * formants))
+    delay = np.exp(-2j * np.pi * np.arange(257) / 512)[:, None]
+    factors = np.abs(1 - poles) ** 2 / ((1 - poles * delay) * (1 - poles.conj() * delay))
+    assert_allclose(found, factors.prod(axis=1), rtol=1e-6)
+
+
 def test_gains_have_the_given_tilt_center_and_width():
     gain = tilt_gain(np.array([6.0, 12.0]), np.array([0.0, 9600.0, 19200.0]))
     assert_allclose(gain[:, 0], 1.0)

@@ -6,6 +6,7 @@ import numpy as np
 
 TRACK_RATE = 200  # control values per second: one every 5 ms
 _TAIL = 0.02  # s after a frame for the decay of the resonators, 44 dB at a bandwidth of 80 Hz
+_JOINED_RATE = 160_000  # Hz; ten resonators at 16 kHz are computed together, one at 96 kHz
 _TILT_CORNER = 300.0  # Hz; the spectrum is tilted only above it
 
 
@@ -28,9 +29,20 @@ def resonators(formants: np.ndarray, bandwidths: np.ndarray, sr: int, n_fft: int
     # D. H. Klatt, "Software for a cascade/parallel formant synthesizer", J. Acoust. Soc. Am. 67(3), 1980,
     # equations 1 and 2.
     radius = np.exp(-np.pi * bandwidths / sr)
-    first = -2 * radius * np.cos(2 * np.pi * formants / sr)
-    polynomial = np.ones((len(formants), 1))
-    for b, c in zip(first.T[..., None], (radius**2).T[..., None], strict=True):
+    first, second = -2 * radius * np.cos(2 * np.pi * formants / sr), radius**2
+    response = np.ones(1)
+    # One polynomial for all would lose its precision, because low formants are close to 0 at a high rate.
+    n_joined = max(1, _JOINED_RATE // sr)
+    for start in range(0, len(bandwidths), n_joined):
+        joined = slice(start, start + n_joined)
+        response = response * _joint_response(first[:, joined], second[joined], n_fft)
+    return response
+
+
+def _joint_response(first: np.ndarray, second: np.ndarray, n_fft: int) -> np.ndarray:
+    """Frequency response of a few resonators with the coefficients (n_frames, n) and (n,)."""
+    polynomial = np.ones((len(first), 1))
+    for b, c in zip(first.T[..., None], second[..., None], strict=True):
         padded = np.pad(polynomial, ((0, 0), (0, 2)))
         padded[:, 1:-1] += b * polynomial
         padded[:, 2:] += c * polynomial
