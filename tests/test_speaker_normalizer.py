@@ -204,6 +204,14 @@ def test_a_data_frame_keeps_the_names_of_its_columns(Z):
     np.testing.assert_allclose(found, naive(Z, SPEAKERS), atol=1e-12)
 
 
+def test_spectrograms_stay_spectrograms_if_tables_become_data_frames():
+    X = Spectrograms([np.ones((2, 3)), np.zeros((2, 4))])
+    normalizer = SpeakerNormalizer().set_output(transform="pandas")
+    assert isinstance(normalizer.fit_transform(X), Spectrograms)
+    assert not hasattr(normalizer, "get_feature_names_out")
+    assert isinstance(normalizer.fit_transform(np.eye(3)), pd.DataFrame)
+
+
 @pytest.mark.parametrize("with_std", [False, True])
 def test_spectrograms_lose_the_statistics_of_each_bin_over_all_frames_of_a_speaker(S, with_std):
     frames = np.concatenate([item.T for item in S])

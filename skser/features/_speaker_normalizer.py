@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._utils import check_choice, check_flag, check_number, listed, warn_caller
@@ -118,6 +119,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_normalizer_parameters(self.get_params(deep=False))
         X = self._check_features(X, reset=True)
+        self._of_spectrograms = isinstance(X, Spectrograms)
         self.speakers_ = {} if groups is None else self._statistics(X, groups)
         if groups is None:
             self.mean_, self.scale_ = mean_and_scale(X, self.with_std)
@@ -208,6 +210,23 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         enrolled = self._statistics(self._check_features(X, reset=False), groups)
         self.speakers_ = {**self.speakers_, **enrolled}
         return self
+
+    # set_output makes data frames of the output of estimators that have this method.
+    @available_if(lambda self: not getattr(self, "_of_spectrograms", False))
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Name the features of a table; normalizers of spectrograms do not have this method.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features. None means `feature_names_in_`, or x0, x1, ... without it.
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+            The same names.
+        """
+        return super().get_feature_names_out(input_features)
 
     def _check_features(self, X: Any, *, reset: bool) -> Features:
         """Check features, and compare their number with that of `fit`."""
