@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, StrEnum
+
 import numpy as np
 import pytest
 import sklearn
@@ -11,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, evaluate
+from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, evaluate, load_model, save_model
 from skser.metrics import risk_coverage_curve
 
 
@@ -187,6 +190,78 @@ def test_speakers_without_a_name_raise(data):
     groups = ["a", "b", float("nan")] * 40
     with pytest.raises(ValueError, match="groups has no value for item 2, got nan: fill it in"):
         RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
+
+
+class Emotion(Enum):
+    ANGRY = "angry"
+    CALM = "calm"
+    UNKNOWN = "unknown"
+
+
+class TextEmotion(StrEnum):
+    ANGRY = "angry"
+    CALM = "calm"
+    UNKNOWN = "unknown"
+
+
+LABELS = [
+    *([kind.ANGRY, kind.CALM, kind.UNKNOWN] for kind in (Emotion, TextEmotion)),
+    [b"angry", b"calm", b"unknown"],
+]
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=["Enum", "Enum of text", "bytes"])
+def test_labels_of_any_kind_come_back_as_they_were_passed(labels):
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(12, 5, 9)), np.repeat([1, 2, 3], 4)
+    model = RejectOption(small_classifier(), coverage=0.5, label=labels[2]).fit(X, labels[:2] * 6, groups)
+    sure = model.predict_proba(X).max(axis=1) >= model.threshold_
+    assert 0 < sure.sum() < 12
+    predicted = model.predict(X).tolist()
+    expected = np.where(sure, model.estimator_.predict(X), np.array(labels[2:], dtype=object)).tolist()
+    assert [*map(repr, predicted)] == [*map(repr, expected)]
+    assert set(map(repr, predicted)) > {repr(labels[2])}
+    right = [one == other for one, other in zip(predicted, labels[:2] * 6, strict=True)]
+    assert model.score(X, labels[:2] * 6) == np.mean(right)
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=["Enum", "Enum of text", "bytes"])
+def test_label_is_saved_like_the_classes(labels, tmp_path):
+    X = np.random.default_rng(0).normal(size=(4, 5, 9))
+    model = RejectOption(small_classifier(), threshold=0.9, label=labels[2]).fit(X, labels[:2] * 2)
+    with pytest.warns(UserWarning, match="A model file cannot hold labels of type"):
+        save_model(model, tmp_path / "model")
+    assert load_model(tmp_path / "model").predict(X).tolist() == ["unknown"] * 4
+    assert model.label is labels[2]
+
+
+def test_text_is_no_label_of_members_of_an_enum():
+    with pytest.raises(
+        TypeError, match="label must have the type of the classes, TextEmotion, got 'unknown'"
+    ):
+        RejectOption(small_classifier(), threshold=0.5).fit(np.zeros((2, 5, 9)), list(TextEmotion)[:2])
+
+
+def test_missing_label_is_named():
+    with pytest.raises(ValueError, match="y has no value for item 1, got None"):
+        RejectOption(LogisticRegression(), threshold=0.5).fit([[1], [2]], ["a", None])
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["itself", "Pipeline"])
+def test_reject_option_within_another_is_refused(data, wrap):
+    inner = wrap(RejectOption(LogisticRegression(), threshold=0.6))
+    with pytest.raises(
+        ValueError, match="estimator is a RejectOption or ends with one, whose threshold would"
+    ):
+        RejectOption(inner, threshold=0.7).fit(*data[:2])
+
+
+@pytest.mark.parametrize("target", ["threshold", "coverage"])
+def test_estimator_without_probabilities_is_named(data, target):
+    model = RejectOption(SVC(), **{target: 0.5})
+    with pytest.raises(TypeError, match="the model must have predict_proba, but SVC does not: end it with"):
+        model.fit(*data)
+    assert not hasattr(model, "estimator_")
 
 
 def test_prediction_before_fit_raises(data):

@@ -226,6 +226,12 @@ def test_reject_option_applies_its_own_threshold(model):
         predict_timeline(rejecter, y, reject=0.5)
 
 
+def test_reject_is_refused_if_a_pipeline_ends_with_a_reject_option():
+    pipe = make_pipeline(Means(), RejectOption(FirstFeature(), threshold=0.8)).fit([np.zeros(3)], ["calm"])
+    with pytest.raises(ValueError, match="ends with one, which has its own threshold: leave reject out"):
+        predict_timeline(pipe, np.repeat([0.3, 0.9], 1000), reject=0.5)
+
+
 def test_reject_option_at_the_end_of_a_pipeline_applies_its_threshold():
     last = RejectOption(FirstFeature(), threshold=0.8)
     pipe = make_pipeline(Means(), last).fit([np.zeros(3)], ["calm"])
@@ -387,7 +393,7 @@ def test_model_must_start_with_recordings():
 
 def test_model_must_have_probabilities():
     pipe = make_pipeline(Means(), LinearSVC()).fit([np.zeros(3), np.ones(3)], [0, 1])
-    with pytest.raises(TypeError, match="model must have predict_proba, but Pipeline has not"):
+    with pytest.raises(TypeError, match="model must have predict_proba, but Pipeline does not"):
         predict_timeline(pipe, ramp(5))
 
 

@@ -90,7 +90,9 @@ def _to_vector(name: str, values: Any) -> NDArray[Any]:
         )
         raise ValueError(f"{name} should be a 1d array, got {what}: pass one value per item.")
     if array.dtype.kind not in "biufUMOST":
-        raise ValueError(f"{name} holds values of dtype {array.dtype}: {_CURE}.")
+        # scikit-learn's checks of estimators expect these words.
+        start = "Complex data not supported: " if array.dtype.kind == "c" else ""
+        raise ValueError(f"{start}{name} holds values of dtype {array.dtype}: {_CURE}.")
     return array
 
 

@@ -82,8 +82,19 @@ def check_labels(
     estimator: BaseEstimator, y: Any, n_samples: int, classes: Labels | None = None
 ) -> tuple[Labels, NDArray[np.int64]]:
     """Check labels, and return the classes and the number of each item's class."""
-    name = type(estimator).__name__
+    found, numbers = _distinct(read_targets(estimator, y, n_samples))
+    if classes is None:
+        classes = found
+    if len(classes.plain) < 2:
+        name = type(estimator).__name__
+        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.plain.tolist()}.")
+    return classes, _positions(found.plain, classes.plain)[numbers]
+
+
+def read_targets(estimator: BaseEstimator, y: Any, n_samples: int | None = None) -> Labels:
+    """Check the labels that `fit` gets; raise if there are none, and warn if they are a column."""
     if y is None:
+        name = type(estimator).__name__
         raise ValueError(f"{name} requires y to be passed, but the target y is None: pass the labels to fit.")
     if getattr(y, "ndim", 1) == 2:
         warn_caller(
@@ -93,12 +104,7 @@ def check_labels(
         )
     labels = read_labels("y", y, n_samples)
     check_classification_targets(labels.plain)
-    found, numbers = _distinct(labels)
-    if classes is None:
-        classes = found
-    if len(classes.plain) < 2:
-        raise ValueError(f"{name} needs at least 2 classes, got one class: {classes.plain.tolist()}.")
-    return classes, _positions(found.plain, classes.plain)[numbers]
+    return labels
 
 
 def check_classes(classes: Any) -> Labels:

@@ -26,6 +26,7 @@ def compute_outputs(model: Any, kind: str, X: Any, **params: Any) -> Outputs:
     if kind == "distance":
         model, X = transform_first_steps(model, X, **params)
         params = {}
+    check_probabilities(model)
     probabilities = model.predict_proba(X, **params)
     predicted = probabilities.argmax(axis=1)
     scores = probabilities if kind == "probability" else -model.center_distances(X)
@@ -39,9 +40,23 @@ def transform_first_steps(model: Any, X: Any, **params: Any) -> tuple[Any, Any]:
     return model[-1], model[:-1].transform(X, **params) if len(model) > 1 else X
 
 
+def last_step(model: Any) -> Any:
+    """Last step of a Pipeline; any other model itself."""
+    return model.steps[-1][1] if isinstance(model, Pipeline) else model
+
+
+def check_probabilities(model: Any) -> None:
+    """Raise unless a fitted model has probabilities."""
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"the model must have predict_proba, but {type(model).__name__} does not: end it with a "
+            "classifier that returns probabilities, such as CenterLossClassifier."
+        )
+
+
 def check_confidence(kind: str, model: Any) -> None:
-    """Raise unless a model, which need not be fitted, has what a score needs."""
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    """Raise unless a model, which need not be fitted, has what a measure of confidence needs."""
+    last = last_step(model)
     if kind == "distance" and not isinstance(last, CenterLossClassifier):
         raise TypeError(
             'confidence="distance" needs a CenterLossClassifier, on its own or at the end of a Pipeline, got '

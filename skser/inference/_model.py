@@ -7,6 +7,8 @@ from typing import Any
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._confidence import check_probabilities
+
 _DEFAULT_SR = 16000  # Hz, of first steps without a parameter `sr`
 _INNER = ("best_estimator_", "estimator_", "estimator")  # of searches and other meta-estimators
 
@@ -14,11 +16,7 @@ _INNER = ("best_estimator_", "estimator_", "estimator")  # of searches and other
 def check_model(model: Any) -> None:
     """Raise unless a model is a fitted classifier with probabilities whose first step takes recordings."""
     find_sampling_rate(model)
-    if not hasattr(model, "predict_proba"):
-        raise TypeError(
-            f"model must have predict_proba, but {type(model).__name__} has not: end it with a classifier "
-            "that returns probabilities, such as CenterLossClassifier."
-        )
+    check_probabilities(model)
     check_is_fitted(model)
 
 

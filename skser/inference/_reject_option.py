@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from enum import Enum
 from numbers import Real
 from typing import Any
 
@@ -11,13 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, column_or_1d, get_tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_choice, check_number
-from ._confidence import CONFIDENCES, Outputs, check_confidence, compute_outputs, transform_first_steps
+from ..classifier import check_classes, read_targets
+from ..metrics import weighted_accuracy
+from ._confidence import (
+    CONFIDENCES,
+    Outputs,
+    check_confidence,
+    check_probabilities,
+    compute_outputs,
+    last_step,
+    transform_first_steps,
+)
 from ._threshold import find_threshold, predict_unseen
 
 _UNKNOWN = "unknown"
@@ -42,8 +52,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Share of the items to answer, in (0, 1].
     accuracy : float, default=None
         Share of correct answers among the answered items, in (0, 1]. As many items as possible are answered.
-    label : str, int or bool, default="unknown"
-        Label of the items that are not answered. It must have the type of the classes and not be one of them.
+    label : object, default="unknown"
+        Label of the items that are not answered. It must have the type of the classes (text, numbers,
+        booleans, members of the same Enum, or bytes) and not be one of them.
     confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
         center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own or at the end of
@@ -131,7 +142,8 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X : object
             Input of the estimator, such as a list of paths.
         y : array-like of shape (n_samples,)
-            Labels.
+            Labels of two or more classes, of any kind that the estimator takes. See
+            :doc:`/user_guide/labels`.
         groups : array-like of shape (n_samples,), default=None
             Speaker of each item; needed unless `threshold` is set.
         **params : dict
@@ -145,17 +157,16 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a parameter has a wrong type, `label` has another type than the labels, or the estimator does
-            not have what `confidence` needs.
+            If a parameter has a wrong type, `label` has another type than the labels, or the estimator has no
+            `predict_proba` or does not have what `confidence` needs.
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
-            range, `label` is one of the labels, there are fewer than two speakers, or no threshold reaches
-            `accuracy`.
+            range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
+            them, there are fewer than two speakers, or no threshold reaches `accuracy`.
         """
         check_reject_parameters(self)
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        check_reject_label(self.label, np.unique(labels))
+        labels = read_targets(self, y).given
+        check_reject_label(self.label, check_classes(labels).given)
         threshold = self.threshold
         if threshold is None:
             predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
@@ -164,8 +175,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         fit_params = params
         if get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", groups=groups, **params).estimator.fit
-        self.estimator_ = clone(self.estimator).fit(X, labels, **fit_params)
-        self.classes_ = self.estimator_.classes_
+        estimator = clone(self.estimator).fit(X, labels, **fit_params)
+        check_probabilities(estimator)
+        self.estimator_, self.classes_ = estimator, estimator.classes_
         self.threshold_ = float(threshold)
         return self
 
@@ -205,6 +217,25 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         probabilities: NDArray[Any] = self.estimator_.predict_proba(X, **params)
         return probabilities
 
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the share of correct predictions; an item without an answer counts as wrong.
+
+        Parameters
+        ----------
+        X : object
+            Input of the estimator.
+        y : array-like of shape (n_samples,)
+            The true labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the items.
+
+        Returns
+        -------
+        float
+            Accuracy (WA), see `weighted_accuracy`.
+        """
+        return weighted_accuracy(y, self.predict(X), sample_weight=sample_weight)
+
     @property
     def n_features_in_(self) -> int:
         """Number of features, if `estimator_` has it."""
@@ -233,6 +264,11 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 def check_reject_parameters(rejecter: RejectOption) -> None:
     """Raise unless the parameters can be used."""
+    if isinstance(last_step(rejecter.estimator), RejectOption):
+        raise ValueError(
+            "estimator is a RejectOption or ends with one, whose threshold would have no effect: use only "
+            "one RejectOption."
+        )
     check_choice("confidence", rejecter.confidence, CONFIDENCES)
     check_number("cv", rejecter.cv, integer=True, low=2)
     found = [name for name in _TARGETS if getattr(rejecter, name) is not None]
@@ -258,8 +294,10 @@ def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[A
     rejecter, outputs = find_outputs(model, X, **params)
     if rejecter is None:
         return outputs.labels, outputs.probabilities
-    is_answered = outputs.confidence >= lowest_confidence(rejecter)
-    return np.where(is_answered, outputs.labels, rejecter.label), outputs.probabilities
+    labels, is_answered = outputs.labels, outputs.confidence >= lowest_confidence(rejecter)
+    # NumPy would convert a member of an Enum of text or integers to its value.
+    other = np.array([rejecter.label], dtype=object if labels.dtype == object else None)
+    return np.where(is_answered, labels, other), outputs.probabilities
 
 
 def lowest_confidence(rejecter: RejectOption) -> float:
@@ -269,7 +307,7 @@ def lowest_confidence(rejecter: RejectOption) -> float:
 
 def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None, Outputs]:
     """Outputs of a fitted classifier, and the `RejectOption` that it is or ends with."""
-    if isinstance(model, Pipeline) and isinstance(model.steps[-1][1], RejectOption):
+    if isinstance(model, Pipeline) and isinstance(last_step(model), RejectOption):
         model, X = transform_first_steps(model, X, **params)
         params = {}
     if not isinstance(model, RejectOption):
@@ -283,8 +321,10 @@ def with_reject(model: Any, reject: float | None) -> Any:
     if reject is None:
         return model
     check_number("reject", reject, low=0, high=1)
-    if isinstance(model, RejectOption):
-        raise ValueError("model is a RejectOption, which has its own threshold: leave reject out.")
+    if isinstance(last_step(model), RejectOption):
+        raise ValueError(
+            "model is a RejectOption or ends with one, which has its own threshold: leave reject out."
+        )
     check_reject_label(_UNKNOWN, np.asarray(model.classes_))
     wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
     wrapped.estimator_, wrapped.classes_, wrapped.threshold_ = model, model.classes_, reject
@@ -314,6 +354,8 @@ def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
 
 def _type_of(label: Any) -> str:
     """Name the type of a label; integers and other numbers are one type, as in scikit-learn."""
+    if isinstance(label, Enum):  # before numbers and text, which its members may be as well
+        return type(label).__name__
     if isinstance(label, bool | np.bool_):
         return "bool"
     return "number" if isinstance(label, Real) else "text" if isinstance(label, str) else type(label).__name__

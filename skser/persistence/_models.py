@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from .._utils import check_array_sizes, check_flag, decode, encode, listed
+from .._utils import check_array_sizes, check_flag, decode, encode, listed, plain_labels
 from ..features import SpeechEncoderTransformer
 from ..inference import RejectOption, check_reject_label, check_reject_parameters, check_threshold
 from ._estimators import (
@@ -78,6 +80,9 @@ def _describe_pipeline(pipeline: Pipeline, prefix: str, **wanted: bool) -> Descr
 def _describe_rejecter(rejecter: RejectOption, title: str, prefix: str, **wanted: bool) -> Described:
     """Describe a RejectOption and its fitted estimator."""
     check_is_fitted(rejecter)
+    if isinstance(rejecter.label, (Enum, bytes)):  # converted like the classes
+        (label,) = plain_labels("label", [rejecter.label]).tolist()
+        rejecter = copy.copy(rejecter).set_params(label=label)
     inner, of_inner = _describe(
         rejecter.estimator_, f"the estimator of {title}", f"{prefix}estimator__", **wanted
     )
