@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -336,11 +337,32 @@ def test_spectrograms_of_turns_reach_steps_that_request_groups(monkeypatch):
             ValueError,
             "row 0 of turns has no speaker",
         ),
+        *[
+            (
+                pd.DataFrame({"start": start, "end": [1]}),
+                TypeError,
+                "column 'start' of turns must hold numbers",
+            )
+            for start in (["a"], pd.to_timedelta([0], unit="s"), pd.to_datetime(["2020-01-01"]))
+        ],
+        (pd.DataFrame([[0, 1, 2]], columns=["start", "end", "end"]), TypeError, "column 'end' of turns must"),
     ],
 )
 def test_invalid_turns_raise(model, turns, error, message):
     with pytest.raises(error, match=message):
         predict_timeline(model, ramp(5), turns=turns)
+
+
+@pytest.mark.parametrize("end", [6, 1e18, 1e300])
+def test_a_turn_is_cut_off_at_the_end_of_the_recording(model, end):
+    table = predict_timeline(model, ramp(5), turns=pd.DataFrame({"start": [1], "end": [end]}))
+    assert model[0].batches == [[4000]]
+    assert table["end"].tolist() == [end]
+
+
+@pytest.mark.parametrize("convert", [torch.tensor, np.ndarray.tolist], ids=["tensor", "list"])
+def test_a_waveform_can_be_a_tensor_or_a_list_of_numbers(model, convert):
+    pd.testing.assert_frame_equal(predict_timeline(model, convert(ramp(5))), predict_timeline(model, ramp(5)))
 
 
 def test_a_pair_of_rate_and_samples_raises(model):
@@ -357,6 +379,8 @@ def test_turns_of_several_recordings_raise(model):
     ("parameters", "error", "message"),
     [
         ({"window": 0}, ValueError, "window must be a number in"),
+        ({"window": 1e308}, ValueError, r"window must be a number in \(0, 1000000000.0\], got 1e\+308"),
+        ({"hop": 1e308}, ValueError, r"hop must be a number in \(0, 1000000000.0\], got 1e\+308"),
         ({"hop": 1e-4}, ValueError, "hop=0.0001 s is shorter than a sample at 1000 Hz"),
         ({"hop": "1"}, TypeError, "hop must be a number"),
         ({"silence_db": -40}, ValueError, "silence_db must be a number in"),

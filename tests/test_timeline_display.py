@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skser import (
@@ -174,6 +175,15 @@ def test_threshold_of_a_reject_option_is_marked(items):
     assert display.point_.get_ydata() == [pytest.approx(100 * (model.predict(X) != y)[answered].mean())]
 
 
+def test_threshold_of_a_search_is_marked(items):
+    X, y, groups = items
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    search = GridSearchCV(RejectOption(LogisticRegression()), {"threshold": [model.threshold_]}, cv=2)
+    display = RiskCoverageDisplay.from_estimator(search.fit(X, y), X, y)
+    expected = RiskCoverageDisplay.from_estimator(model, X, y)
+    assert display.point_.get_xdata() == expected.point_.get_xdata()
+
+
 def test_threshold_that_answers_nothing_is_not_marked():
     display = RiskCoverageDisplay.from_predictions([0, 1], [0, 0], [0.6, 0.7], threshold=0.9)
     assert display.point_ is None
@@ -190,3 +200,10 @@ def test_curves_share_axes_and_a_legend(items):
 def test_shapes_that_differ_raise():
     with pytest.raises(ValueError, match=r"risks and coverages must be of the same shape"):
         RiskCoverageDisplay([0.1], [0.5, 1.0]).plot()
+
+
+@pytest.mark.parametrize("thresholds", [None, [0.9, 0.8, 0.7]])
+def test_threshold_needs_the_thresholds_of_the_curve(thresholds):
+    display = RiskCoverageDisplay([0.1, 0.2], [0.5, 1.0], thresholds=thresholds, threshold=0.7)
+    with pytest.raises(ValueError, match=r"only be drawn with thresholds of the shape of risks, \(2,\), got"):
+        display.plot()

@@ -306,7 +306,8 @@ def lowest_confidence(rejecter: RejectOption) -> float:
 
 
 def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None, Outputs]:
-    """Outputs of a fitted classifier, and the `RejectOption` that it is or ends with."""
+    """Outputs of a fitted classifier or search, and the `RejectOption` that it is or ends with."""
+    model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline) and isinstance(last_step(model), RejectOption):
         model, X = transform_first_steps(model, X, **params)
         params = {}

@@ -30,19 +30,14 @@ class _Reader:
         while self.n_read < last and (block := next(self._blocks, None)) is not None:
             self.n_read += len(block)
             self._kept = np.concatenate([self._kept, block])
-            self._forget(min(first, self.n_read - (last - first)))
-        self._forget(min(first, self.n_read - (last - first)))
+            start, needed = self.n_read - len(self._kept), min(first, self.n_read - (last - first))
+            self._kept = self._kept[max(0, needed - start) :]
 
     def cut(self, first: int, last: int) -> Segment:
         """Copy a segment that was read; its end is at most that of the stream."""
         last = min(last, self.n_read)
         start = self.n_read - len(self._kept)
         return Segment(first, last, self._kept[first - start : last - start].copy())
-
-    def _forget(self, before: int) -> None:
-        start = self.n_read - len(self._kept)
-        if before > start:
-            self._kept = self._kept[before - start :]
 
 
 def cut_windows(blocks: Iterable[np.ndarray], window: float, hop: float, sr: int) -> Iterator[Segment]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils import check_number, is_path, prefix_errors, requests_metadata
+from .._utils import check_number, is_path, prefix_errors, requests_metadata, without_mask
 from ..audio import is_pair, stream_waveform
 from ._model import check_model, find_sampling_rate
 from ._prediction import Found, predict_by_speaker, predict_in_batches
@@ -20,6 +21,8 @@ from ._turns import Turns, cut_checked_turns, read_turns
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_LONGEST = 1e9  # s, 31 years
 
 
 def predict_timeline(
@@ -45,13 +48,14 @@ def predict_timeline(
     recording : str, path-like, array-like of shape (n_times,), or sequence of these
         A file, or a waveform at the sampling rate of the model; or a list of files or waveforms.
     window : float, default=3.0
-        Length of the windows in seconds, above 0. The best length is that of the recordings with which the
+        Length of the windows in seconds, above 0 and at most 1e9. The best length is that of the recordings with which the
         model was trained.
     hop : float, default=1.0
-        Distance between the starts of two windows in seconds, above 0.
+        Distance between the starts of two windows in seconds, above 0 and at most 1e9.
     turns : pandas.DataFrame, default=None
         Turns of speakers, which are predicted instead of windows: the columns `start` and `end` in seconds,
-        and optionally `speaker`. Turns may overlap. Other columns are not used.
+        and optionally `speaker`. Turns may overlap, and those that end after the recording are cut off there.
+        Other columns are not used.
     reject : float, default=None
         Windows or turns whose highest probability is below this value, in [0, 1], have the label "unknown".
         None gives all of them a label, unless `model` is a `RejectOption`, which has its own threshold.
@@ -75,7 +79,7 @@ def predict_timeline(
         wrong type.
     ValueError
         If a parameter is outside its range, a recording holds NaN or infinite samples or is empty, or a turn
-        is not within the recording.
+        starts after the end of the recording.
     OSError
         If a file is missing, unreadable, damaged, cut off, or not audio.
 
@@ -122,10 +126,11 @@ def predict_timeline(
     import pandas as pd
 
     check_model(model)
-    check_number("window", window, low=0, closed="neither")
-    check_number("hop", hop, low=0, closed="neither")
+    check_number("window", window, low=0, high=_LONGEST, closed="right")
+    check_number("hop", hop, low=0, high=_LONGEST, closed="right")
     check_number("silence_db", silence_db, low=0, closed="neither", optional=True)
     model = with_reject(getattr(model, "best_estimator_", model), reject)
+    recording = without_mask("recording", recording)
     settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}
     if _is_single(recording):
         return _predict_one(model, recording, read_turns(turns), **settings)
@@ -143,8 +148,11 @@ def predict_timeline(
 
 def _is_single(recording: Any) -> bool:
     """Whether a value is one recording: a path, an array of numbers, or a pair, which is refused later."""
-    is_named = is_path(recording) or is_pair(recording)
-    return is_named or getattr(getattr(recording, "dtype", None), "kind", "O") in "fiubc"
+    if is_path(recording) or is_pair(recording):
+        return True
+    if isinstance(recording, (list, tuple)):
+        return len(recording) > 0 and isinstance(recording[0], Real)
+    return getattr(getattr(recording, "dtype", None), "kind", "O") in "fiubc"
 
 
 def _check_recordings(recordings: Any) -> list[Any]:

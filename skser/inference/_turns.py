@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ._segments import Segment, cut_turns
 
 
+_MOST_SAMPLES = 2**53  # more than any recording has
+
+
 class Turns(NamedTuple):
     """Start and end of each turn in seconds, and its speaker if there is such a column."""
 
@@ -31,7 +34,7 @@ def read_turns(table: Any) -> Turns | None:
         )
     if not len(table):
         raise ValueError("turns has no rows: leave it out to predict windows.")
-    start, end = (table[name].to_numpy(dtype=np.float64) for name in ("start", "end"))
+    start, end = (_seconds(table[name], name) for name in ("start", "end"))
     wrong = ~(np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end > start))
     if wrong.any():
         row = int(wrong.argmax())
@@ -45,12 +48,27 @@ def read_turns(table: Any) -> Turns | None:
     return Turns(start, end, speakers)
 
 
+def _seconds(column: Any, name: str) -> NDArray[np.float64]:
+    """Convert a column of numbers; durations and dates would become nanoseconds or their like."""
+    try:
+        values: NDArray[np.float64] = column.to_numpy(dtype=np.float64)
+        is_time = column.dtype.kind in "mM"
+    except (AttributeError, TypeError, ValueError):
+        is_time = True
+    if is_time:
+        raise TypeError(f"the column {name!r} of turns must hold numbers, the times in seconds.")
+    return values
+
+
 def cut_checked_turns(
     blocks: Iterable[np.ndarray], turns: Turns, order: NDArray[np.intp], sr: int
 ) -> Iterator[Segment]:
     """Cut turns in an order in which their starts increase; raise if one begins after the recording."""
-    first = np.round(turns.start * sr).astype(np.int64)[order]
-    last = np.maximum(np.round(turns.end * sr).astype(np.int64)[order], first + 1)
+    first, last = (
+        np.round(seconds[order] * sr).clip(max=_MOST_SAMPLES).astype(np.int64)
+        for seconds in (turns.start, turns.end)
+    )
+    last = np.maximum(last, first + 1)
     spans = list(zip(first.tolist(), last.tolist(), strict=True))
     for row, segment in zip(order, cut_turns(blocks, spans), strict=True):
         if not len(segment.y):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils import check_number
 from ..inference import find_outputs, lowest_confidence
 from ..metrics import risk_coverage_curve
 from ._drawing import as_percentages, check_drawing, draw_curve, open_axes, plain
@@ -97,6 +98,12 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
         """
         check_drawing(ax)
         risks, coverages = as_percentages("n_thresholds", risks=self.risks, coverages=self.coverages)
+        check_number("threshold", self.threshold, optional=True)
+        if self.threshold is not None and np.shape(self.thresholds) != risks.shape:
+            raise ValueError(
+                f"threshold can only be drawn with thresholds of the shape of risks, {risks.shape}, got "
+                f"{np.shape(self.thresholds)}."
+            )
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         self.line_ = draw_curve(self.ax_, coverages, risks, self.name, line_kw)
@@ -122,8 +129,8 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
         Parameters
         ----------
         estimator : classifier
-            A fitted classifier with `predict_proba`. If it is a `RejectOption` or ends with one, its measure
-            of confidence is used, and the point of its threshold is marked.
+            A fitted classifier with `predict_proba`, or a fitted search over one. If it is a `RejectOption`
+            or ends with one, its measure of confidence is used, and the point of its threshold is marked.
         X : object
             Input of the estimator, of speakers that are not in its training set.
         y : array-like of shape (n_samples,)
@@ -209,7 +216,7 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
 
     def _mark(self, risks: Any, coverages: Any) -> Any:
         """Mark the point of the threshold, if it answers any items."""
-        if self.threshold is None or self.thresholds is None:
+        if self.threshold is None:
             return None
         n_answered = int((np.asarray(self.thresholds) >= self.threshold).sum())
         if not n_answered:
