@@ -839,3 +839,31 @@ def test_ravdess_is_evaluated_by_actor(ravdess_root):
     np.testing.assert_array_equal(table["speaker"], corpus.groups)
     assert evaluation.unweighted_accuracy == unweighted_accuracy(table["label"], table["predicted"])
     assert evaluation.weighted_accuracy == weighted_accuracy(table["label"], table["predicted"])
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "message"),
+    [
+        ([1, 2], TypeError, "frame of the corpus must be a DataFrame or None, got list"),
+        (pd.DataFrame({"file": ["a.wav"] * 5}), ValueError, "has 5 rows but there are 60 items"),
+    ],
+)
+def test_a_frame_that_does_not_describe_the_items_is_named(features, svc, frame, error, message):
+    features.frame = frame
+    with pytest.raises(error, match=message):
+        evaluate(svc, features)
+
+
+def test_a_missing_file_name_stays_missing(features, svc):
+    features.frame["path"] = [None, *(f"{index}.wav" for index in range(1, 60))]
+    files = without_warnings(svc, features).predictions["file"]
+    assert files.isna().tolist() == [True] + [False] * 59
+
+
+def test_labels_that_are_dates_stay_dates(features, svc):
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype="datetime64[D]")
+    features.target = days[np.unique(features.target, return_inverse=True)[1] % 3]
+    evaluation = without_warnings(svc, features)
+    assert evaluation.labels.dtype.kind == "M"
+    np.testing.assert_array_equal(evaluation.labels, days)
+    assert evaluation.confusion_matrix.sum() == 60

@@ -314,6 +314,18 @@ def test_skewed_test_sets_keep_speakers_sizes_and_training_sets(corpus):
         assert sorted(SPEAKERS[test]) == sorted(SPEAKERS[resampled])
 
 
+@pytest.mark.parametrize(
+    "splits",
+    [[([0], [1000])], [(["a"], ["b"])], [(1,)], [([0], [])], None],
+    ids=["range", "text", "one", "none", "None"],
+)
+def test_splits_that_cannot_be_skewed_are_named(splits):
+    with pytest.raises(
+        ValueError, match=r"splits must hold pairs \(train, test\) of indices of the .* items"
+    ):
+        skew_test_sets(splits, EMOTIONS, SPEAKERS)
+
+
 def test_skewed_shares_have_the_variance_of_the_dirichlet_distribution():
     y, speakers = np.tile(["angry", "calm", "sad", "happy"], 250), np.zeros(1000)
     splits = [([0], np.arange(1000))] * 400

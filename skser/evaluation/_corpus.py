@@ -38,6 +38,7 @@ def read_corpus(estimator: Any, corpus: Any, groups: Any, speakers: Any) -> Eval
     data, target, corpus_groups, frame = _entries(corpus)
     (X,) = indexable(data)
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    _check_frame(frame, n_samples)
     classes, encoded = check_labels(estimator, target, n_samples)
     columns = {} if frame is None else dict(frame.items())
     if speakers is None:
@@ -81,6 +82,19 @@ def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
     return data, target, entries.get("groups"), entries.get("frame")
 
 
+def _check_frame(frame: Any, n_samples: int) -> None:
+    """Raise unless the frame of a corpus is None or a DataFrame with one row per item."""
+    if frame is None:
+        return
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"frame of the corpus must be a DataFrame or None, got {type(frame).__name__}.")
+    if len(frame) != n_samples:
+        raise ValueError(
+            f"frame of the corpus has {len(frame)} rows but there are {n_samples} items: give one row per "
+            "item."
+        )
+
+
 def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> NDArray[Any] | None:
     """Check groups or speakers, given as the name of a column or as one value per item."""
     if isinstance(values, str):
@@ -103,7 +117,7 @@ def _items(data: Any, columns: dict[Any, Any], y: Any, of_item: dict[str, Any]) 
     import pandas as pd
 
     are_files = getattr(data, "ndim", 1) == 1 and all(map(is_path, data))
-    files = data if are_files else _first_column(columns, _FILE_COLUMNS)
-    files = None if files is None else list(map(str, files))
+    files = pd.Series(map(str, data)) if are_files else _first_column(columns, _FILE_COLUMNS)
+    files = None if files is None else files.map(str, na_action="ignore").to_numpy()
     table = {"item": np.arange(len(y)), "file": files, "label": y, **of_item}
     return pd.DataFrame(table).dropna(axis="columns", how="all")

@@ -213,7 +213,7 @@ def evaluate(
         bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
         rows, tables, fitted = zip(*bar, strict=True)
     predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)
-    labels = np.unique([*items.y, *predictions["predicted"]])
+    labels = np.unique([*items.y, *predictions["predicted"].to_numpy()])
     estimators = [_put_first_step_back(model, estimator, items.X) for model in fitted if model is not None]
     return Evaluation(
         predictions,

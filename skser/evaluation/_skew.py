@@ -52,7 +52,8 @@ def skew_test_sets(
     Raises
     ------
     TypeError, ValueError
-        If `concentration` is not above 0, or `y` and `groups` do not match.
+        If `concentration` is not above 0, `y` and `groups` do not match, or `splits` does not hold pairs of
+        indices or masks of the items.
 
     See Also
     --------
@@ -71,13 +72,20 @@ def skew_test_sets(
     check_number("concentration", concentration, low=0, closed="neither")
     labels = plain_labels("y", y)
     names = plain_labels("groups", groups, len(labels))
+    items = np.arange(len(labels))
+    try:  # indices or masks
+        pairs = [(items[np.asarray(train)], items[np.asarray(test)]) for train, test in splits]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"splits must hold pairs (train, test) of indices of the {len(labels)} items ({error}): pass "
+            "those of a splitter, such as GroupKFold(6).split(X, y, groups)."
+        ) from error
     rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     skewed = []
-    for train, test in splits:
-        test = np.arange(len(labels))[np.asarray(test)]  # indices or a mask
+    for train, test in pairs:
         parts = [test[names[test] == name] for name in np.unique(names[test])]
         drawn = [_resample(part, labels[part], concentration, rng) for part in parts]
-        skewed.append((np.arange(len(labels))[np.asarray(train)], np.concatenate(drawn)))
+        skewed.append((train, np.concatenate([test[:0], *drawn])))
     return skewed
 
 

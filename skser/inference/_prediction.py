@@ -31,9 +31,8 @@ class Found(NamedTuple):
 def predict_in_batches(model: Any, segments: Iterable[Segment], sr: int, silence_db: float | None) -> Found:
     """Predict the segments that are not silent, some at a time."""
     spans, silent, rows, outputs = _map_loud(partial(classify, model), segments, sr, silence_db)
-    if not outputs:
-        return Found(spans, silent, rows, np.empty(0, object), np.empty((0, len(model.classes_))))
-    labels, probabilities = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    none = np.empty(0, object), np.empty((0, len(model.classes_)))  # all segments may be silent
+    labels, probabilities = (np.concatenate(parts) for parts in zip(none, *outputs, strict=True))
     kept = ~silent[rows]
     return Found(spans, silent, rows[kept], labels[kept], probabilities[kept])
 

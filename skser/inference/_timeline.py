@@ -48,8 +48,8 @@ def predict_timeline(
     recording : str, path-like, array-like of shape (n_times,), or sequence of these
         A file, or a waveform at the sampling rate of the model; or a list of files or waveforms.
     window : float, default=3.0
-        Length of the windows in seconds, above 0 and at most 1e9. The best length is that of the recordings with which the
-        model was trained.
+        Length of the windows in seconds, above 0 and at most 1e9. The best length is that of the recordings
+        with which the model was trained.
     hop : float, default=1.0
         Distance between the starts of two windows in seconds, above 0 and at most 1e9.
     turns : pandas.DataFrame, default=None

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ._segments import Segment, cut_turns
 
-
 _MOST_SAMPLES = 2**53  # more than any recording has
 
 
