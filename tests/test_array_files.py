@@ -334,7 +334,7 @@ def test_a_wrong_tensor_is_refused(Z, name, change, error, tmp_path):
     [
         (0, "fitted", {"speakers_": ["Ann", "Ann", "Eve"]}, "speakers must be a list of different names"),
         (0, "fitted", {"speakers_": "Ann"}, "speakers must be a list of different names"),
-        (0, "fitted", {"speakers_": [["Ann"], [], {}]}, "its description is not valid: unhashable"),
+        (0, "fitted", {"speakers_": [["Ann"], [], {}]}, "speakers_ holds .'Ann'. of type list .item 0"),
         (0, "fitted", {"n_features_in_": 4}, "of shape .3, 2, 4., got .3, 2, 3."),
         (0, "parameters", {"unknown": "zero"}, "unknown must be one of"),
         (0, "parameters", {"memory": "folder"}, "a parameter 'memory', which a model file cannot set"),
@@ -520,7 +520,7 @@ def test_parts_of_a_reject_option_that_cannot_be_saved_are_named(Z, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"fitted": {}}, "its description is not valid: 'threshold_'"),
+        ({"fitted": {}}, "its description is not valid: threshold_ must be a number, got None"),
         ({"fitted": {"threshold_": 1.5}}, r"threshold_ must be a number in \[0, 1\], got 1.5"),
         ({"fitted": {"threshold_": "x"}}, r"threshold_ must be a number, got 'x' of type str\.$"),
         ({"fitted": {"threshold_": 0.5, "classes_": 3}}, "'classes_', which RejectOption does not have"),
@@ -533,7 +533,7 @@ def test_parts_of_a_reject_option_that_cannot_be_saved_are_named(Z, tmp_path):
         ({"estimator": 3}, "no valid 'estimator'"),
         ({"estimator": {"class": "SVC"}}, "it names a class 'SVC'"),
         ({"requests": {"fit": {"x": True}}}, "its description is not valid"),
-        ({"output": "pandas"}, "its description is not valid"),
+        ({"output": "pandas"}, "its description is not one that save_model writes"),
     ],
 )
 def test_a_wrong_entry_of_a_reject_option_is_refused(Z, changes, error, tmp_path):
@@ -551,7 +551,7 @@ def test_a_reject_option_around_a_transformer_is_refused(Z, tmp_path):
     description["estimator"], tensors = contents(tmp_path / "scaler")
     tensors = {f"estimator.{name}": value for name, value in tensors.items()}
     write_signed(tmp_path / "model", description, tensors)
-    with pytest.raises(ValueError, match="'StandardScaler' object has no attribute 'classes_'"):
+    with pytest.raises(ValueError, match="its RejectOption has no classifier"):
         load_model(tmp_path / "model")
 
 

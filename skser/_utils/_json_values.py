@@ -72,6 +72,7 @@ def _encode(value: Any, name: str) -> Any:
 
 def decode(written: Any) -> Any:
     """Convert a value from the form that `encode` returned."""
+    cause: Exception | None = None
     try:
         with np.errstate(all="ignore"):
             value = _decode(written)
@@ -79,8 +80,8 @@ def decode(written: Any) -> Any:
         if encode(value, "a value") == written:
             return value
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"it describes a value that is not valid: {error}") from error
-    raise ValueError("it describes a value in a form that save_model does not write.")
+        cause = error
+    raise ValueError("it describes a value in a form that save_model does not write.") from cause
 
 
 def check_array_sizes(written: Any) -> None:
@@ -91,7 +92,7 @@ def check_array_sizes(written: Any) -> None:
         if isinstance(value, (list, dict)):
             rest.extend(value.values() if isinstance(value, dict) else value)
         if isinstance(value, dict) and "$array" in value:
-            total += _array_bytes(*value["$array"])
+            total += _array_bytes(value["$array"])
     if total > _MAX_ARRAY_BYTES:
         raise ValueError(f"its arrays take {total:,} bytes, more than {_MAX_ARRAY_BYTES:,}.")
 
@@ -155,23 +156,25 @@ def _decode_tagged(tag: str, content: Any) -> Any:
     if tag == "dict":
         return {_decode(key): _decode(item) for key, item in content}
     if tag == "array":
-        return _decode_array(*content)
+        return _decode_array(content)
     if tag == "optimizer":
         return OPTIMIZERS[content]
     return _SCALARS[tag](_decode(content))
 
 
-def _array_bytes(dtype: str, content: list[Any]) -> int:
-    """Size of an array whose data type `encode` writes."""
-    if not _DTYPE.fullmatch(dtype):
-        raise ValueError(f"an array of dtype {dtype}.")
+def _array_bytes(written: Any) -> int:
+    """Size of an array, which `encode` writes as a list of its data type and its items."""
+    dtype, content = written if isinstance(written, list) and len(written) == 2 else (None, None)
+    if not (isinstance(dtype, str) and _DTYPE.fullmatch(dtype) and isinstance(content, list)):
+        raise ValueError("it describes an array in a form that save_model does not write.")
     return len(content) * np.dtype(dtype).itemsize
 
 
-def _decode_array(dtype: str, content: list[Any]) -> np.ndarray:
+def _decode_array(written: Any) -> np.ndarray:
     """Convert an array; its size is checked before memory is allocated."""
-    if _array_bytes(dtype, content) > _MAX_ARRAY_BYTES:
-        raise ValueError(f"an array of dtype {dtype} and length {len(content)}.")
+    if _array_bytes(written) > _MAX_ARRAY_BYTES:
+        raise ValueError("an array is too large.")
+    dtype, content = written
     values = _decode(content)
     if dtype != "object":
         return np.array(values, dtype=dtype)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from .._utils import check_choice, check_flag, check_number
+from .._utils import check_choice, check_flag, check_number, plain_labels
 from ..features import SpeakerNormalizer, check_normalizer_parameters
 
 Shapes = dict[str, tuple[int | None, ...]]  # None is any length
@@ -60,7 +60,7 @@ _ARRAYS: dict[type, Callable[[Any], Shapes]] = {
     StandardScaler: _vectors("mean_", "var_", "scale_"),
 }
 # Further attributes of each class, which are numbers or one-dimensional arrays of them.
-_COUNTS: dict[type, tuple[str, ...]] = {
+COUNTS: dict[type, tuple[str, ...]] = {
     LinearDiscriminantAnalysis: ("_max_components",),
     LogisticRegression: ("n_iter_",),
     PCA: ("n_components_", "n_samples_", "noise_variance_"),
@@ -82,7 +82,7 @@ def describe_arrays(estimator: Any, *, speakers: bool) -> tuple[dict[str, Any], 
     check_is_fitted(estimator)
     found = {name: vars(estimator).get(name) for name in _ARRAYS[type(estimator)](estimator)}
     tensors = dict(_to_tensor(name, np.asarray(value)) for name, value in found.items() if value is not None)
-    fitted = {name: getattr(estimator, name) for name in _COUNTS.get(type(estimator), ())}
+    fitted = {name: getattr(estimator, name) for name in COUNTS.get(type(estimator), ())}
     if isinstance(estimator, SpeakerNormalizer) and speakers and estimator.speakers_:
         fitted[_SPEAKERS] = list(estimator.speakers_)
         tensors[_SPEAKERS] = torch.tensor(np.stack([*estimator.speakers_.values()]))
@@ -103,8 +103,8 @@ def restore_arrays(estimator: Any, fitted: dict[str, Any], tensors: dict[str, Te
     if isinstance(estimator, SpeakerNormalizer):
         check_normalizer_parameters(estimator.get_params(deep=False))
         estimator.speakers_ = _restore_speakers(fitted, tensors, prefix, estimator.n_features_in_)
-    for name in _COUNTS.get(type(estimator), ()):
-        setattr(estimator, name, _check_count(name, fitted[name]))
+    for name in COUNTS.get(type(estimator), ()):
+        setattr(estimator, name, _check_count(name, fitted.get(name)))
     _check_used_parameters(estimator)
     optional = _optional_arrays(estimator)
     for name, shape in _ARRAYS[type(estimator)](estimator).items():
@@ -167,7 +167,7 @@ def _restore_speakers(
     if _SPEAKERS not in fitted:
         return {}
     names = fitted[_SPEAKERS]
-    if not isinstance(names, list) or len(set(names)) < len(names):
+    if not isinstance(names, list) or len(np.unique(plain_labels(_SPEAKERS, names))) < len(names):
         raise ValueError("its speakers must be a list of different names.")
     arrays = _restore_array(tensors, prefix + _SPEAKERS, (len(names), 2, n_features))
     if not (arrays[:, 1] > 0).all():

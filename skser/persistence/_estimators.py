@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.history import History
 from torch import Tensor
 
 from .._utils import (
@@ -45,8 +44,15 @@ from ..features import (
     check_encoder_parameters,
     check_transformer_parameters,
 )
-from ..training import CLASS_WEIGHT, check_history, fitted_tensors, optimizer_state, restore_net
-from ._arrays import describe_arrays, has_arrays, restore_arrays
+from ..training import (
+    CLASS_WEIGHT,
+    describe_history,
+    fitted_tensors,
+    optimizer_state,
+    restore_history,
+    restore_net,
+)
+from ._arrays import COUNTS, describe_arrays, has_arrays, restore_arrays
 
 # The only classes that a file can make: a class name in it is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
@@ -65,27 +71,20 @@ _OF_SCIKIT_LEARN = (LinearDiscriminantAnalysis, LogisticRegression, PCA, Standar
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "local_files_only", "max_nbytes", "memory", "n_jobs")
 _NET_PARAMS = ("callbacks", "iterator_train", "iterator_valid", "optimizer")
 # Fitted attributes in a file, by their names in the file.
+_OF_FEATURES = ("n_features_in_", "feature_names_in_")
 _FITTED = {
-    "n_features_in_": "n_features_in_",
-    "feature_names_in_": "feature_names_in_",
-    "classes_": "classes_",
-    "best_epoch_": "best_epoch_",
-    "temperature_": "temperature_",
+    **{name: name for name in (*_OF_FEATURES, "classes_", "best_epoch_", "temperature_", "digest_")},
     "_seed": "seed_",
-    "digest_": "digest_",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_OF_FEATURES = ("n_features_in_", "feature_names_in_")
-# Further fitted attributes of each class, by their names in the file.
+# Further fitted attributes of each class, by their names in the file; those of `COUNTS` follow.
 _OF_CLASS = {
     "CenterLossClassifier": ("classes_", "best_epoch_", "_seed", "temperature_", "history", "optimizer"),
-    "LinearDiscriminantAnalysis": ("classes_", "_max_components"),
-    "LogisticRegression": ("classes_", "n_iter_"),
-    "PCA": ("n_components_", "n_samples_", "noise_variance_"),
+    "LinearDiscriminantAnalysis": ("classes_",),
+    "LogisticRegression": ("classes_",),
     "RejectOption": ("threshold_",),
     "SpeakerNormalizer": ("speakers_",),
     "SpeechEncoderTransformer": ("digest_",),
-    "StandardScaler": ("n_samples_seen_",),
 }
 _ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
 # Parameters that a composition describes as a model of its own.
@@ -126,11 +125,7 @@ def describe_estimator(
         if optimizer:
             fitted["optimizer"], of_optimizer = optimizer_state(net)
             tensors |= of_optimizer
-        fitted["history"] = [
-            {name: value for name, value in row.items() if name != "batches"}
-            for row in net.history
-            if "train_loss" in row  # an epoch that was interrupted is repeated
-        ]
+        fitted["history"] = describe_history(net)
     return describe_settings(estimator, fitted, prefix), tensors
 
 
@@ -196,7 +191,7 @@ def restore_estimator(
     verbose = getattr(estimator, "verbose", False)
     if not isinstance(verbose, (int, np.integer, np.bool_)):
         raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
-    fitted = decode(read_entry(description, "fitted", dict))
+    fitted = read_values(description, "fitted")
     check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):
         estimator.set_params(device=device)
@@ -204,9 +199,8 @@ def restore_estimator(
         _restore_classifier(estimator, fitted, {key.removeprefix(prefix): tensors.pop(key) for key in own})
     elif has_arrays(estimator):
         _restore_features(estimator, fitted)
-        if "classes_" in _OF_CLASS[name]:
-            _check_classes(fitted["classes_"])
-            estimator.classes_ = fitted["classes_"]
+        if "classes_" in _OF_CLASS.get(name, ()):
+            _restore_classes(estimator, fitted)
         restore_arrays(estimator, fitted, tensors, prefix)
     else:
         if isinstance(estimator, SpeechEncoderTransformer):
@@ -221,7 +215,8 @@ def restore_estimator(
 
 def check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
     """Raise for fitted attributes that a class does not have."""
-    known = (*_OF_FEATURES, *_OF_CLASS.get(class_name, ()))
+    counts = COUNTS.get(_CLASSES.get(class_name, BaseEstimator), ())
+    known = (*_OF_FEATURES, *_OF_CLASS.get(class_name, ()), *counts)
     for name in fitted:
         if name not in known:
             raise ValueError(f"it has a fitted attribute {name!r}, which {class_name} does not have.")
@@ -229,7 +224,7 @@ def check_fitted_names(class_name: str, fitted: Mapping[str, Any]) -> None:
 
 def restore_parameters(description: Any, estimator: BaseEstimator) -> dict[str, Any]:
     """Read parameters; those that are missing in the file have their defaults."""
-    parameters: dict[str, Any] = decode(read_entry(description, "parameters", dict))
+    parameters = read_values(description, "parameters")
     known = estimator.get_params(deep=False).keys() - {*_RUNTIME_PARAMETERS, *_MODELS}
     for name in parameters:
         if name not in known:
@@ -250,12 +245,14 @@ def _restore_encoder(transformer: SpeechEncoderTransformer, fitted: dict[str, An
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     """Check parameters as `fit` does, and raise for settings that a file must not make."""
-    if len(classifier.channels) > n_tensors:  # checking each of them would take too long
-        raise ValueError(f"it has {len(classifier.channels)} channels for {n_tensors} tensors.")
+    channels, class_weight = classifier.channels, classifier.class_weight
+    if isinstance(channels, Sized) and len(channels) > n_tensors:  # checking each of them would take too long
+        raise ValueError(f"it has {len(channels)} channels for {n_tensors} tensors.")
     check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
-    if classifier.class_weight not in (None, "balanced") and not isinstance(classifier.class_weight, dict):
-        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {classifier.class_weight!r}.")
+    is_named = isinstance(class_weight, str) and class_weight == "balanced"
+    if not (is_named or class_weight is None or isinstance(class_weight, dict)):
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}.")
     if classifier.callbacks:
         raise ValueError("it has callbacks, which a model file cannot hold.")
     for name in classifier.net_params or ():
@@ -273,11 +270,9 @@ def _restore_classifier(
     _check_classifier(classifier, len(tensors))
     _choose_precision(classifier)
     _restore_features(classifier, fitted)
-    _check_classes(fitted["classes_"])
-    check_number("_seed", fitted["_seed"], integer=True, low=0, high=np.iinfo(np.int32).max)
-    classifier.classes_, classifier.seed_ = fitted["classes_"], fitted["_seed"]
-    history = read_entry(fitted, "history", list)
-    check_history(history)
+    _restore_classes(classifier, fitted)
+    check_number("_seed", fitted.get("_seed"), integer=True, low=0, high=np.iinfo(np.int32).max)
+    classifier.seed_ = fitted["_seed"]
     net = make_net(
         classifier.get_params(deep=False),
         classifier.seed_,
@@ -286,14 +281,17 @@ def _restore_classifier(
         n_classes=len(classifier.classes_),
         class_weight=tensors.get(CLASS_WEIGHT),
     )
-    restore_net(net, tensors, fitted.get("optimizer"))
+    optimizer = read_entry(fitted, "optimizer", dict) if "optimizer" in fitted else None
+    if optimizer is not None:
+        read_entry(optimizer, "rest", dict)
+    restore_net(net, tensors, optimizer)
+    restore_history(net, read_entry(fitted, "history", list))
     net.set_params(max_epochs=int(classifier.max_epochs))
-    net.history = History({"batches": [], **row} for row in history)
     classifier.__dict__.update(fitted_attributes(net))
     classifier.temperature_ = fitted.get("temperature_", 1.0)  # files of 0.1.0 have none
     check_number("temperature_", classifier.temperature_, low=LOWEST_TEMPERATURE, high=HIGHEST_TEMPERATURE)
     if "best_epoch_" in fitted:
-        check_number("best_epoch_", fitted["best_epoch_"], integer=True, low=0, high=len(history))
+        check_number("best_epoch_", fitted["best_epoch_"], integer=True, low=0, high=len(net.history))
         classifier.best_epoch_ = fitted["best_epoch_"]
 
 
@@ -307,19 +305,21 @@ def _choose_precision(classifier: CenterLossClassifier) -> None:
 
 def _restore_features(estimator: Any, fitted: dict[str, Any]) -> None:
     """Set the number and the names of the columns."""
-    check_number("n_features_in_", fitted["n_features_in_"], integer=True, low=1)
+    check_number("n_features_in_", fitted.get("n_features_in_"), integer=True, low=1)
     estimator.n_features_in_ = fitted["n_features_in_"]
     if "feature_names_in_" in fitted:
-        names = fitted["feature_names_in_"]
+        names = read_entry(fitted, "feature_names_in_", np.ndarray)
         if names.shape != (estimator.n_features_in_,) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"feature_names_in_ must hold {estimator.n_features_in_} names.")
         estimator.feature_names_in_ = names
 
 
-def _check_classes(classes: np.ndarray) -> None:
-    """Raise unless there are at least two labels, sorted and without repetition."""
-    if not isinstance(classes, np.ndarray) or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
+def _restore_classes(estimator: Any, fitted: dict[str, Any]) -> None:
+    """Set the labels; raise unless there are at least two, sorted and without repetition."""
+    classes = plain_labels("classes_", read_entry(fitted, "classes_", np.ndarray))
+    if len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
         raise ValueError(f"classes_ must hold at least two labels in sorted order, got {classes!r}.")
+    estimator.classes_ = classes
 
 
 def restore_output(estimator: Any, description: Any) -> None:
@@ -328,8 +328,8 @@ def restore_output(estimator: Any, description: Any) -> None:
     if output is not None:
         check_choice("output", output, ("default", "pandas", "polars"))
         estimator.set_output(transform=output)
-    if not set(requests) <= set(_ROUTED_METHODS):
-        raise ValueError(f"it has metadata requests for {sorted(requests)}.")
+    if not set(requests) <= set(_ROUTED_METHODS) or not all(isinstance(v, dict) for v in requests.values()):
+        raise ValueError(f"it has metadata requests for {sorted(requests)} that are not valid.")
     with config_context(enable_metadata_routing=True):  # requests cannot be set without it
         for name, values in requests.items():
             getattr(estimator, f"set_{name}_request")(**values)
@@ -341,3 +341,9 @@ def read_entry(description: Any, name: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"its description has no valid {name!r}.")
     return value
+
+
+def read_values(description: Any, name: str) -> dict[str, Any]:
+    """Read an entry of a description that holds values by name, and decode them."""
+    values: dict[str, Any] = read_entry({name: decode(read_entry(description, name, dict))}, name, dict)
+    return values

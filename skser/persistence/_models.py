@@ -24,6 +24,7 @@ from ._estimators import (
     describe_parameters,
     describe_settings,
     read_entry,
+    read_values,
     restore_estimator,
     restore_output,
     restore_parameters,
@@ -48,8 +49,10 @@ def restore(description: Any, tensors: Mapping[str, Tensor], device: str | torch
         _check_order([*_classes_in(description)])
         model = _restore(description, unused, "", device)
         _check_sizes([*_estimators_in("model", model)])
-    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+    except TypeError as error:  # mostly of checks that name a parameter
         raise ValueError(f"its description is not valid: {str(error).rstrip('.')}.") from error
+    except (ArithmeticError, AttributeError, LookupError) as error:
+        raise ValueError("its description is not one that save_model writes.") from error
     if unused:
         raise ValueError(f"its tensor {next(iter(unused))!r} does not belong to any step.")
     return model
@@ -94,9 +97,9 @@ def _classes_in(description: Any, *outer: str) -> Iterator[str]:
     """Classes of the estimators in a description, in the order of the data."""
     name = read_entry(description, "class", str)
     if name == _PIPELINE and _PIPELINE not in outer[-1:]:
-        steps = [step for _, step in read_entry(description, "steps", list) if step not in _SKIPPED_STEPS]
-        for step in steps:
-            yield from _classes_in(step, *outer, name)
+        for _, step in _read_steps(description):
+            if step not in _SKIPPED_STEPS:
+                yield from _classes_in(step, *outer, name)
     elif name == _REJECT and _REJECT not in outer:
         yield from _classes_in(read_entry(description, "estimator", dict), *outer, name)
     elif name in outer:
@@ -122,7 +125,7 @@ def _restore_pipeline(
     description: Any, tensors: dict[str, Tensor], prefix: str, device: str | torch.device
 ) -> Pipeline:
     """Make a pipeline from its description."""
-    entries = [(decode(name), step) for name, step in read_entry(description, "steps", list)]
+    entries = _read_steps(description)
     _check_names([name for name, _ in entries])
     steps = [
         (name, step if step in _SKIPPED_STEPS else _restore(step, tensors, f"{prefix}steps.{index}.", device))
@@ -131,7 +134,8 @@ def _restore_pipeline(
     pipeline = Pipeline(steps, **restore_parameters(description, Pipeline(steps)))
     check_flag("verbose", pipeline.verbose)
     transformed = pipeline.transform_input
-    if transformed is not None and not all(isinstance(name, str) for name in transformed):
+    is_list = isinstance(transformed, (list, tuple)) and all(isinstance(name, str) for name in transformed)
+    if transformed is not None and not is_list:
         raise ValueError(f"transform_input must be a list of str or None, got {transformed!r}.")
     return pipeline
 
@@ -141,22 +145,33 @@ def _restore_rejecter(
 ) -> RejectOption:
     """Make a RejectOption and its fitted estimator from their descriptions."""
     inner = _restore(description["estimator"], tensors, f"{prefix}estimator.", device)
+    if not hasattr(inner, "classes_"):
+        raise ValueError(f"its {_REJECT} has no classifier.")
     rejecter = RejectOption(clone(inner))
     rejecter.set_params(**restore_parameters(description, rejecter))
     check_reject_parameters(rejecter)
     check_reject_label(rejecter.label, inner.classes_)
-    fitted = decode(read_entry(description, "fitted", dict))
+    fitted = read_values(description, "fitted")
     check_fitted_names(_REJECT, fitted)
-    check_threshold("threshold_", fitted["threshold_"], rejecter.confidence)
+    check_threshold("threshold_", fitted.get("threshold_"), rejecter.confidence)
     rejecter.estimator_, rejecter.classes_, rejecter.threshold_ = inner, inner.classes_, fitted["threshold_"]
     restore_output(rejecter, description)
     return rejecter
 
 
-def _check_names(names: list[str]) -> None:
+def _read_steps(description: Any) -> list[tuple[Any, Any]]:
+    """Read the names and the descriptions of the steps of a pipeline."""
+    entries = read_entry(description, "steps", list)
+    if not all(isinstance(entry, list) and len(entry) == 2 for entry in entries):
+        raise ValueError("its steps are not pairs of a name and a description.")
+    return [(decode(name), step) for name, step in entries]
+
+
+def _check_names(names: list[Any]) -> None:
     """Raise for names of steps that a `Pipeline` refuses when it is fitted."""
     reserved = Pipeline([]).get_params(deep=False).keys()
-    if not names or len(set(names)) < len(names) or any("__" in name or name in reserved for name in names):
+    are_names = all(isinstance(name, str) and "__" not in name and name not in reserved for name in names)
+    if not names or not are_names or len(set(names)) < len(names):
         raise ValueError(f"its steps cannot have the names {names}.")
 
 

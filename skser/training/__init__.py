@@ -18,9 +18,10 @@ from ._split import make_speaker_folds, train_validation_split
 from ._state import (
     CLASS_WEIGHT,
     IMPLEMENTATIONS,
-    check_history,
+    describe_history,
     fitted_tensors,
     optimizer_state,
+    restore_history,
     restore_net,
 )
 from ._train import train_net

@@ -6,25 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from skorch.callbacks import PassthroughScoring
-from skorch.history import History
 from torch import Tensor
 
 from .._utils import decode, encode
 from ._net import CenterLossNet
-from ._state import IMPLEMENTATIONS, check_fitted_tensors, check_history, fitted_tensors
+from ._state import (
+    IMPLEMENTATIONS,
+    check_fitted_tensors,
+    describe_history,
+    fitted_tensors,
+    restore_history,
+)
 
 
 def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Describe a training by tensors and values of JSON types."""
     # The random generators are not part of it, because `EpochSeed` seeds them for each epoch.
     optimizer = net.optimizer_.state_dict()
-    rows = [{name: value for name, value in row.items() if name != "batches"} for row in net.history]
     return {
         "module": net.module_.state_dict(),
         "criterion": net.criterion_.state_dict(),
         "optimizer": optimizer["state"],
         "optimizer_settings": encode(optimizer["param_groups"], "the optimizer's settings"),
-        "history": encode(rows, "history"),
+        "history": encode(describe_history(net), "history"),
         "callbacks": {
             callback: {
                 name: value
@@ -58,8 +62,7 @@ def load_training_state(net: CenterLossNet, state: Mapping[str, Any]) -> dict[st
 
 def _restore_history(net: CenterLossNet, rows: list[dict[str, Any]]) -> None:
     """Set the history, and the lowest losses in it for skorch's marks."""
-    check_history(rows)
-    net.history = History({"batches": [], **row} for row in rows)
+    restore_history(net, rows)
     for _, callback in net.callbacks_:
         if isinstance(callback, PassthroughScoring):
             found = [row[callback.name] for row in rows if callback.name in row]

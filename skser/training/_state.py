@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from skorch.history import History
 from torch import Tensor
 
 from ..nn import CenterLossCriterion
@@ -89,13 +90,23 @@ def check_fitted_tensors(net: CenterLossNet, tensors: Mapping[str, Tensor]) -> N
     _check_values(tensors)
 
 
-def check_history(rows: list[Any]) -> None:
-    """Raise unless a history has one row per epoch, in order, each with a finite loss."""
+def describe_history(net: CenterLossNet) -> list[dict[str, Any]]:
+    """List the epochs of a training without their batches."""
+    return [
+        {name: value for name, value in row.items() if name != "batches"}
+        for row in net.history
+        if "train_loss" in row  # an epoch that was interrupted is repeated
+    ]
+
+
+def restore_history(net: CenterLossNet, rows: list[Any]) -> None:
+    """Set the history; raise unless it has one row per epoch, in order, each with a finite loss."""
     for epoch, row in enumerate(rows, start=1):
         is_row = isinstance(row, dict) and all(isinstance(name, str) for name in row)
         loss = row.get("train_loss") if is_row and row.get("epoch") == epoch else None
         if not isinstance(loss, float) or not math.isfinite(loss):
             raise ValueError("its history is not that of a training.")
+    net.history = History({"batches": [], **row} for row in rows)
 
 
 def _named(module: torch.nn.Module, criterion: torch.nn.Module) -> dict[str, Tensor]:
@@ -175,9 +186,9 @@ def _load_optimizer(
 ) -> None:
     """Fill the state of an optimizer that has taken a step with tensors, if they match it."""
     own, expected = optimizer_state(net)
-    if description["class"] != own["class"]:
+    if description.get("class") != own["class"]:
         raise ValueError(
-            f"it holds the state of an optimizer {description['class']!r}, but its parameters make "
+            f"it holds the state of an optimizer {description.get('class')!r}, but its parameters make "
             f"{own['class']!r}: was net_params changed after training?"
         )
     _check_tensors(expected, tensors)

@@ -209,7 +209,7 @@ class TestDamage:
                 assert type(model) is Pipeline
                 outcomes.append("loaded")
         assert outcomes.count("refused") > 50
-        assert outcomes.count("loaded") > 5
+        assert "loaded" in outcomes
 
     def test_signed_nonsense_among_tensors_gives_a_clear_error(self, fitted, tmp_path):
         path = tmp_path / "model"
@@ -331,11 +331,19 @@ WRONG_ENTRIES = [
     ("parameters.net_params", {"callbacks__print_log": 3}, "net_params cannot make a net"),
     ("parameters.rnn", "lstm", "its tensors are not those of a classifier"),
     ("parameters.channels", [3, 5, 5], "is missing instead of .*, and [0-9]+ more tensors"),
-    ("fitted.classes_", MISSING, "its description is not valid: 'classes_'"),
+    ("fitted.classes_", MISSING, "its description has no valid 'classes_'"),
+    ("fitted", {"$int64": 3}, "its description has no valid 'fitted'"),
     ("fitted.classes_", labels("<U1", ["a"]), "classes_ must hold at least two"),
     ("fitted.classes_", labels("<i8", [2, 1]), "classes_ must hold at least two"),
     ("fitted.classes_", labels("<i8", [2, 2]), "classes_ must hold at least two"),
-    ("fitted.classes_", labels("object", [2, "a"]), "its description is not valid"),
+    ("fitted.classes_", labels("object", [2, "a"]), "classes_ mixes integers and text"),
+    ("fitted.classes_", labels(7, ["a", "b"]), "it describes an array in a form that save_model does not"),
+    ("fitted.classes_", {"$array": 3}, "it describes an array in a form that save_model does not write"),
+    ("fitted.n_features_in_", MISSING, "n_features_in_ must be an integer, got None"),
+    ("fitted.feature_names_in_", 3, "its description has no valid 'feature_names_in_'"),
+    ("parameters.channels", None, "channels must be a sequence of one or more integers, got None"),
+    ("parameters.channels", {"$tuple": 3}, "it describes a value in a form that save_model does not write"),
+    ("parameters.class_weight", labels("<i8", [1, 2]), "class_weight must be a dict, 'balanced' or None"),
     ("fitted.classes_", labels("<i8", [1, 2, 3]), r"classes.weight' is .*\(2, 3\) instead of .*\(3, 3\)"),
     ("fitted.n_features_in_", 7, "'network.bin_mean' is .* instead of"),
     ("fitted.feature_names_in_", labels("object", ["a"]), "feature_names_in_ must hold 8 names"),
@@ -348,9 +356,12 @@ WRONG_ENTRIES = [
     ("fitted.best_epoch_", 99, "best_epoch_ must be an integer"),
     ("output", "numpy", "output must be one of"),
     ("requests", {"fit": {"x": True}}, "its description is not valid"),
+    ("requests", {"fit": 3}, "it has metadata requests for .'fit'. that are not valid"),
     ("fitted.optimizer.class", "SGD", "state of an optimizer 'SGD', but"),
     ("fitted.optimizer.rest", {"a": 1}, "description of the optimizer's state"),
-    ("fitted.optimizer", 3, "its description is not valid"),
+    ("fitted.optimizer", 3, "its description has no valid 'optimizer'"),
+    ("fitted.optimizer", {"class": "AdamW"}, "its description has no valid 'rest'"),
+    ("fitted.optimizer", {"rest": {}}, "it holds the state of an optimizer None, but"),
     ("fitted.optimizer", MISSING, "tensors of an optimizer"),
 ]
 WRONG_TENSORS = [
@@ -404,7 +415,7 @@ WRONG_PIPELINES = [
     ("steps", [], "its steps cannot have the names"),
     ("steps.1.0", "spectrogram", "its steps cannot have the names"),
     ("steps.0.0", "a__b", "its steps cannot have the names"),
-    ("steps.0.0", 3, "its description is not valid"),
+    ("steps.0.0", 3, "its steps cannot have the names"),
     *[
         ("steps.0.0", name, f"its steps cannot have the names .'{name}'")
         for name in ("steps", "memory", "verbose", "transform_input")
@@ -419,7 +430,9 @@ WRONG_PIPELINES = [
         {"classes_": 3},
         "it has a fitted attribute 'classes_', which SpectrogramTransformer",
     ),
-    ("steps.0", ["a"], "not enough values to unpack"),
+    ("steps.0", ["a"], "its steps are not pairs of a name and a description"),
+    ("steps.0", 3, "its steps are not pairs of a name and a description"),
+    ("parameters.transform_input", 3, "transform_input must be a list of str or None, got 3"),
     ("steps.1.1", "passthrough", "its tensor .* does not belong to any step"),
     ("parameters.memory", "/tmp", "it has a parameter 'memory'"),
     ("parameters.verbose", "x", "verbose must be True or False"),
