@@ -875,3 +875,21 @@ def test_history_that_cannot_be_drawn_is_refused(history, parameters, message):
     with pytest.raises(ValueError, match=message):
         TrainingHistoryDisplay.from_predictions(history, **parameters)
     assert plt.get_fignums() == []
+
+
+class TestInputOfSpectrograms:
+    S = np.random.default_rng(0).normal(size=(8, 20))
+
+    def test_half_precision_is_drawn(self):
+        S = torch.tensor(self.S).bfloat16()
+        shown = SpectrogramDisplay.from_predictions(S).mesh_.get_array()
+        np.testing.assert_array_equal(shown, S.float().numpy())
+
+    def test_masked_values_are_refused(self):
+        with pytest.raises(ValueError, match=r"S has a masked value at index \(0, 1\)"):
+            SpectrogramDisplay.from_predictions(np.ma.masked_equal(self.S, self.S[0, 1]))
+
+    @pytest.mark.parametrize("name", ["vmin", "vmax"])
+    def test_a_level_must_be_a_number(self, name):
+        with pytest.raises(TypeError, match=f"{name} must be a number, got 'a' of type str"):
+            SpectrogramDisplay.from_predictions(self.S, **{name: "a"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -185,3 +186,17 @@ def test_wrong_input_is_refused(pipe):
             ValueError, match=r"^saliency must be finite and of the shape of S, \(6, 8\), got"
         ):
             SaliencyDisplay.from_predictions(np.zeros((6, 8)), saliency)
+
+
+def test_saliency_may_be_a_tensor_with_a_gradient():
+    S = np.random.default_rng(0).normal(size=(8, 20))
+    tensors = torch.tensor(S), torch.tensor(S, requires_grad=True)
+    marked = SaliencyDisplay.from_predictions(*tensors).mesh_.get_array()
+    np.testing.assert_array_equal(marked, SaliencyDisplay.from_predictions(S, S).mesh_.get_array())
+
+
+@pytest.mark.parametrize(("probability", "error"), [("high", TypeError), (2, ValueError)])
+def test_a_probability_out_of_range_is_refused(probability, error):
+    S = np.zeros((8, 20))
+    with pytest.raises(error, match="probability must be a number"):
+        SaliencyDisplay.from_predictions(S, S, label="calm", probability=probability)

@@ -207,3 +207,14 @@ def test_threshold_needs_the_thresholds_of_the_curve(thresholds):
     display = RiskCoverageDisplay([0.1, 0.2], [0.5, 1.0], thresholds=thresholds, threshold=0.7)
     with pytest.raises(ValueError, match=r"only be drawn with thresholds of the shape of risks, \(2,\), got"):
         display.plot()
+
+
+def test_colorbar_must_be_true_or_false():
+    with pytest.raises(TypeError, match="colorbar must be True or False, got 'x'"):
+        TimelineDisplay.from_predictions(make_timeline([0], [1], [0.5]), colorbar="x")
+
+
+@pytest.mark.parametrize("start", ["a", np.nan, pd.Timedelta(seconds=1)])
+def test_times_must_be_finite_numbers(start):
+    with pytest.raises(ValueError, match="start and end of timeline must be finite numbers"):
+        TimelineDisplay.from_predictions(make_timeline([0], [1], [0.5]).assign(start=start))

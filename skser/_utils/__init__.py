@@ -16,6 +16,7 @@ from ._folder import in_working_directory
 from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, labels_or_none, plain_labels, read_labels
 from ._routing import requests_metadata
+from ._steps import is_skipped, steps_of
 from ._validation import (
     all_finite,
     check_choice,

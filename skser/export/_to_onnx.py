@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_path, plain_labels, torch_settings, warn_caller, write_whole
+from .._utils import check_path, plain_labels, steps_of, torch_settings, warn_caller, write_whole
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
@@ -129,7 +128,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
 
 def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransformer | None]:
     """Find the classifier and, if there is one, the transformer; warn about other steps of a Pipeline."""
-    steps = list(_steps(estimator))
+    steps = list(steps_of(estimator))
     classifiers = [step for step in steps if isinstance(step, CenterLossClassifier)]
     transformers = [step for step in steps if isinstance(step, SpectrogramTransformer)]
     names = ", ".join(type(step).__name__ for step in steps)
@@ -151,15 +150,6 @@ def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransf
             "are those of the CenterLossClassifier."
         )
     return classifiers[0], transformers[0] if transformers else None
-
-
-def _steps(estimator: Any) -> Iterator[Any]:
-    """Yield the steps of a Pipeline and of the Pipelines in it."""
-    if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            yield from _steps(step)
-    elif estimator is not None and not isinstance(estimator, str):  # "passthrough"
-        yield estimator
 
 
 def _copy_network(classifier: CenterLossClassifier) -> StandardizedNetwork:

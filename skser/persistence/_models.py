@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from .._utils import check_array_sizes, check_flag, decode, encode, listed, plain_labels
+from .._utils import check_array_sizes, check_flag, decode, encode, is_skipped, listed, plain_labels
 from ..features import SpeechEncoderTransformer
 from ..inference import RejectOption, check_reject_label, check_reject_parameters, check_threshold
 from ._estimators import (
@@ -30,7 +30,6 @@ from ._estimators import (
     restore_parameters,
 )
 
-_SKIPPED_STEPS = (None, "passthrough")
 _PIPELINE, _REJECT = Pipeline.__name__, RejectOption.__name__
 
 Described = tuple[dict[str, Any], dict[str, Tensor]]
@@ -72,7 +71,7 @@ def _describe_pipeline(pipeline: Pipeline, prefix: str, **wanted: bool) -> Descr
     tensors: dict[str, Tensor] = {}
     steps = []
     for index, (name, step) in enumerate(pipeline.steps):
-        if step not in _SKIPPED_STEPS:
+        if not is_skipped(step):
             make = describe_estimator if type(step) is Pipeline else _describe
             step, of_step = make(step, f"step {name!r}", f"{prefix}{name}__", **wanted)
             tensors |= {f"steps.{index}.{key}": value for key, value in of_step.items()}
@@ -98,7 +97,7 @@ def _classes_in(description: Any, *outer: str) -> Iterator[str]:
     name = read_entry(description, "class", str)
     if name == _PIPELINE and _PIPELINE not in outer[-1:]:
         for _, step in _read_steps(description):
-            if step not in _SKIPPED_STEPS:
+            if not is_skipped(step):
                 yield from _classes_in(step, *outer, name)
     elif name == _REJECT and _REJECT not in outer:
         yield from _classes_in(read_entry(description, "estimator", dict), *outer, name)
@@ -128,7 +127,7 @@ def _restore_pipeline(
     entries = _read_steps(description)
     _check_names([name for name, _ in entries])
     steps = [
-        (name, step if step in _SKIPPED_STEPS else _restore(step, tensors, f"{prefix}steps.{index}.", device))
+        (name, step if is_skipped(step) else _restore(step, tensors, f"{prefix}steps.{index}.", device))
         for index, (name, step) in enumerate(entries)
     ]
     pipeline = Pipeline(steps, **restore_parameters(description, Pipeline(steps)))
@@ -181,7 +180,7 @@ def _estimators_in(name: str, model: Any) -> Iterator[tuple[str, Any]]:
         yield from _estimators_in(name, model.estimator_)
     elif isinstance(model, Pipeline):
         for of_step, step in model.steps:
-            if step not in _SKIPPED_STEPS:
+            if not is_skipped(step):
                 yield from _estimators_in(of_step, step)
     else:
         yield name, model

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from .._utils import check_number
+from .._utils import check_number, without_mask
 from ..spectral import frequencies
 
 
 def as_spectrogram(S: Any) -> NDArray[np.float64]:
     """Convert one spectrogram to an array (n_bins, n_frames)."""
-    array = S.detach().cpu().numpy() if isinstance(S, torch.Tensor) else np.asarray(S)
+    array = np.asarray(without_mask("S", S))
     if array.ndim != 2:
         raise ValueError(
             f"S must be one spectrogram (n_bins, n_frames), got shape {array.shape}: "
@@ -55,6 +54,8 @@ def colour_limits(
 ) -> tuple[float, float]:
     """Levels of the lowest and the highest color in dB."""
     check_number("dynamic_range", dynamic_range, low=0, closed="neither", optional=True)
+    check_number("vmin", vmin, optional=True)
+    check_number("vmax", vmax, optional=True)
     highest = S.max() if vmax is None else vmax
     lowest = max(S.min(), highest - (dynamic_range or np.inf)) if vmin is None else vmin
     # At least 1 dB, so that a constant spectrogram, such as silence, has the lowest color.

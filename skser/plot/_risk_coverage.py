@@ -159,10 +159,17 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
         check_drawing(ax)
         check_is_fitted(estimator)
         rejecter, outputs = find_outputs(estimator, X)
-        risks, coverages, thresholds = risk_coverage_curve(y, outputs.labels, outputs.confidence)
         threshold = None if rejecter is None else lowest_confidence(rejecter)
-        display = cls(risks, coverages, thresholds=thresholds, threshold=threshold, name=name)
-        return display.plot(ax, title=title, **line_kw)
+        return cls.from_predictions(
+            y,
+            outputs.labels,
+            outputs.confidence,
+            threshold=threshold,
+            name=name,
+            ax=ax,
+            title=title,
+            **line_kw,
+        )
 
     @classmethod
     def from_predictions(

@@ -6,10 +6,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_flag
+from .._utils import check_flag, check_number, steps_of, without_mask
 from ..classifier import CenterLossClassifier, compute_saliency
 from ..features import SpectrogramTransformer
 from ._drawing import COLOURS, check_drawing, plain
@@ -137,7 +136,8 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
         """
         check_drawing(ax)
         check_flag("colorbar", colorbar)
-        saliency = np.asarray(self.saliency, dtype=float)
+        check_number("probability", self.probability, low=0, high=1, optional=True)
+        saliency = np.asarray(without_mask("saliency", self.saliency), dtype=float)
         if saliency.shape != np.shape(self.S) or not np.isfinite(saliency).all():
             raise ValueError(
                 f"saliency must be finite and of the shape of S, {np.shape(self.S)}, got {saliency.shape}."
@@ -311,9 +311,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
 
 def _find_steps(estimator: Any) -> tuple[SpectrogramTransformer, CenterLossClassifier]:
     """Find the two steps of a pipeline that gradients pass through."""
-    estimator = getattr(estimator, "best_estimator_", estimator)  # for a search
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    steps = [step for step in steps if step not in (None, "passthrough")]
+    steps = [*steps_of(getattr(estimator, "best_estimator_", estimator))]  # for a search
     kinds = [SpectrogramTransformer, CenterLossClassifier]
     if len(steps) != 2 or not all(map(isinstance, steps, kinds)):
         names = ", ".join(type(step).__name__ for step in steps)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._utils import check_number
+from .._utils import check_flag, check_number
 from ..audio import stream_waveform
 from ..inference import find_sampling_rate, predict_timeline
 from ._cells import cell_edges, envelope
@@ -125,6 +125,7 @@ class TimelineDisplay:  # numpydoc ignore=PR02
             If matplotlib cannot be imported.
         """
         check_drawing(ax)
+        check_flag("colorbar", colorbar)
         table = _check_timeline(self.timeline)
         colours = import_pyplot().get_cmap(cmap)
         self.ax_, self.waveform_ax_ = open_axes(ax, title), None
@@ -263,6 +264,9 @@ def _check_timeline(table: Any) -> pd.DataFrame:
         raise ValueError(
             "timeline is that of several files: pick one, such as timeline[timeline.file == path]."
         )
+    times = table[["start", "end"]]
+    if not all(dtype.kind in "fiu" for dtype in times.dtypes) or not np.isfinite(times.to_numpy()).all():
+        raise ValueError("start and end of timeline must be finite numbers, the times in seconds.")
     order = np.argsort((table["start"] + table["end"]).to_numpy(), kind="stable")
     return table.iloc[order]
 
