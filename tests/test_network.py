@@ -193,3 +193,21 @@ def test_batch_norm_of_one_value_is_the_bias():
     norm = MaskedBatchNorm2d(1)
     nn.init.constant_(norm.bias, 0.25)
     assert norm(torch.full((1, 1, 1, 1), 7.0)).item() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [(np.zeros(3), np.ones(8)), (np.zeros(8), np.zeros(8)), (0.0, 1.0)],
+    ids=["shape", "zero", "scalar"],
+)
+def test_statistics_that_cannot_standardize_are_refused(mean, std):
+    network = SpectrogramNetwork(8, 2)
+    with pytest.raises(ValueError, match=r"mean and std must be of shape \(8,\), and std above zero, got"):
+        network.standardise_with(mean, std)
+    assert torch.equal(network.bin_std, torch.ones(8))
+
+
+def test_statistics_may_be_tensors_with_a_gradient():
+    network = SpectrogramNetwork(8, 2)
+    network.standardise_with(torch.arange(8.0, requires_grad=True), torch.ones(8))
+    assert torch.equal(network.bin_mean, torch.arange(8.0))

@@ -25,7 +25,7 @@ from ..training import (
     EarlyStopping,
     TrainingData,
     check_resumable,
-    make_checkpoint,
+    fingerprint,
     make_speaker_folds,
     train_net,
     train_validation_split,
@@ -446,9 +446,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Make the callback that writes checkpoints; None without `checkpoint_dir`."""
         if self.checkpoint_dir is None:
             return None
-        return make_checkpoint(
-            self.get_params(deep=False), plain_labels("classes_", self.classes_), data, speakers
-        )
+        classes = plain_labels("classes_", self.classes_)
+        identity = fingerprint(self.get_params(deep=False), classes, data, speakers)
+        return Checkpoint(self.checkpoint_dir, identity)
 
     def _train(
         self,

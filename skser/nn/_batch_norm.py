@@ -27,9 +27,6 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     num_batches_tracked: Tensor
     momentum: float
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum)
-
     def forward(self, input: Tensor, padding: Padding | None = None) -> Tensor:
         """Normalize."""
         if not self.training:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._utils import check_number, to_device
+from .._utils import to_device
 from ._frames import mask_frames
-from ._standardized import StandardizedNetwork
+from ._standardized import StandardizedNetwork, check_layers
 
 
 class HeadNetwork(StandardizedNetwork):
@@ -28,9 +28,7 @@ class HeadNetwork(StandardizedNetwork):
         embedding_dim: int = 64,
     ) -> None:
         super().__init__(n_bins, n_classes)
-        check_number("hidden_units", hidden_units, integer=True, low=1)
-        check_number("dropout", dropout, low=0, high=1, closed="left")
-        check_number("embedding_dim", embedding_dim, integer=True, low=1)
+        check_layers(dropout, embedding_dim, hidden_units=hidden_units)
         self.hidden = nn.Linear(self._inputs_per_bin * n_bins, hidden_units)
         self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Linear(hidden_units, embedding_dim)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from .._utils import check_choice, check_number, to_device
+from .._utils import check_choice, to_device
 from ._batch_norm import MaskedBatchNorm2d
 from ._frames import mask_frames, pack_by_length, padding_of
-from ._standardized import StandardizedNetwork
+from ._standardized import StandardizedNetwork, check_channels, check_layers
 
 _RNN = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -175,15 +175,10 @@ def check_network_parameters(
     channels: Sequence[int], rnn: str, rnn_units: int, pooling: str, dropout: float, embedding_dim: int
 ) -> None:
     """Raise unless the parameters of the network can be used."""
-    if isinstance(channels, str) or not isinstance(channels, Sequence) or not channels:
-        raise TypeError(f"channels must be a sequence of one or more integers, got {channels!r}.")
-    for index, width in enumerate(channels):
-        check_number(f"channels[{index}]", width, integer=True, low=1)
+    check_channels(channels)
     check_choice("rnn", rnn, _RNN)
-    check_number("rnn_units", rnn_units, integer=True, low=1)
     check_choice("pooling", pooling, ("last", "attention"))
-    check_number("dropout", dropout, low=0, high=1, closed="left")
-    check_number("embedding_dim", embedding_dim, integer=True, low=1)
+    check_layers(dropout, embedding_dim, rnn_units=rnn_units)
 
 
 def _convolution_blocks(channels: Sequence[int]) -> list[ConvolutionBlock]:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._utils import check_flag, check_number
+from .._utils import check_flag
 from ._batch_norm import MaskedBatchNorm2d
 from ._frames import pack_by_length, padding_of
-from ._standardized import StandardizedNetwork
+from ._standardized import StandardizedNetwork, check_channels, check_layers
 
 _Count = TypeVar("_Count", int, Tensor)  # a number of bins, or the frames of several items
 
@@ -101,7 +101,15 @@ class PublishedNetwork(StandardizedNetwork):
         augmentation: str | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(n_bins, n_classes, augmentation)
-        _check_parameters(n_bins, channels, rnn_units, prelu, batch_norm, dropout, embedding_dim)
+        if n_bins < MIN_FRAMES:
+            raise ValueError(
+                f"the published network needs spectrograms of at least {MIN_FRAMES} bins, got {n_bins}: its "
+                'convolutions have no padding; use more bins (n_mels=128), or network="crnn".'
+            )
+        check_channels(channels, len(_LAYERS))
+        check_layers(dropout, embedding_dim, rnn_units=rnn_units)
+        check_flag("prelu", prelu)
+        check_flag("batch_norm", batch_norm)
         sizes = zip((1, *channels[:-1]), channels, _LAYERS, strict=True)
         blocks = [PublishedBlock(int(n_in), int(n_out), *layer, batch_norm) for n_in, n_out, layer in sizes]
         self.convolutions = nn.ModuleList(blocks)
@@ -173,29 +181,3 @@ class PublishedBlock(nn.Module):
     def pooled(self, n: _Count) -> _Count:
         """Count frames or bins after the pooling."""
         return n // self.pool
-
-
-def _check_parameters(
-    n_bins: int,
-    channels: Sequence[int],
-    rnn_units: int,
-    prelu: bool,
-    batch_norm: bool,
-    dropout: float,
-    embedding_dim: int,
-) -> None:
-    """Raise unless the parameters can be used."""
-    if n_bins < MIN_FRAMES:
-        raise ValueError(
-            f"the published network needs spectrograms of at least {MIN_FRAMES} bins, got {n_bins}: its "
-            'convolutions have no padding; use more bins (n_mels=128), or network="crnn".'
-        )
-    if isinstance(channels, str) or not isinstance(channels, Sequence) or len(channels) != len(_LAYERS):
-        raise TypeError(f"channels must be a sequence of {len(_LAYERS)} integers, got {channels!r}.")
-    for index, width in enumerate(channels):
-        check_number(f"channels[{index}]", width, integer=True, low=1)
-    check_number("rnn_units", rnn_units, integer=True, low=1)
-    check_flag("prelu", prelu)
-    check_flag("batch_norm", batch_norm)
-    check_number("dropout", dropout, low=0, high=1, closed="left")
-    check_number("embedding_dim", embedding_dim, integer=True, low=1)

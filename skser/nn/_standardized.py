@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,27 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from .._utils import check_number, to_device
+from .._utils import check_number, to_device, without_mask
 from ._augmentation import SpectrogramAugmentation, make_augmentation
 from ._frames import mask_frames
+
+
+def check_channels(channels: Any, n_layers: int | None = None) -> None:
+    """Raise unless there are channels for a number of convolutions, or for any number of them."""
+    is_sequence = isinstance(channels, Sequence) and not isinstance(channels, str)
+    if not is_sequence or not channels or len(channels) != (n_layers or len(channels)):
+        raise TypeError(
+            f"channels must be a sequence of {n_layers or 'one or more'} integers, got {channels!r}."
+        )
+    for index, width in enumerate(channels):
+        check_number(f"channels[{index}]", width, integer=True, low=1)
+
+
+def check_layers(dropout: float, embedding_dim: int, **units: int) -> None:
+    """Raise unless the sizes of layers and the probability of dropout can be used."""
+    for name, size in {**units, "embedding_dim": embedding_dim}.items():
+        check_number(name, size, integer=True, low=1)
+    check_number("dropout", dropout, low=0, high=1, closed="left")
 
 
 class StandardizedNetwork(nn.Module, ABC):
@@ -42,9 +60,21 @@ class StandardizedNetwork(nn.Module, ABC):
         ----------
         mean, std : array-like of shape (n_bins,)
             Statistics of the training frames; `std` above zero.
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, or a standard deviation is not above zero.
         """
-        self.bin_mean.copy_(torch.as_tensor(np.asarray(mean)))
-        self.bin_std.copy_(torch.as_tensor(np.asarray(std)))
+        found = [np.asarray(without_mask(name, values)) for name, values in (("mean", mean), ("std", std))]
+        shape = (len(self.bin_mean),)
+        if any(values.shape != shape for values in found) or not (found[1] > 0).all():
+            raise ValueError(
+                f"mean and std must be of shape {shape}, and std above zero, got the shapes {found[0].shape} "
+                f"and {found[1].shape}: a bin that never changes can have a std of 1."
+            )
+        self.bin_mean.copy_(torch.as_tensor(found[0]))
+        self.bin_std.copy_(torch.as_tensor(found[1]))
 
     def forward(self, spectrogram: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Compute class scores and embeddings.

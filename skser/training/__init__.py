@@ -10,9 +10,9 @@ from ._callbacks import (
     FiniteLoss,
     OneCycle,
 )
-from ._checkpoint import Checkpoint, make_checkpoint
+from ._checkpoint import Checkpoint
 from ._data import TrainingData
-from ._fingerprint import check_resumable
+from ._fingerprint import check_resumable, fingerprint
 from ._net import CenterLossNet, losses_by_epoch
 from ._split import make_speaker_folds, train_validation_split
 from ._state import (

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring, PrintLog
 
 from .._utils import check_number, open_regular, remove_abandoned, with_message, write_whole
 from ._callbacks import EarlyStopping
-from ._data import TrainingData
-from ._fingerprint import describe_callback, fingerprint
+from ._fingerprint import describe_callback
 from ._net import CenterLossNet
 from ._progress import load_training_state, training_state
 from ._state import check_fitted_tensors
@@ -96,13 +94,6 @@ class Checkpoint(Callback):
                     "set checkpoint_dir=None."
                 )
         return {name: callback.state_dict() for name, callback in _with_state(net)}
-
-
-def make_checkpoint(
-    parameters: Mapping[str, Any], classes: NDArray[Any], data: TrainingData, groups: NDArray[Any] | None
-) -> Checkpoint:
-    """Make the callback that writes the checkpoints of a training."""
-    return Checkpoint(parameters["checkpoint_dir"], fingerprint(parameters, classes, data, groups))
 
 
 def _check_restored(net: CenterLossNet, finished: bool, max_epochs: int) -> None:
