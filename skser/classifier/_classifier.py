@@ -45,7 +45,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     After Dai et al. [1]_: convolutions, a bidirectional recurrent layer and a fully connected layer
     turn a spectrogram of any length into an embedding. Cross-entropy separates the classes while
-    center loss [2]_ pulls each embedding towards the center of its class:
+    center loss [2]_ pulls each embedding toward the center of its class:
     :math:`L = L_S + \lambda L_C`. `transform` returns the embeddings, for other estimators.
 
     Parameters

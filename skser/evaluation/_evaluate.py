@@ -145,8 +145,8 @@ def evaluate(
     because these transformers learn nothing and no recording influences the result of another. Within a
     search, set their parameter `memory` for the same effect.
 
-    Ctrl-C ends the evaluation. Processes need copies of the estimator by pickle: if there is one part that
-    cannot be pickled, such as an open file, set ``n_jobs=1``.
+    Ctrl-C ends the evaluation. Processes receive pickled copies of the estimator: if a part of it cannot be
+    pickled, such as an open file, set ``n_jobs=1``.
 
     An error in a fold keeps its type and message. A note, which Python shows below the message, names the
     fold and its test groups.

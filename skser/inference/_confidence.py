@@ -1,4 +1,4 @@
-"""Predictions of a classifier, and how sure it is of each."""
+"""Predictions of a classifier and their confidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIDENCES = ("probability", "distance")
 
 
 class Outputs(NamedTuple):
-    """Labels, probabilities (n_samples, n_classes), and confidences, of which higher ones are surer."""
+    """Labels, probabilities (n_samples, n_classes), and confidences; a higher confidence is surer."""
 
     labels: NDArray[Any]
     probabilities: NDArray[Any]
@@ -34,14 +34,14 @@ def compute_outputs(model: Any, kind: str, X: Any, **params: Any) -> Outputs:
 
 
 def transform_first_steps(model: Any, X: Any, **params: Any) -> tuple[Any, Any]:
-    """Last step of a Pipeline and its input; any other model and X themselves."""
+    """Return the last step of a Pipeline and its input, or any other model and X unchanged."""
     if not isinstance(model, Pipeline):
         return model, X
     return model[-1], model[:-1].transform(X, **params) if len(model) > 1 else X
 
 
 def last_step(model: Any) -> Any:
-    """Last step of a Pipeline; any other model itself."""
+    """Return the last step of a Pipeline, or any other model itself."""
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 

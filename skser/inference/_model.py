@@ -1,4 +1,4 @@
-"""What a fitted model that starts with recordings needs: its sampling rate, its first step, and the rest."""
+"""Checks of fitted models whose first step takes recordings, and their sampling rate."""
 
 from __future__ import annotations
 

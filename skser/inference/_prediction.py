@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def predict_in_batches(model: Any, segments: Iterable[Segment], sr: int, silence_db: float | None) -> Found:
-    """Predict the segments that are not silent, some at a time."""
+    """Predict the segments that are not silent, batch by batch."""
     spans, silent, rows, outputs = _map_loud(partial(classify, model), segments, sr, silence_db)
     none = np.empty(0, object), np.empty((0, len(model.classes_)))  # all segments may be silent
     labels, probabilities = (np.concatenate(parts) for parts in zip(none, *outputs, strict=True))
@@ -40,7 +40,7 @@ def predict_in_batches(model: Any, segments: Iterable[Segment], sr: int, silence
 def predict_by_speaker(
     model: Any, segments: Iterable[Segment], speakers: NDArray[Any], sr: int, silence_db: float | None
 ) -> Found:
-    """Predict the segments that are not silent, all together, with their speakers as groups."""
+    """Predict the segments that are not silent in one call, with their speakers as groups."""
     first, rest = split_first_step(model)
     spans, silent, rows, features = _map_loud(first.transform, segments, sr, silence_db)
     kept = np.flatnonzero(~silent[rows])

@@ -1,4 +1,4 @@
-"""A classifier that gives no answer where it is not sure enough."""
+"""A classifier that gives no answer for items of low confidence."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _TARGETS = ("threshold", "coverage", "accuracy")
 class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Predict an extra label, such as "unknown", where a classifier is not sure enough.
 
-    The threshold is given, or is found on predictions for speakers that the classifier was not trained on:
-    such that a given share of the items is answered, or that the answers reach a given accuracy.
+    The threshold is either set or found. It is found on predictions for speakers that are not in the training
+    set, so that a given share of the items is answered, or the answers reach a given accuracy.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def check_threshold(name: str, threshold: Any, confidence: str) -> None:
 
 
 def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Labels and probabilities of any classifier; a `RejectOption` gives its own label to some items."""
+    """Compute labels and probabilities; items that a `RejectOption` does not answer get its label."""
     rejecter, outputs = find_outputs(model, X, **params)
     if rejecter is None:
         return outputs.labels, outputs.probabilities

@@ -24,7 +24,7 @@ def predict_unseen(
     n_folds: int,
     params: dict[str, Any],
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Labels, predictions and confidences of all items, each from a classifier without its speaker."""
+    """Predict each item without its speaker in the training set: labels, predictions and confidences."""
     groups = None if groups is None else plain_labels("groups", groups, len(y))
     splitter = make_speaker_folds(groups, n_folds, "coverage and accuracy need", "threshold")
     folds: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
@@ -52,7 +52,7 @@ def find_threshold(
     coverage: float | None = None,
     accuracy: float | None = None,
 ) -> float:
-    """Highest threshold with at least a coverage, or lowest threshold with at least an accuracy."""
+    """Find the highest threshold that reaches a coverage, or the lowest that reaches an accuracy."""
     risks, coverages, thresholds = risk_coverage_curve(y_true, y_pred, confidence)
     if coverage is not None:
         return float(thresholds[point_of_coverage(coverages, coverage)])

@@ -100,7 +100,7 @@ class CenterLoss(nn.Module):
 
     @torch.no_grad()
     def update(self, embedding: Tensor, y: Tensor) -> None:
-        """Move the centers towards the embeddings of a batch, in place.
+        """Move the centers toward the embeddings of a batch, in place.
 
         Call it after the backward pass, with the embeddings from which the loss was computed.
 

@@ -54,7 +54,7 @@ from ..training import (
 )
 from ._arrays import COUNTS, describe_arrays, has_arrays, restore_arrays
 
-# The only classes that a file can make: a class name in it is looked up only here.
+# The only classes that a file can create: a class name in a file is looked up only here.
 _CLASSES: dict[str, type[BaseEstimator]] = {
     "CenterLossClassifier": CenterLossClassifier,
     "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis,
@@ -65,7 +65,7 @@ _CLASSES: dict[str, type[BaseEstimator]] = {
     "SpeechEncoderTransformer": SpeechEncoderTransformer,
     "StandardScaler": StandardScaler,
 }
-# Other versions of scikit-learn may not have all parameters, so that only those which were set are stored.
+# Other versions of scikit-learn may lack some parameters, so those with their defaults are not stored.
 _OF_SCIKIT_LEARN = (LinearDiscriminantAnalysis, LogisticRegression, PCA, StandardScaler)
 # Parameters that belong to the machine. A file cannot set them, because a folder could hold anything.
 _RUNTIME_PARAMETERS = ("checkpoint_dir", "device", "local_files_only", "max_nbytes", "memory", "n_jobs")
@@ -238,7 +238,7 @@ def _restore_encoder(transformer: SpeechEncoderTransformer, fitted: dict[str, An
     digest = read_entry(fitted, "digest_", str)
     if not _DIGEST.fullmatch(digest):
         raise ValueError(f"digest_ must be a SHA-256 in hexadecimal digits, got {digest!r}.")
-    # A file must not cause a download: the name of an encoder in it may be that of anyone's.
+    # A file must not cause a download: it may name an encoder from any source.
     transformer.set_params(local_files_only=True)
     transformer.digest_ = digest
 

@@ -21,8 +21,8 @@ def load_pretrained(name: str = _OWN_MODEL, device: str | torch.device = "auto")
     ----------
     name : str, default="speech-emotions"
         Name of the model. "speech-emotions" is in the folder models/speech_emotions of the repository and is
-        installed separately, because it has another license than this package (CC BY-NC-SA 4.0). It needs
-        the extra ``encoder``, and recognizes six emotions; see :doc:`/user_guide/ready_model`.
+        installed separately, because its license differs from that of this package (CC BY-NC-SA 4.0). It
+        needs the extra ``encoder``, and recognizes six emotions; see :doc:`/user_guide/ready_model`.
     device : str or torch.device, default="auto"
         Device on which the classifier computes, as in :func:`load_model`.
 

@@ -81,10 +81,8 @@ def draw_curve(ax: Any, x: Any, y: Any, name: str | None, look: dict[str, Any]) 
 
 def class_style(index: int) -> dict[str, str]:
     """Color and marker of a class: 96 different pairs, of which the first 12 have different markers."""
-    marker = _MARKERS[
-        (index + index // 24) % 12
-    ]  # without a shift, 8 colors and 12 markers would repeat after 24
-    return {"color": COLOURS[index % 8], "marker": marker}
+    # Without a shift, 8 colors and 12 markers would repeat after 24 classes.
+    return {"color": COLOURS[index % 8], "marker": _MARKERS[(index + index // 24) % 12]}
 
 
 def plain(text: Any) -> str:

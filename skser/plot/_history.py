@@ -236,9 +236,8 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
     def _draw_curves(self, epochs: NDArray[np.int64], curves: dict[str, NDArray[np.float64]]) -> None:
         """Draw the losses, and the accuracy in percent."""
         self.lines_ = {}
-        markers = max(
-            1, len(epochs) // 10
-        )  # epochs per marker, so that the curves of many epochs stay readable
+        # About ten markers per curve, so that the curves of many epochs stay readable.
+        every = max(1, len(epochs) // 10)
         for key, curve in curves.items():
             part, name = key.split("_", 1)
             ax: Any = self.accuracy_ax_ if key == _ACCURACY else self.ax_
@@ -246,7 +245,7 @@ class TrainingHistoryDisplay:  # numpydoc ignore=PR02
             look = {**_PARTS[part], **_CURVES[name]}
             if name == "center_loss" and factor != 1:
                 look["label"] = f"{factor:g} × center loss"
-            (self.lines_[key],) = ax.plot(epochs, factor * curve, ms=5, markevery=markers, **look)
+            (self.lines_[key],) = ax.plot(epochs, factor * curve, ms=5, markevery=every, **look)
 
     def _legend_entries(self) -> dict[str, Any]:
         """Artists of the legend by label: losses by color and marker, training and validation by line."""

@@ -21,7 +21,7 @@ _CALIBRATED = "calibrated"  # label of the diagonal in the legend
 class ReliabilityDisplay:  # numpydoc ignore=PR02
     """Reliability diagram: the share of correct predictions over their mean probability.
 
-    Points below the diagonal are predictions of which the classifier is too sure. Make the picture with
+    Where the curve is below the diagonal, the classifier is overconfident. Make the picture with
     :meth:`from_estimator` or :meth:`from_predictions`. Parameters are stored as attributes.
 
     Parameters

@@ -267,7 +267,7 @@ def _check_timeline(table: Any) -> pd.DataFrame:
     times = table[["start", "end"]]
     if not all(dtype.kind in "fiu" for dtype in times.dtypes) or not np.isfinite(times.to_numpy()).all():
         raise ValueError("start and end of timeline must be finite numbers, the times in seconds.")
-    order = np.argsort((table["start"] + table["end"]).to_numpy(), kind="stable")
+    order = np.argsort(times.sum(axis=1).to_numpy(), kind="stable")
     return table.iloc[order]
 
 

@@ -71,9 +71,9 @@ class CenterRamp(Callback):
 class CenterWarmup(Callback):
     """Train the first steps at lambda 0 and alpha 1."""
 
-    # The centers start at zero, and so they reach the means of their classes before they pull. Steps are
-    # counted in the history, which is part of model files, checkpoints and continued training. The loss of a
-    # validation set always has the full weight.
+    # The centers start at zero. In these steps they reach the means of their classes, before they attract
+    # embeddings. Steps are counted in the history, which is part of model files, checkpoints and continued
+    # training. The loss of a validation set always has the full weight.
 
     def __init__(self, n_steps: int, center_lambda: float, center_alpha: float) -> None:
         self.n_steps = n_steps
@@ -121,7 +121,7 @@ class EpochSeed(Callback):
 class OneCycle(Callback):
     """Raise the learning rate to its highest value and lower it again, in one cycle over all epochs."""
 
-    # It rises linearly over the first 30 % of the epochs and falls towards zero along half a cosine, with one
+    # It rises linearly over the first 30 % of the epochs and falls toward zero along half a cosine, with one
     # step per epoch. Epochs after the end of the cycle use a tenth of the highest rate.
     # Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
     # SPIE Artificial Intelligence and Machine Learning for Multi-Domain Operations Applications, 2019.
