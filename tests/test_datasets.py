@@ -178,6 +178,7 @@ NO_COLUMNS = pd.DataFrame({"name": ["a"]})
     ("speaker", "error", "message"),
     [
         ("(s", ValueError, r"speaker='\(s' is not a regular expression: "),
+        ("(s){99999999999}", ValueError, "is not a regular expression: the repetition number is too large"),
         ("s", ValueError, "speaker='s' has 0 groups: put parentheses only around the speaker"),
         ("(s)(1)", ValueError, "has 2 groups"),
         (re.compile(b"(s)"), TypeError, "must be an expression of str, not bytes"),
@@ -359,6 +360,19 @@ def test_speakers_next_to_the_class_folders_are_used(classes):
     rows = "\n".join(f"{file},{name}" for file, name in EXPECTED.items())
     (classes / "speakers.csv").write_text(f"file,speaker\n{rows}\n", encoding="utf-8")
     assert speakers_of(load_corpus(f"files:{classes}")) == EXPECTED
+
+
+def test_speakers_of_a_folder_may_come_from_a_pattern(classes):
+    (classes / "speakers.csv").write_text("file,speaker\n", encoding="utf-8")
+    corpus = load_corpus(f"files:{classes}", speaker=r"(s\d)_\d\.")
+    assert speakers_of(corpus) == EXPECTED
+
+
+@pytest.mark.parametrize("spec", ["synthetic", "ravdess:nowhere", "manifest:table.csv"])
+def test_speakers_of_other_corpora_have_no_pattern(spec):
+    message = rf"speaker applies only to a folder of recordings \(files:PATH\), not to the corpus '{spec}': "
+    with pytest.raises(ValueError, match=message):
+        load_corpus(spec, speaker="(s)")
 
 
 @pytest.mark.parametrize(

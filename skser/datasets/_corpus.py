@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sklearn.utils import Bunch
 
@@ -19,7 +20,7 @@ from ._synthetic import make_emotional_speech
 from ._tess import load_tess
 
 
-def load_corpus(spec: str) -> Bunch:
+def load_corpus(spec: str, *, speaker: Any = None) -> Bunch:
     """Load a corpus by a short name.
 
     Parameters
@@ -27,10 +28,13 @@ def load_corpus(spec: str) -> Bunch:
     spec : str
         "synthetic" is ``make_emotional_speech(random_state=0)``; "crema_d:PATH", "emodb:PATH",
         "iemocap:PATH", "nemo:PATH", "ravdess:PATH", "savee:PATH" and "tess:PATH" are
-        ``load_crema_d(PATH)`` and so on. "files:PATH" is ``load_audio_files(PATH)``, with the speakers in
-        ``PATH/speakers.csv`` (columns file and speaker) if this file exists. "manifest:PATH" is
-        ``load_manifest(PATH)`` for a CSV file with the columns path and label, and speaker if the speakers
-        are known. The path is everything after the first colon.
+        ``load_crema_d(PATH)`` and so on. "files:PATH" is ``load_audio_files(PATH, speaker=speaker)``.
+        "manifest:PATH" is ``load_manifest(PATH)`` for a CSV file with the columns path and label, and speaker
+        if the speakers are known. The path is everything after the first colon.
+    speaker : str, re.Pattern, dict, pandas.DataFrame or PathLike, default=None
+        Source of the speakers of "files:PATH", such as a regular expression, see :func:`load_audio_files`.
+        None uses the table ``PATH/speakers.csv`` (columns file and speaker) if this file exists. Other
+        corpora do not need it.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def load_corpus(spec: str) -> Bunch:
     Raises
     ------
     TypeError, ValueError
-        If `spec` does not name a loader, or lacks a path.
+        If `spec` does not name a loader or lacks a path, if `speaker` is given for a corpus other than
+        "files:PATH", or as in the loader.
     OSError
         If the folder or file does not exist.
 
@@ -61,15 +66,20 @@ def load_corpus(spec: str) -> Bunch:
     if not isinstance(spec, str):
         raise TypeError(f"spec must be a str, {spellings}, got {spec!r} of type {type(spec).__name__}.")
     name, colon, path = spec.partition(":")
+    if name not in ("synthetic", *_LOADERS):
+        raise ValueError(f"Unknown corpus {spec!r}: write {spellings}.")
+    if speaker is not None and name != "files":
+        raise ValueError(
+            f"speaker applies only to a folder of recordings (files:PATH), not to the corpus {spec!r}: "
+            "leave it out."
+        )
     if name == "synthetic":
         if colon:
             raise ValueError(f"The corpus 'synthetic' does not take a path, got {spec!r}: write synthetic.")
         return make_emotional_speech(random_state=0)
-    if name not in _LOADERS:
-        raise ValueError(f"Unknown corpus {spec!r}: write {spellings}.")
     if not path:
         raise ValueError(f"The corpus {spec!r} lacks a path: write {name}:PATH.")
-    return _LOADERS[name](path)
+    return _LOADERS[name](path) if speaker is None else load_audio_files(path, speaker=speaker)
 
 
 def _load_files_with_speakers(path: str) -> Bunch:

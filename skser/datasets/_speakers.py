@@ -42,7 +42,7 @@ def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | Non
     """Make a function that searches the path with a regular expression."""
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError) as error:  # a count can be too large
         raise ValueError(f"speaker={pattern!r} is not a regular expression: {error}.") from error
     if not isinstance(compiled.pattern, str):
         raise TypeError(f"speaker={pattern!r} must be an expression of str, not bytes: remove the prefix b.")
