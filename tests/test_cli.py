@@ -19,9 +19,16 @@ import soundfile
 from sklearn.pipeline import make_pipeline
 
 import skser.datasets
-from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model
+from skser import (
+    CenterLossClassifier,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    load_model,
+    save_model,
+)
 from skser.cli import main
 from skser.cli._parser import make_parser
+from skser.encoders import _ge2e
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -432,17 +439,153 @@ def test_evaluate_prints_the_report_and_writes_the_predictions(folder_of_speech,
     assert {"label", "predicted", "speaker", "fold"} <= set(table.columns)
 
 
-def test_evaluation_needs_speakers(folder_of_speech, tmp_path, capsys):
-    shutil.copytree(folder_of_speech, tmp_path / "corpus")
-    os.remove(tmp_path / "corpus" / "speakers.csv")
-    assert main(["evaluate", str(tmp_path / "corpus")]) == 2
-    assert "CORPUS does not name the speakers" in capsys.readouterr().err
+@pytest.fixture
+def named_speakers(folder_of_speech, tmp_path):
+    """A folder whose files are named after their speakers, as in angry/speaker_01_0.wav."""
+    for file, speaker in pd.read_csv(folder_of_speech / "speakers.csv").itertuples(index=False):
+        label, name = file.split("/")
+        (tmp_path / "named" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder_of_speech / file, tmp_path / "named" / label / f"{speaker}_{name}")
+    return tmp_path / "named"
+
+
+def test_evaluation_without_speakers_says_how_to_name_them(named_speakers, tmp_path, capsys):
+    rows = [f"{path},{path.parent.name}" for path in named_speakers.rglob("*.wav")]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
+    cures = {
+        str(named_speakers): "find them with --speaker, or add a table speakers.csv (columns file and "
+        "speaker) to the folder",
+        f"files:{named_speakers}": "find them with --speaker",
+        str(tmp_path / "table.csv"): "add a column speaker to the CSV file.\n",
+    }
+    for corpus, cure in cures.items():
+        assert main(["evaluate", corpus]) == 2
+        message = f"skser: CORPUS does not name the speakers, which must be kept apart: {cure}"
+        assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("prefix", ["", "files:"])
+def test_speakers_are_found_in_the_names_of_files(named_speakers, tmp_path, prefix):
+    out = tmp_path / "out.csv"
+    corpus = f"{prefix}{named_speakers}"
+    options = ["--speaker", r"(speaker_\d+)_\d+\.wav$", "--folds", "2", "--csv", str(out)]
+    assert main(["evaluate", corpus, *options]) == 0
+    table = pd.read_csv(out)
+    assert table["speaker"].tolist() == [Path(file).name[:10] for file in table["file"]]
+    assert (table.groupby("speaker")["fold"].nunique() == 1).all()
+
+
+def test_audit_compares_the_speakers_of_the_pattern(named_speakers, capsys):
+    first, second = sorted((named_speakers / "sad").iterdir())[:2]
+    shutil.copy(first, second)
+    assert main(["audit", str(named_speakers), "--speaker", r"(speaker_\d+)_"]) == 1
+    assert "duplicate in another group" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["audit"], ["train", "m.safetensors"]])
+@pytest.mark.parametrize(
+    ("corpus", "pattern", "message"),
+    [
+        ("FOLDER", "(speaker", "speaker='(speaker' is not a regular expression: missing ), "),
+        ("FOLDER", "speaker", "speaker='speaker' has 0 groups: put parentheses only around the speaker"),
+        ("FOLDER", "(speaker_01)", "No speaker for 20 of 24 files in "),
+        ("synthetic", "(s)", "speaker applies only to a folder of recordings (files:PATH), not to"),
+        ("ravdess:none", "(s)", "speaker applies only to a folder of recordings (files:PATH), not to"),
+    ],
+)
+def test_wrong_pattern_is_a_usage_error(named_speakers, capsys, command, corpus, pattern, message):
+    corpus = corpus.replace("FOLDER", str(named_speakers))
+    command, *model = command
+    assert main([command, corpus, *model, "--speaker", pattern]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"skser: {message}")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def encoder_file(tmp_path_factory, write_ge2e):
+    return write_ge2e(tmp_path_factory.mktemp("encoder") / "weights.pt", 0)
+
+
+def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    path = str(tmp_path / "m.safetensors")
+    assert main(["train", str(folder_of_speech), path, "--encoder", encoder_file]) == 0
+    model = load_model(path)
+    classes = [type(step).__name__ for step in model]
+    assert classes == ["SpeechEncoderTransformer", "StandardScaler", "LogisticRegression"]
+    assert model[0].get_params() == SpeechEncoderTransformer(encoder_file).get_params() | {
+        "local_files_only": True
+    }
+    recording = str(next(folder_of_speech.rglob("*.wav")))
+    capsys.readouterr()
+    assert main(["predict", path, recording]) == 0
+    label, probability, _ = capsys.readouterr().out.split()
+    assert [label] == model.predict([recording])
+    assert probability == f"{model.predict_proba([recording]).max():.2f}"
+    assert main(["predict", path, recording, "--timeline", "--window", "0.25", "--hop", "0.25"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 1
+
+
+def test_encoder_is_evaluated(named_speakers, encoder_file, tmp_path, capsys):
+    (named_speakers / "sad" / "speaker_01_bad.wav").write_text("not audio")
+    options = ["--speaker", r"(speaker_\d+)_", "--encoder", encoder_file, "--drop", "--folds", "2"]
+    options += ["--seed", "1", "--jobs", "1", "--csv", str(tmp_path / "out.csv")]
+    assert main(["evaluate", str(named_speakers), *options]) == 0
+    assert "UA and WA in %" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert len(table) == 24
+    assert table["fold"].nunique() == 2
+
+
+@pytest.mark.parametrize("command", [["evaluate", "synthetic"], ["train", "synthetic", "m.safetensors"]])
+def test_encoder_has_no_epochs(capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--encoder", "ge2e", "--max-epochs", "5"])
+    assert caught.value.code == 2
+    assert "argument --max-epochs: not allowed with argument --encoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["evaluate", "synthetic"], ["train", "synthetic", "m.safetensors"]])
+def test_encoder_that_is_not_installed_is_a_usage_error(tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+
+    def no_files(name):
+        raise _ge2e.PackageNotFoundError(name)
+
+    monkeypatch.setattr(_ge2e, "files", no_files)
+    assert main([*command, "--encoder", "ge2e"]) == 2
+    assert capsys.readouterr().err == (
+        "skser: encoder='ge2e' needs the weights in the package resemblyzer: install it with pip install "
+        "--no-deps resemblyzer==0.1.4\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        ("none.pt", "encoder='none.pt' cannot be read (No such file or directory): check its path."),
+        ("bad.wav", "bad.wav does not hold the weights of a GE2E encoder"),
+        ("", "encoder must be 'ge2e', a path or a name, got ''."),
+    ],
+)
+def test_wrong_encoder_is_a_usage_error(recordings, capsys, encoder, message):
+    assert main(["train", "synthetic", "m.safetensors", "--encoder", encoder]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"skser: {message}")
+    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("corpus", ["none", "ravdess:none", "files:"])
 def test_corpus_that_cannot_be_loaded_is_a_usage_error(corpus, capsys):
     assert main(["evaluate", corpus]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_corpus_that_does_not_exist_is_named(capsys):
+    assert main(["audit", "none", "--speaker", "(s)"]) == 2
+    message = "CORPUS 'none' is neither a folder, nor a CSV file, nor LOADER:PATH: check its path."
+    assert capsys.readouterr().err == f"skser: {message}\n"
 
 
 def test_audit_lists_problems_and_fails_if_there_are_errors(folder_of_speech, tmp_path, capsys):

@@ -6,30 +6,30 @@ import os
 import sys
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-
 from .._utils import counted
-from ..classifier import CenterLossClassifier, ended_by_ctrl_c
+from ..classifier import ended_by_ctrl_c
 from ..datasets import audit as audit_corpus
 from ..datasets import drop, load_corpus
 from ..evaluation import evaluate as evaluate_model
-from ..features import SpectrogramTransformer
 from ..persistence import save_model
-from ._messages import EpochBar, UsageError, say, usage_errors
+from ._messages import UsageError, say, usage_errors
+from ._models import make_model, show_progress
 from ._output import check_target, write_table
 
 
 def evaluate(arguments: Any) -> bool:
     """Evaluate on a corpus with speakers kept apart, and print the report."""
     check_target(arguments.csv)
-    corpus = _load(arguments.corpus, arguments.drop)
+    model = make_model(arguments)
+    corpus = _load(arguments)
     if corpus.groups is None:
-        raise UsageError(
-            "CORPUS does not name the speakers, which must be kept apart: add a table speakers.csv with the "
-            "columns file and speaker to the folder, or a column speaker to the CSV file."
-        )
+        cure = _speakers_cure(arguments.corpus)
+        raise UsageError(f"CORPUS does not name the speakers, which must be kept apart: {cure}.")
+    if arguments.drop:
+        corpus = _drop_errors(corpus)
+    model[0].set_params(verbose=int(_shows_progress()))
     evaluation = evaluate_model(
-        _make_model(arguments),
+        model,
         corpus,
         cv=arguments.folds,
         n_jobs="auto" if arguments.jobs is None else arguments.jobs,
@@ -46,14 +46,16 @@ def train(arguments: Any) -> bool:
     check_target(arguments.model)
     if os.path.exists(arguments.model) and not arguments.force:
         raise UsageError(f"{arguments.model!r} exists: replace it with --force, or give another name.")
-    corpus = _load(arguments.corpus, arguments.drop)
-    model = _make_model(arguments).set_params(spectrogram__n_jobs=arguments.jobs)
-    if _shows_progress():
-        model.set_params(spectrogram__verbose=1, classifier__callbacks=[EpochBar()])
+    model = make_model(arguments)
+    corpus = _load(arguments)
+    if arguments.drop:
+        corpus = _drop_errors(corpus)
+    model[0].set_params(n_jobs=arguments.jobs)
+    show_progress(model, _shows_progress())
     with ended_by_ctrl_c():
         model.fit(corpus.data, corpus.target)
-    # Whoever loads the model did not ask for progress bars.
-    save_model(model.set_params(spectrogram__verbose=0, classifier__callbacks=None), arguments.model)
+    show_progress(model, False)  # whoever loads the model did not ask for progress bars
+    save_model(model, arguments.model)
     say(f"wrote {arguments.model}: {', '.join(map(str, model.classes_))}")
     return False
 
@@ -61,7 +63,7 @@ def train(arguments: Any) -> bool:
 def audit(arguments: Any) -> bool:
     """Print the problems of a corpus; return whether there are errors."""
     check_target(arguments.csv)
-    corpus = _load(arguments.corpus, False)
+    corpus = _load(arguments)
     table = audit_corpus(corpus, verbose=_shows_progress())
     for row in table.itertuples():
         name = f"item {row.item}" if row.path is None else row.path
@@ -76,23 +78,37 @@ def audit(arguments: Any) -> bool:
     return n_errors > 0
 
 
-def _load(spec: str, leave_out: bool) -> Any:
-    """Load a corpus: a folder, a CSV file, or what `load_corpus` takes."""
-    if os.path.isdir(spec):
-        spec = f"files:{spec}"
-    elif os.path.isfile(spec):
-        spec = f"manifest:{spec}"
+def _load(arguments: Any) -> Any:
+    """Load the corpus that the arguments name."""
     with usage_errors():
-        corpus = load_corpus(spec)
-    return drop(corpus, audit_corpus(corpus, verbose=_shows_progress())) if leave_out else corpus
+        return load_corpus(_add_loader(arguments.corpus), speaker=arguments.speaker)
 
 
-def _make_model(arguments: Any) -> Pipeline:
-    """Make the recommended pipeline."""
-    classifier = CenterLossClassifier(random_state=arguments.seed)
-    if arguments.max_epochs is not None:
-        classifier.set_params(max_epochs=arguments.max_epochs)
-    return Pipeline([("spectrogram", SpectrogramTransformer()), ("classifier", classifier)])
+def _add_loader(corpus: str) -> str:
+    """Put the name of its loader before a folder or a CSV file."""
+    if os.path.isdir(corpus):
+        return f"files:{corpus}"
+    if os.path.isfile(corpus):
+        return f"manifest:{corpus}"
+    if ":" not in corpus and corpus != "synthetic":
+        raise UsageError(
+            f"CORPUS {corpus!r} is neither a folder, nor a CSV file, nor LOADER:PATH: check its path."
+        )
+    return corpus
+
+
+def _speakers_cure(corpus: str) -> str:
+    """Say how a corpus can name its speakers."""
+    if _add_loader(corpus).startswith("files:"):
+        return (
+            "find them with --speaker, or add a table speakers.csv (columns file and speaker) to the folder"
+        )
+    return "add a column speaker to the CSV file"
+
+
+def _drop_errors(corpus: Any) -> Any:
+    """Leave out the recordings with errors."""
+    return drop(corpus, audit_corpus(corpus, verbose=_shows_progress()))
 
 
 def _shows_progress() -> bool:

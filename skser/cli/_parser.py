@@ -17,9 +17,10 @@ limits of use:
 
 _CORPUS = """\
 corpus:
-  a folder with one subfolder per emotion (and optionally a table speakers.csv with the columns file and
-  speaker), a CSV file with the columns path and label (and optionally speaker), or LOADER:PATH, where LOADER
-  is crema_d, emodb, files, iemocap, manifest, nemo, ravdess, savee or tess; "synthetic" needs no path."""
+  a folder with one subfolder per emotion, a CSV file with the columns path and label (and optionally
+  speaker), or LOADER:PATH, where LOADER is crema_d, emodb, files, iemocap, manifest, nemo, ravdess, savee or
+  tess; "synthetic" needs no path. The speakers of a folder come from --speaker, or from a table speakers.csv
+  in the folder, with the columns file and speaker."""
 
 _CODES = """\
 exit codes:
@@ -126,13 +127,28 @@ def _add_audit(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_corpus(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help="recordings with labels and speakers, see below")
+    parser.add_argument(
+        "--speaker",
+        metavar="PATTERN",
+        help="regular expression that is searched in the path of each file of a folder; the part in "
+        r"parentheses is the speaker, as in '([a-z]+)_\d+\.wav$'",
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drop", action="store_true", help="leave out the recordings with errors that `skser audit` lists"
     )
-    parser.add_argument("--max-epochs", type=_at_least(1), metavar="N", help="epochs of the training")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
+        "--encoder",
+        metavar="ENCODER",
+        help="train on the features of a pretrained speech encoder, such as ge2e, instead of a network on "
+        "spectrograms",
+    )
+    model.add_argument(
+        "--max-epochs", type=_at_least(1), metavar="N", help="epochs of the training of the network"
+    )
     parser.add_argument(
         "--seed", type=_at_least(0), default=0, metavar="N", help="seed of the training (default: 0)"
     )
@@ -140,7 +156,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="processes, -1 for one per processor (default: one per processor for the folds, else 1)",
+        help="processes, -1 for one per processor (default: one per processor for the folds of the network, "
+        "else 1)",
     )
 
 
