@@ -854,6 +854,12 @@ def test_a_frame_that_does_not_describe_the_items_is_named(features, svc, frame,
         evaluate(svc, features)
 
 
+def test_names_of_files_need_not_be_utf_8(features):
+    files = [f"caf\udce9_{index}.wav" for index in range(60)]
+    corpus = Bunch(data=files, target=features.target, groups=features.groups)
+    assert without_warnings(DummyClassifier(), corpus).predictions["file"].tolist() == files
+
+
 def test_a_missing_file_name_stays_missing(features, svc):
     features.frame["path"] = [None, *(f"{index}.wav" for index in range(1, 60))]
     files = without_warnings(svc, features).predictions["file"]

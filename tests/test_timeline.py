@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 import numpy as np
@@ -268,6 +269,16 @@ def test_list_of_recordings_has_a_column_of_files(model, tmp_path):
     assert table.index.tolist() == [0, 1, 2]
     waveforms = predict_timeline(model, [ramp(4), ramp(2)])
     assert waveforms["file"].tolist() == [0, 0, 1]
+
+
+def test_names_of_files_need_not_be_utf_8(model, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(tmp_path / "a.wav", np.full(2 * SR, 0.5), SR)
+    try:
+        os.rename(tmp_path / "a.wav", path)
+    except OSError:
+        pytest.skip("the file system refuses such names")
+    assert predict_timeline(model, [path])["file"].tolist() == [str(path)]
 
 
 def test_turns_are_predicted_in_their_order(model):

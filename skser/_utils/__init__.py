@@ -13,6 +13,7 @@ from ._files import (
     write_whole,
 )
 from ._folder import in_working_directory
+from ._frames import make_frame
 from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, labels_or_none, plain_labels, read_labels
 from ._routing import requests_metadata

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from .._utils import listed, plain_error
+from .._utils import listed, make_frame, plain_error
 from ..datasets import find_files, is_recording
 from ..exceptions import RecordingsError
 from ..inference import check_model, classify, predict_timeline, with_reject
@@ -114,7 +114,7 @@ def _predict(model: Any, path: str) -> pd.DataFrame:
         if _TOO_LONG in reason:
             cure = "add --timeline, which has no limit of length."
         raise plain_error(cause, f"{path!r}: {reason}: {cure}" if cure else f"{path!r}: {reason}") from error
-    table = pd.DataFrame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
+    table = make_frame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
     return table.join(pd.DataFrame(probabilities, columns=model.classes_).add_prefix("probability_"))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import plain_labels, printable
+from .._utils import make_frame, plain_labels, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,16 +62,6 @@ def make_bunch(
         DESCR=f"{printable(text.strip())}\n\n{describe_counts(target, groups, group_name)}\n",
         **entries,
     )
-
-
-def make_frame(data: Any) -> pd.DataFrame:
-    """Make a frame, in which the names of files need not be UTF-8."""
-    import pandas as pd
-
-    try:
-        return pd.DataFrame(data)
-    except UnicodeEncodeError:  # by PyArrow, which pandas 3 uses for text if it is installed
-        return pd.DataFrame(data, dtype=object)
 
 
 def describe_counts(target: Any, groups: Any, group_name: str) -> str:

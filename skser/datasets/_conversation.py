@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from .._utils import check_number, is_path, listed, plain_labels
+from .._utils import check_number, is_path, listed, make_frame, plain_labels
 from ..audio import load_audio
-from ._bunch import check_corpus, make_frame
+from ._bunch import check_corpus
 
 _TEXT = """\
 Recordings of a corpus, joined into one waveform with pauses of silence between them. The speakers take turns.

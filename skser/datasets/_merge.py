@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import listed, plain_labels, printable
-from ._bunch import check_corpus, make_bunch, make_frame
+from .._utils import listed, make_frame, plain_labels, printable
+from ._bunch import check_corpus, make_bunch
 from ._filters import check_list
 
 if TYPE_CHECKING:

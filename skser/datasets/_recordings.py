@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn.utils import Bunch
 
-from .._utils import counted, listed, warn_caller
-from ._bunch import make_bunch, make_frame
+from .._utils import counted, listed, make_frame, warn_caller
+from ._bunch import make_bunch
 from ._filters import check_filter
 from ._folders import check_folder, drop_pointers, find_files, is_audio, report_unreadable, warn_left_out
 

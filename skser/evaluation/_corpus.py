@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import indexable
 
-from .._utils import is_path
+from .._utils import is_path, make_frame
 from ..classifier import check_groups, check_labels
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _items(data: Any, columns: dict[Any, Any], y: Any, of_item: dict[str, Any]) 
     import pandas as pd
 
     are_files = getattr(data, "ndim", 1) == 1 and all(map(is_path, data))
-    files = pd.Series(map(str, data)) if are_files else _first_column(columns, _FILE_COLUMNS)
-    files = None if files is None else files.map(str, na_action="ignore").to_numpy()
+    column = data if are_files else _first_column(columns, _FILE_COLUMNS)
+    files = None if column is None else [path if pd.isna(path) else str(path) for path in column]
     table = {"item": np.arange(len(y)), "file": files, "label": y, **of_item}
-    return pd.DataFrame(table).dropna(axis="columns", how="all")
+    return make_frame(table).dropna(axis="columns", how="all")

@@ -141,7 +141,9 @@ def predict_timeline(
         # Errors name the path of a file.
         with nullcontext() if is_path(one) else prefix_errors(f"item {index}"):
             table = _predict_one(model, one, None, **settings)
-        table.insert(0, "file", os.fspath(one) if is_path(one) else index)
+        # Of objects, because the path of a file need not be UTF-8.
+        file = pd.Series(os.fspath(one), table.index, dtype=object) if is_path(one) else index
+        table.insert(0, "file", file)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
