@@ -810,7 +810,7 @@ class Numbering(Recorder):
     [
         (Numbering(), r"string and number"),
         (Numbering(n_missing=1), r"Length of values \(9\) does not match length of index \(10\)"),
-        (LinearRegression(), "mix of multiclass and continuous targets"),
+        (LinearRegression(), "Mix type of y not allowed"),
     ],
     ids=str,
 )
