@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FIGURES = RESULTS.parents[1] / "docs" / "_static"
-CORPORA = {"ravdess": "RAVDESS", "emodb": "EmoDB", "nemo": "nEMO"}
+CORPORA = {"ravdess": "RAVDESS", "emodb": "EmoDB", "nemo": "nEMO", "pooled": "all three"}
 KINDS = {"mel": "Mel", "stft": "STFT"}
 TRIALS = {  # weight of the center loss, and the name of its trial
     0.0: "augmented",
@@ -31,8 +31,10 @@ def gains() -> pd.DataFrame:
     """Collect the gain in UA of each corpus, kind of spectrogram and protocol."""
     shared = pd.read_csv(RESULTS / "center_loss_published" / "published_gain.csv").assign(speakers="shared")
     apart = pd.read_csv(RESULTS / "center_loss_gain" / "gain.csv").assign(speakers="apart", corpus="ravdess")
-    rows = pd.concat([shared, apart])
-    return rows[rows.score == "UA"][["corpus", "features", "speakers", "gain", "low", "high"]]
+    stft = apart[apart.features == "stft"]
+    mel = pd.read_csv(RESULTS / "center_loss_apart" / "pooled.csv").assign(speakers="apart", features="mel")
+    rows = pd.concat([shared[shared.score == "UA"], stft[stft.score == "UA"], mel])
+    return rows[["corpus", "features", "speakers", "gain", "low", "high"]]
 
 
 def by_weight() -> pd.Series:

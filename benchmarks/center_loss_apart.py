@@ -1,0 +1,110 @@
+"""Pool the gain of center loss on unseen speakers over three corpora, from the rows of center_loss_gain.py.
+
+python benchmarks/center_loss_apart.py ravdess:path/to/ravdess emodb:path/to/emodb nemo:path/to/nemo
+
+The corpora are only read for the speakers of the predictions. The gain of a speaker is the difference in UA
+with and without center loss, on Mel spectrograms, averaged over the seeds. The mean of a corpus is over its
+speakers, and "pooled" weights the corpora equally. Intervals of 95 % come from a bootstrap of the speakers of
+each corpus.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skser import unweighted_accuracy
+from skser.datasets import load_corpus
+
+RESULTS = Path(__file__).resolve().parent / "results"
+TABLES = {  # rows of fits
+    "ravdess": ("center_loss_apart/ravdess", "center_loss_gain"),
+    "emodb": ("center_loss_apart/emodb",),
+    "nemo": ("center_loss_apart/nemo",),
+}
+SCORE = ("corpus", "speaker", "seed", "method", "UA")
+N_RESAMPLES = 10_000
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("corpora", nargs="+", help="LOADER:PATH of ravdess, emodb and nemo")
+    return parser.parse_args()
+
+
+def read_fits(corpus: str) -> pd.DataFrame:
+    """Read the fits of the default network on Mel spectrograms."""
+    rows = pd.concat([pd.read_csv(RESULTS / folder / "fits.csv") for folder in TABLES[corpus]])
+    return rows[(rows.features == "mel") & (rows.embedding_dim == 64)]
+
+
+def items_of_fold(folds: int | list[str], fold: int, speakers: np.ndarray) -> np.ndarray:
+    """Return which items are in the test set of a fold: neighboring speakers, or those listed."""
+    names = np.unique(speakers)
+    parts = [part.split(",") for part in folds] if isinstance(folds, list) else np.array_split(names, folds)
+    return np.isin(speakers, parts[fold - 1])
+
+
+def speaker_scores(name: str, fits: pd.DataFrame, corpus: Any) -> Iterator[dict[str, Any]]:
+    """Score each speaker of the test set of each fit."""
+    speakers, y = np.asarray(corpus.groups), np.asarray(corpus.target).astype(str)
+    for fit in fits.itertuples():
+        test = items_of_fold(json.loads(fit.parameters)["folds"], fit.fold, speakers)
+        y_test, y_pred = np.array(json.loads(fit.y)), np.array(json.loads(fit.y_pred))
+        if y_test.tolist() != y[test].tolist():
+            raise SystemExit(f"Fold {fit.fold} of {name} has other labels than this copy of the corpus.")
+        for speaker in np.unique(speakers[test]):
+            items = speakers[test] == speaker
+            score = unweighted_accuracy(y_test[items], y_pred[items])
+            yield dict(zip(SCORE, (name, str(speaker), fit.seed, fit.method, score), strict=True))
+
+
+def by_speaker(scores: pd.DataFrame) -> pd.DataFrame:
+    """Average UA in % over the seeds that have both fits, per speaker and method."""
+    pairs = scores.pivot(index=["corpus", "speaker", "seed"], columns="method", values="UA").dropna()
+    table = 100 * pairs.groupby(["corpus", "speaker"], sort=False).mean()
+    table["seeds"] = pairs.groupby(["corpus", "speaker"], sort=False).size()
+    return table[["softmax", "center", "seeds"]].round(2).reset_index()
+
+
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one line per corpus and one for all: UA in %, gain in points with its interval."""
+    rng = np.random.default_rng(0)
+    lines, draws = [], []
+    for name, part in table.groupby("corpus", sort=False):
+        gains = (part.center - part.softmax).to_numpy()
+        drawn = gains[rng.integers(len(gains), size=(N_RESAMPLES, len(gains)))].mean(axis=1)
+        means = (part.softmax.mean(), part.center.mean(), gains.mean())
+        lines.append((name, len(part), *means, *np.quantile(drawn, [0.025, 0.975])))
+        draws.append(drawn)
+    means = np.mean([line[2:5] for line in lines], axis=0)
+    lines.append(("pooled", len(table), *means, *np.quantile(np.mean(draws, axis=0), [0.025, 0.975])))
+    columns = ["corpus", "speakers", "softmax", "center loss", "gain", "low", "high"]
+    summary = pd.DataFrame(lines, columns=columns).round(1)
+    summary[columns[2:]] += 0.0  # so that -0.0 becomes 0.0
+    return summary
+
+
+def main() -> None:
+    """Write the scores of speakers, and the summary."""
+    scores: list[dict[str, Any]] = []
+    for address in parse_arguments().corpora:
+        name = address.partition(":")[0]
+        scores += speaker_scores(name, read_fits(name), load_corpus(address))
+    folder = RESULTS / "center_loss_apart"
+    table = by_speaker(pd.DataFrame(scores))
+    table.to_csv(folder / "speakers.csv", index=False, lineterminator="\n")
+    summary = summarize(table)
+    print(summary.to_string(index=False))
+    summary.to_csv(folder / "pooled.csv", index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main()
