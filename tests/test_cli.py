@@ -564,9 +564,12 @@ def test_encoder_that_is_not_installed_is_a_usage_error(tmp_path, capsys, monkey
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        ("none.pt", "encoder='none.pt' cannot be read (No such file or directory): check its path."),
+        (
+            "none.pt",
+            "encoder='none.pt' cannot be read (No such file or directory): check its path",
+        ),
         ("bad.wav", "bad.wav does not hold the weights of a GE2E encoder"),
-        ("", "encoder must be 'ge2e', a path or a name, got ''."),
+        ("", "encoder must be 'ge2e', a path, or a name on the Hugging Face Hub, got ''."),
     ],
 )
 def test_wrong_encoder_is_a_usage_error(recordings, capsys, encoder, message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
@@ -37,9 +37,12 @@ def extract_all(
     noun, or_else = extraction.function.noun, ", or keep them in memory with max_nbytes=None"
     buffer = Buffer(math.inf if dense else max_nbytes, n, or_else, noun)
     try:
-        with closing(buffer), parallel_map(extract, calls, n_jobs, prefer) as results:
-            shown = tqdm(results, noun, n, unit="recording", disable=not verbose)
-            lengths, failures = _collect(shown, buffer, dense)
+        with (
+            closing(buffer),
+            parallel_map(extract, calls, n_jobs, prefer) as results,
+            tqdm(desc=noun, total=n, unit="recording", disable=not verbose) as bar,
+        ):
+            lengths, failures = _collect(results, buffer, dense, bar.update)
             if failures:
                 raise RecordingsError(failures, n, extraction.folder, noun)
             flat = buffer.finish()
@@ -61,11 +64,12 @@ def extract_all(
 
 
 def _collect(
-    results: Iterable[np.ndarray | RecordingFailure], buffer: Buffer, dense: bool
+    results: Iterable[np.ndarray | RecordingFailure], buffer: Buffer, dense: bool, count: Callable[[], Any]
 ) -> tuple[list[int], list[RecordingFailure]]:
     """Append results to a buffer, frame by frame for a container; return their lengths and failures."""
     lengths, failures = [], []
     for result in results:
+        count()
         if isinstance(result, RecordingFailure):
             failures.append(result)
             buffer.close()  # from here on, frames are computed only for the cache
