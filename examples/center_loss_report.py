@@ -143,6 +143,9 @@ def draw(rows: pd.DataFrame, folder: Path) -> None:
     networks = rows[rows.method.isin(METHODS) & (rows.embedding_dim == rows.embedding_dim.max())]
     pictures = {"embeddings": _embeddings, "confusion": _confusion, "learning_curves": _learning_curve}
     kinds = [name for name, part in networks.groupby("features") if set(part.method) == set(METHODS)]
+    if any(not _arrays_path(part, folder).exists() for _, part in networks.groupby(["features", "method"])):
+        print("No pictures: the .npz files of the first fits are not in the folder.")
+        return
     for picture, draw_one in pictures.items() if kinds else ():
         figure, axes = plt.subplots(
             len(kinds), 2, figsize=(13, 5.4 * len(kinds)), layout="constrained", squeeze=False
@@ -158,11 +161,15 @@ def draw(rows: pd.DataFrame, folder: Path) -> None:
         print(folder / f"{picture}.png")
 
 
-def _arrays(rows: pd.DataFrame, folder: Path) -> dict[str, np.ndarray]:
-    """Arrays of the first fit: the lowest seed and its first fold."""
+def _arrays_path(rows: pd.DataFrame, folder: Path) -> Path:
+    """File of the first fit: the lowest seed and its first fold."""
     first = rows.sort_values(["seed", "fold"]).iloc[0]
-    name = "-".join(str(first[column]) for column in rows.columns[:6])
-    with np.load(folder / f"{name}.npz") as file:
+    return folder / ("-".join(str(first[column]) for column in rows.columns[:6]) + ".npz")
+
+
+def _arrays(rows: pd.DataFrame, folder: Path) -> dict[str, np.ndarray]:
+    """Arrays of the first fit."""
+    with np.load(_arrays_path(rows, folder)) as file:
         return dict(file)
 
 

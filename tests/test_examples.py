@@ -104,3 +104,6 @@ def test_center_loss_gain_continues_where_it_was_stopped(gain, tmp_path):
     assert again.count(" of 1: ") == 1
     assert results(table) == first
     assert "2 fits, of which 1" in gain("--center-lambda", 0.7)  # softmax does not depend on lambda
+    for path in tmp_path.glob("*.npz"):
+        path.unlink()
+    assert "No pictures: the .npz files of the first fits are not in the folder." in gain()
