@@ -6,10 +6,9 @@ First, each recipe is tried on speakers 1 to 6: networks learn from four of them
 two. For each mode, the recipe and the classifier with the highest mean UA are then tested on speakers 7 to
 12, two at a time, with the other ten speakers in the training set.
 
-"mean removed" subtracts the mean of the speaker's recordings from the embeddings or from the bins of the
-spectrograms. No labels are used, but the recordings of the test speaker are. In the rows with all seeds, one
-classifier learns from the embeddings of all networks side by side, and the probabilities of output layers are
-averaged.
+"mean removed" subtracts the mean of the speaker's recordings from the embeddings, the bins, or both. No
+labels are used, but the recordings of the test speaker are. In the rows with all seeds, one classifier learns
+from the embeddings of all networks side by side, and the probabilities of output layers are averaged.
 
 Each fit adds its rows to OUTPUT as it ends, so a run that was stopped continues. The folder EMBEDDINGS keeps
 the embeddings. The summary has the mean over folds, and its standard deviation over seeds.
