@@ -1,4 +1,4 @@
-"""Cache folder of computed spectrograms: one plain array file per recording, with a checksum."""
+"""Cache folder of computed features: one plain array file per recording, with a checksum."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def check_memory(memory: Any) -> str:
 
 
 def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:
-    """Hash the content of a recording together with the parameters of its spectrogram."""
+    """Hash the content of a recording together with the parameters of its features."""
     recipe = json.dumps([FORMAT_VERSION, is_path(audio), parameters], sort_keys=True)
     return _HASH(_digest(audio) + recipe.encode()).hexdigest()
 
@@ -81,7 +81,7 @@ def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | N
 
 
 def read_entry(folder: str, key: str, n_bins: int, max_frames: float = math.inf) -> np.ndarray | None:
-    """Read a spectrogram from a cache; None if it is missing, damaged, or not of the expected size."""
+    """Read features from a cache; None if they are missing, damaged, or not of the expected size."""
     # Others may write to the folder: an entry is checked before memory is allocated for it, and before use.
     path = os.path.join(folder, f"{key}.npy")
     try:
@@ -124,7 +124,7 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], Literal["C", "F"]]:
 
 
 def write_entry(folder: str, key: str, S: np.ndarray, writer: str = "") -> None:
-    """Write a spectrogram into a cache, either completely or not at all."""
+    """Write features into a cache, either completely or not at all."""
     # Several processes, even on several machines, may write one entry at the same time: each writes to its
     # own file, which replaces the entry when it is complete and closed.
     content = io.BytesIO()  # written by Python, whose errors are more precise than NumPy's

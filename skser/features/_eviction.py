@@ -1,4 +1,4 @@
-"""Deletion of entries of a cache of spectrograms, the least recently used first."""
+"""Deletion of cached features, the least recently used first."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def reduce_cache(
     bytes_limit: int | str | None = None,
     age_limit: timedelta | None = None,
 ) -> int:
-    """Delete spectrograms from a cache until it is within its limits, the least recently used first.
+    """Delete features from a cache until it is within its limits, the least recently used first.
 
     Parameters
     ----------
     memory : str or path-like
-        Folder of the cache, the `memory` of `SpectrogramTransformer`; a leading ``~`` is the home folder.
+        Folder of the cache, the `memory` of `SpectrogramTransformer` or `SpeechEncoderTransformer`; a leading
+        ``~`` is the home folder.
     bytes_limit : int, str or None, default=None
         Maximum size of all entries together in bytes, 0 or more. Text may have a unit, a power of 1024:
         "500M", "2.5G". None means no limit.
@@ -44,12 +45,12 @@ def reduce_cache(
 
     See Also
     --------
-    clear_cache : Delete all spectrograms.
+    clear_cache : Delete all features.
 
     Notes
     -----
     Other processes may use the cache at the same time: a process that is reading an entry can finish, and
-    one that finds it deleted computes the spectrogram again. Other files in the folder are kept. The time of
+    one that finds it deleted computes the features again. Other files in the folder are kept. The time of
     last use is exact to the hour.
 
     Examples
@@ -77,12 +78,13 @@ def reduce_cache(
 
 
 def clear_cache(memory: str | os.PathLike[str]) -> int:
-    """Delete all spectrograms from a cache.
+    """Delete all features from a cache.
 
     Parameters
     ----------
     memory : str or path-like
-        Folder of the cache, the `memory` of `SpectrogramTransformer`; a leading ``~`` is the home folder.
+        Folder of the cache, the `memory` of `SpectrogramTransformer` or `SpeechEncoderTransformer`; a leading
+        ``~`` is the home folder.
         The folder itself and all other files in it are kept.
 
     Returns
@@ -99,7 +101,7 @@ def clear_cache(memory: str | os.PathLike[str]) -> int:
 
     See Also
     --------
-    reduce_cache : Delete the spectrograms that were not used recently.
+    reduce_cache : Delete the features that were not used recently.
 
     Examples
     --------
