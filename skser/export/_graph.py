@@ -9,6 +9,7 @@ Shapes in comments: B items per batch, T frames, F frequency bins, C channels, H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -38,24 +39,35 @@ if TYPE_CHECKING:
 _OPSET = 17
 _IR_VERSION = 8
 
-# The modules whose operators this file writes, and parts of a network that have no effect in evaluation mode.
-_SUPPORTED = (
-    *NETWORKS.values(),
-    Attention,
-    ConvolutionBlock,
-    MaskedBatchNorm2d,
-    PublishedBlock,
-    nn.Conv2d,
-    nn.GRU,
-    nn.Identity,
-    nn.Linear,
-    nn.LSTM,
-    nn.ModuleList,
-    nn.PReLU,
-    nn.Sequential,
-    nn.Tanh,
-)
-_TRAINING_ONLY = ("augmentation", "dropout")
+_BOTH_DIRECTIONS = {
+    f"{name}_l0{direction}"
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    for direction in ("", "_reverse")
+}
+
+# The supported modules and the parts of each: modules, parameters, buffers and, for modules of this package,
+# plain attributes.
+_PARTS: dict[type[nn.Module], set[str]] = {
+    SpectrogramNetwork: {"bin_mean", "bin_std", "convolutions", "rnn", "attention", "embedding", "classes"},
+    ConvolutionBlock: {"conv", "norm", "pool", "conv_stride", "stride"},
+    PublishedNetwork: {"bin_mean", "bin_std", "convolutions", "rnn", "embedding", "activation", "classes"},
+    PublishedBlock: {"conv", "batch_norm", "kernel_size", "stride", "pool"},
+    Attention: {"score"},
+    MaskedBatchNorm2d: {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"},
+    DenseNetwork: {"bin_mean", "bin_std", "hidden", "embedding", "classes"},
+    PooledNetwork: {"bin_mean", "bin_std", "hidden", "embedding", "classes"},
+    nn.Conv2d: {"weight", "bias"},
+    nn.GRU: _BOTH_DIRECTIONS,
+    nn.LSTM: _BOTH_DIRECTIONS,
+    nn.Linear: {"weight", "bias"},
+    nn.Tanh: set(),
+    nn.PReLU: {"weight"},
+    nn.Identity: set(),
+}
+_OWN_MODULES = {network.__module__ for network in NETWORKS.values()}
+# Parts of a network that have no effect in evaluation mode, whatever their type.
+_TRAINING_ONLY = {"augmentation", "dropout"}
+_OPTIONAL = {"attention", "batch_norm", "bias"} | _TRAINING_ONLY
 
 # ONNX operator of each recurrent layer, the order of its gates as indices of torch's gates (r z n in torch
 # are z r h in ONNX, i f g o are i o f c), and further attributes.
@@ -134,13 +146,23 @@ def network_to_onnx(network: StandardizedNetwork, temperature: float) -> ModelPr
 
 def _check_parts(network: nn.Module) -> None:
     """Raise if a part of a network is not supported."""
-    # Other changes, such as a second recurrent layer, show when the results are compared.
     for path, module in network.named_modules():
-        if path.partition(".")[0] not in _TRAINING_ONLY and type(module) not in _SUPPORTED:
-            where = f"the network's {path}" if path else "the network"
+        where = f"the network's {path}" if path else "the network"
+        if path.partition(".")[0] in _TRAINING_ONLY or isinstance(module, (nn.ModuleList, nn.Sequential)):
+            continue
+        if type(module) not in _PARTS:
             raise TypeError(
                 f"{where} is a {type(module).__name__}, which to_onnx does not support: use the layers of "
                 "a network of this package."
+            )
+        tensors = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        parts = {name for name, _ in chain(module.named_children(), tensors)}
+        if type(module).__module__ in _OWN_MODULES:
+            parts |= {name for name in vars(module) if not name.startswith("_")} - {"training"}
+        if differing := sorted((parts ^ _PARTS[type(module)]) - _OPTIONAL):
+            raise TypeError(
+                f"{where} has added or missing parts ({', '.join(differing)}), which to_onnx does not "
+                "support: use the layers of a network of this package."
             )
 
 

@@ -58,8 +58,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     OSError
         If the file cannot be written. An existing file is not changed in this case.
     RuntimeError
-        If the results of onnxruntime differ from those of the classifier, for example because a layer was
-        added to its network.
+        If the results of onnxruntime differ from those of the classifier.
 
     Warns
     -----
@@ -241,6 +240,6 @@ def _check_results(model: bytes, network: StandardizedNetwork, temperature: floa
         if not np.allclose(result, expected.numpy(), rtol=1e-4, atol=1e-4):
             raise RuntimeError(
                 "the results of onnxruntime differ from those of the classifier by up to "
-                f"{np.abs(result - expected.numpy()).max():.2g}, so nothing was written: undo changes of the "
-                "network, or try other versions of torch, onnx and onnxruntime and report those that failed."
+                f"{np.abs(result - expected.numpy()).max():.2g}, so nothing was written: try other versions "
+                "of torch, onnx and onnxruntime, and please report the ones that failed."
             )
