@@ -281,6 +281,25 @@ def test_other_files_in_the_data_home_remain(server, home):
     assert entries(home) == ["other"]
 
 
+DAMAGED = bytearray(zipped(NAMES, content=os.urandom(3000)))
+DAMAGED[DAMAGED.index(NAMES[2].encode()) + 1000] ^= 255
+OUTSIDE = ["../out.wav", "Actor_01/../../out.wav", "/tmp/out.wav", "..\\out.wav", "C:\\out.wav", "C:out.wav"]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (zipped(NAMES)[:-30], "File is not a zip file"),
+        (bytes(DAMAGED), ""),
+        *((zipped([*NAMES, name]), "its member '.*' would be outside the folder") for name in OUTSIDE),
+    ],
+    ids=["truncated", "damaged", *OUTSIDE],
+)
+def test_invalid_archives_are_refused(server, home, monkeypatch, content, cause):
+    publish(server, monkeypatch, content)
+    fetch_fails(home, f"the archive cannot be unpacked: {cause}")
+
+
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
 
@@ -289,6 +308,12 @@ def test_space_is_checked_before_the_download(server, home, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**10, 10**10, 767_000_000))
     fetch_fails(home, r"needs 0\.77 GB in '.*data', where 0\.77 GB are free: make space or")
     assert not server.agents
+
+
+def test_space_is_checked_before_unpacking(server, home, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**5, 0, len(zipped(NAMES)) + 4000))
+    fetch_fails(home, r"where 0\.00 GB are free")
+    assert len(server.agents) == 1
 
 
 @pytest.mark.parametrize(
@@ -364,7 +389,7 @@ def test_a_tilde_is_the_home_folder(server, home, monkeypatch):
     ("parameters", "error", "message"),
     [
         ({"data_home": 3}, TypeError, "data_home must be the path of a folder or None, got 3 of type int"),
-        ({"data_home": ""}, ValueError, "data_home must be the path of a folder or None, got ''"),
+        ({"data_home": ""}, ValueError, "data_home is an empty path: name a folder"),
         ({"progress": "yes"}, TypeError, "progress must be True or False"),
         ({"download_if_missing": None}, TypeError, "download_if_missing must be True or False"),
     ],

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
+import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_path, remove_abandoned
+from .._utils import check_flag, is_path
 from ._ravdess import load_ravdess
 
 _URL = "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip"
@@ -22,6 +23,7 @@ _MD5 = "bc696df654c87fed845eb13823edef8a"
 _N_BYTES, _N_BYTES_UNPACKED = 208_468_073, 560_000_000  # the second is approximate
 _CHUNK, _TIMEOUT = 2**16, 30  # bytes, s
 _UNFINISHED = ".skser-"  # start of the names of temporary folders
+_ABANDONED_AFTER = 24 * 3600  # s
 _LICENSE = (
     "RAVDESS is published under CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
     "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), do not use it "
@@ -114,7 +116,12 @@ def _find_data_home(data_home: str | os.PathLike[str] | None) -> Path:
         import pooch
 
         return Path(os.environ.get("SKSER_DATA") or pooch.os_cache("skser")).expanduser()
-    return Path(check_path(data_home, "data_home", "the path of a folder or None")).expanduser()
+    if not is_path(data_home):
+        kind = type(data_home).__name__
+        raise TypeError(f"data_home must be the path of a folder or None, got {data_home!r} of type {kind}.")
+    if not os.fspath(data_home):
+        raise ValueError("data_home is an empty path: name a folder, or give None for the cache folder.")
+    return Path(data_home).expanduser()
 
 
 @contextmanager
@@ -128,12 +135,20 @@ def _make_workplace(home: Path) -> Iterator[Path]:
         except OSError as error:
             raise _folder_error(home, error) from error
         with workplace as name:
-            remove_abandoned(str(home), re.compile(rf"{re.escape(_UNFINISHED)}.*"))
+            _remove_abandoned(home)
             yield Path(name)
     finally:
         with suppress(OSError):  # a folder that is not empty
             for path in made:
                 path.rmdir()
+
+
+def _remove_abandoned(home: Path) -> None:
+    """Remove the temporary folders of downloads that were killed long ago."""
+    for path in home.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                shutil.rmtree(path)
 
 
 def _check_space(workplace: Path, n_bytes: int) -> None:
@@ -180,12 +195,21 @@ def _explain(error: OSError, n_bytes: int) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the archive, which is the published one, into a folder next to it."""
+    """Unpack the archive into a folder next to it."""
     unpacked = archive.parent / "unpacked"
     try:
         with zipfile.ZipFile(archive) as zipped:
+            for name in zipped.namelist():
+                path = PureWindowsPath(name)  # splits at both kinds of slashes, and recognizes drives
+                if path.drive or path.root or ".." in path.parts:
+                    raise zipfile.BadZipFile(f"its member {name!r} would be outside the folder")
+            _check_space(archive.parent, sum(member.file_size for member in zipped.infolist()))
             zipped.extractall(unpacked)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _archive_error(folder, f"the archive cannot be unpacked: {error}") from error
     except OSError as error:
+        if error.errno is None:  # raised by _check_space
+            raise
         raise _folder_error(folder.parent, error) from error
     return unpacked
 
