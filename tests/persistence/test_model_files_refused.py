@@ -195,7 +195,7 @@ class TestDamage:
         values = json.loads(
             '[null, true, -1, 0, 1000000000, 1e300, "", "x", [], {}, [[]], {"$tuple": [3]}, {"a": null}]'
         )
-        for _ in range(100):
+        for _ in range(500):
             changed = copy.deepcopy(description)
             place, key = pick_place(changed, rng)
             place[key] = values[rng.integers(len(values))]
@@ -208,8 +208,8 @@ class TestDamage:
             else:
                 assert type(model) is Pipeline
                 outcomes.append("loaded")
-        assert outcomes.count("refused") > 50
-        assert "loaded" in outcomes
+        assert outcomes.count("refused") > 250
+        assert outcomes.count("loaded") > 5
 
     def test_signed_nonsense_among_tensors_gives_a_clear_error(self, fitted, tmp_path):
         path = tmp_path / "model"
