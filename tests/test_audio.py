@@ -22,7 +22,7 @@ import torch
 import skser.audio._decoding
 import skser.audio._sound_file
 from skser import SpectrogramTransformer, load_audio
-from skser.audio import check_waveform
+from skser.audio import change_speed, check_waveform
 from skser.datasets import audit
 
 LFS_POINTER = (
@@ -91,6 +91,15 @@ def test_samples_too_large_to_resample_are_refused():
     y = np.where(np.random.default_rng(0).random(8000) < 0.5, np.float32(-3.3e38), np.float32(3.3e38))
     with pytest.raises(ValueError, match=r"^the samples are too large to resample .* \(up to 3\.3e\+38\)"):
         load_audio(y, sr=16000, orig_sr=8000)
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.86, 1.16, 2])
+def test_speed_changes_length_and_frequency(speed):
+    y = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+    changed = change_speed(y, 16000, speed)
+    assert len(changed) == np.ceil(16000 / speed)
+    peak = np.abs(np.fft.rfft(changed * np.hanning(len(changed)), 160000)).argmax() / 10  # Hz
+    assert peak == pytest.approx(1000 * speed, abs=0.2)
 
 
 @pytest.mark.parametrize("orig_sr", [48000, 24414, 8000])

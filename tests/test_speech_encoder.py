@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -231,6 +232,39 @@ def test_rows_of_an_array_may_be_trimmed_to_different_lengths(ge2e):
     assert SpeechEncoderTransformer(ge2e).fit_transform(X).shape == (2, 512)
 
 
+# Speeds
+
+
+def test_one_speed_gives_the_frames_at_that_speed(ge2e, waveforms):
+    frames = SpeechEncoderTransformer(ge2e, statistics=None, speeds=(1.25,), trim_db=None).transform(
+        waveforms
+    )
+    faster = [librosa.resample(y, orig_sr=20000, target_sr=16000, res_type="soxr_hq") for y in waveforms]
+    expected = SpeechEncoderTransformer(ge2e, statistics=None, trim_db=None).transform(faster)
+    np.testing.assert_array_equal(frames.lengths, expected.lengths)
+    np.testing.assert_array_equal(frames[0], expected[0])
+
+
+def test_statistics_are_averaged_over_speeds(ge2e, waveforms):
+    averaged, *tables = (
+        SpeechEncoderTransformer(ge2e, speeds=speeds).transform(waveforms)
+        for speeds in ([0.8, 1, 1.25], [0.8], [1], [1.25])
+    )
+    assert averaged.dtype == np.float32
+    np.testing.assert_allclose(averaged, np.mean(tables, axis=0, dtype=np.float64), atol=1e-6)
+
+
+def test_recording_is_trimmed_before_its_speed_changes(ge2e, waveforms):
+    transformer = SpeechEncoderTransformer(ge2e, speeds=(0.8,), trim_db=30)
+    trimmed = [load_audio(y, trim_db=30) for y in waveforms]
+    expected = transformer.transform(waveforms)
+    np.testing.assert_array_equal(transformer.set_params(trim_db=None).transform(trimmed), expected)
+
+
+def test_a_single_sample_has_features_at_each_speed(ge2e):
+    assert np.isfinite(SpeechEncoderTransformer(ge2e, speeds=(0.5, 2)).transform([np.ones(1)])).all()
+
+
 # Parameters and sources
 
 WRONG = [
@@ -245,6 +279,11 @@ WRONG = [
     ({"statistics": ()}, TypeError, "statistics must be None or a tuple"),
     ({"statistics": ("median",)}, ValueError, "statistics must be one of 'max', 'mean', 'min', 'std'"),
     ({"statistics": ("max", "max")}, ValueError, "names one statistic twice"),
+    ({"speeds": 1.1}, TypeError, r"speeds must be a tuple of numbers, such as \(0.86, 1.0, 1.16\), got 1.1"),
+    ({"speeds": ()}, TypeError, "speeds must be a tuple of numbers"),
+    ({"speeds": (1, "2")}, TypeError, "speeds must be a number"),
+    ({"speeds": (1, 2.1)}, ValueError, r"speeds must be a number in \[0.5, 2\]"),
+    ({"speeds": (1, 1.1), "statistics": None}, ValueError, r"speeds=\(1, 1.1\) needs statistics"),
     ({"trim_db": 0}, ValueError, "trim_db must be a number"),
     ({"max_duration": 0}, ValueError, "max_duration must be a number"),
     ({"revision": 1}, TypeError, "revision must be text or None"),
@@ -417,7 +456,18 @@ def test_second_run_encodes_nothing(ge2e, paths, encoded, tmp_path):
     np.testing.assert_allclose(frames[0].mean(axis=1), expected[0, :256], atol=1e-6)
 
 
-@pytest.mark.parametrize("other", [{"layer": 1}, {"layer": (1, 2)}, {"trim_db": 30}, {"trim_db": None}])
+@pytest.mark.parametrize("as_paths", [True, False])
+def test_second_run_encodes_no_speed(ge2e, paths, waveforms, encoded, tmp_path, as_paths):
+    recordings = paths if as_paths else waveforms
+    transformer = SpeechEncoderTransformer(ge2e, speeds=(0.5, 1, 2), memory=tmp_path / "m")
+    expected = transformer.transform(recordings)
+    np.testing.assert_array_equal(transformer.transform(recordings), expected)
+    assert len(encoded) == 9
+
+
+@pytest.mark.parametrize(
+    "other", [{"layer": 1}, {"layer": (1, 2)}, {"trim_db": 30}, {"trim_db": None}, {"speeds": (1.1,)}]
+)
 def test_other_parameters_have_other_entries(ge2e, paths, encoded, tmp_path, other):
     transformer = SpeechEncoderTransformer(ge2e, memory=tmp_path / "m")
     transformer.transform(paths)
@@ -462,7 +512,9 @@ def test_spectrograms_keep_the_names_of_their_entries():
 
 
 def test_model_file_names_the_encoder_and_does_not_hold_it(ge2e, waveforms, tmp_path):
-    transformer = SpeechEncoderTransformer(ge2e, layer=(1, 2), statistics=("max", "mean"), n_jobs=1)
+    transformer = SpeechEncoderTransformer(
+        ge2e, layer=(1, 2), statistics=("max", "mean"), speeds=(0.9, 1), n_jobs=1
+    )
     transformer.fit(waveforms)
     save_model(transformer, tmp_path / "model")
     content = (tmp_path / "model").read_bytes()

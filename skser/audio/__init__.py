@@ -3,5 +3,13 @@
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
 from ._errors import problem_of
 from ._headers import CONVERT
-from ._load import check_audio_parameters, check_waveform, is_pair, load_audio, load_waveform, warn_of_scale
+from ._load import (
+    change_speed,
+    check_audio_parameters,
+    check_waveform,
+    is_pair,
+    load_audio,
+    load_waveform,
+    warn_of_scale,
+)
 from ._stream import stream_waveform

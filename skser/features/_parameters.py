@@ -30,6 +30,7 @@ def check_encoder_parameters(parameters: Mapping[str, Any]) -> None:
     for layer in layers:
         check_number("layer", layer, integer=True, low=0)
     _check_statistics(parameters["statistics"])
+    _check_speeds(parameters["speeds"], parameters["statistics"])
 
 
 def layers_of(layer: Any) -> tuple[int, ...]:
@@ -49,6 +50,19 @@ def _check_statistics(statistics: Any) -> None:
         check_choice("statistics", name, STATISTICS)
     if len(set(statistics)) < len(statistics):
         raise ValueError(f"statistics={statistics!r} names one statistic twice: leave it out.")
+
+
+def _check_speeds(speeds: Any, statistics: Any) -> None:
+    """Raise unless speeds are one or more numbers whose features can be averaged."""
+    if not isinstance(speeds, (list, tuple)) or not speeds:
+        raise TypeError(f"speeds must be a tuple of numbers, such as (0.86, 1.0, 1.16), got {speeds!r}.")
+    for speed in speeds:
+        check_number("speeds", speed, low=0.5, high=2)
+    if statistics is None and len(speeds) > 1:
+        raise ValueError(
+            f"speeds={speeds!r} needs statistics, because frames at several speeds cannot be averaged: set "
+            "statistics, or give one speed."
+        )
 
 
 def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000) -> None:

@@ -44,6 +44,11 @@ class SpeechEncoderTransformer(RecordingTransformer):
     statistics : sequence of {"mean", "std", "max", "min"} or None, default=("mean", "std")
         Statistics over time that describe a recording. "std" is the square root of the mean squared
         deviation (``ddof=0``). None returns the frames themselves.
+    speeds : sequence of float, default=(1.0,)
+        Speeds at which a recording is encoded, each in [0.5, 2]; 2 halves its duration and raises its pitch
+        by an octave. The statistics are the mean over these versions, so they depend less on the pitch and
+        the tempo of a voice. Each speed takes the time of one encoding. Without `statistics`, only one is
+        possible.
     trim_db : float or None, default=40.0
         Cut both ends of a recording where they are at least this many dB below its loudest part, above 0.
         None cuts nothing.
@@ -62,8 +67,8 @@ class SpeechEncoderTransformer(RecordingTransformer):
         rounding; a cache does not distinguish them.
     memory : str, path-like or None, default=None
         Cache folder, as in :class:`SpectrogramTransformer`; both can use the same one. It keeps the frames
-        of each recording. The names of its files are derived from the content of the recording, `layer`,
-        `trim_db`, and the digest of the encoder. None means no cache.
+        of each recording at each speed. The names of its files are derived from the content of the
+        recording, the speed, `layer`, `trim_db`, and the digest of the encoder. None means no cache.
     max_nbytes : int, str or None, default="1G"
         Maximum size in bytes of frames that are kept in memory, as in :class:`SpectrogramTransformer`. A
         table is always kept in memory.
@@ -132,6 +137,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
         *,
         layer: int | Sequence[int] = 2,
         statistics: Sequence[str] | None = ("mean", "std"),
+        speeds: Sequence[float] = (1.0,),
         trim_db: float | None = 40.0,
         max_duration: float | None = 600.0,
         revision: str | None = None,
@@ -145,6 +151,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
         self.encoder = encoder
         self.layer = layer
         self.statistics = statistics
+        self.speeds = speeds
         self.trim_db = trim_db
         self.max_duration = max_duration
         self.revision = revision
@@ -232,7 +239,8 @@ class SpeechEncoderTransformer(RecordingTransformer):
     def _make_extraction(self) -> Extraction:
         """Make the extraction that the checked parameters describe."""
         statistics = None if self.statistics is None else tuple(self.statistics)
-        return Extraction.of(self._make_function(), self.get_params(deep=False), statistics)
+        speeds = tuple(map(float, self.speeds))
+        return Extraction.of(self._make_function(), self.get_params(deep=False), statistics, speeds)
 
     def _make_function(self) -> EncoderFunction:
         """Load the encoder, which must be that of `fit`."""
