@@ -3,7 +3,7 @@
 
 A network with two-dimensional embeddings is trained with several weights of the center loss, and its
 embeddings are drawn as points. The upper row shows the speakers of the training set. The lower row shows
-speakers that the network has never heard. Large marks are the centers.
+unseen speakers. Large marks are the centers.
 
 Without center loss (lambda = 0), softmax separates the classes and does nothing more. Center loss draws
 each class towards its center, and a larger lambda draws it closer. If lambda is too large, the classes are
@@ -47,8 +47,8 @@ def main() -> None:
     arguments = parse_arguments()
     corpus = make_emotional_speech(duration=0.8, random_state=0)
     X, y = SpectrogramTransformer(n_mels=32, hop_length=320).fit_transform(corpus.data), corpus.target
-    unheard = np.isin(corpus.groups, np.unique(corpus.groups)[:2])
-    parts = {"training speakers": ~unheard, "unheard speakers": unheard}
+    unseen = np.isin(corpus.groups, np.unique(corpus.groups)[:2])
+    parts = {"training speakers": ~unseen, "unseen speakers": unseen}
 
     lambdas = arguments.lambdas
     figure, rows = plt.subplots(
@@ -66,7 +66,7 @@ def main() -> None:
             batch_size=16,
             max_epochs=arguments.max_epochs,
             random_state=arguments.seed,
-        ).fit(X[~unheard], y[~unheard])
+        ).fit(X[~unseen], y[~unseen])
         ratios = []
         for axes, (name, part) in zip(column, parts.items(), strict=True):
             z = classifier.transform(X[part])

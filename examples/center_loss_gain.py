@@ -123,7 +123,7 @@ def speaker_folds(speakers: np.ndarray, folds: int | list[str]) -> list[np.ndarr
 
 
 def planned(arguments: argparse.Namespace) -> list[Fit]:
-    """List the fits; the two of a pair are neighbours, so that a stopped run leaves complete pairs."""
+    """List the fits; the two of a pair are neighbors, so that a stopped run leaves complete pairs."""
     n_folds = arguments.folds if isinstance(arguments.folds, int) else len(arguments.folds)
     folds = arguments.only or range(1, n_folds + 1)
     fits = [

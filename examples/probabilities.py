@@ -1,9 +1,9 @@
 """Probabilities and saliency
 ==========================
 
-A model is trained on six speakers, plain and calibrated. Two figures are drawn: how often predictions for
-other speakers are correct at each probability, and the parts of one spectrogram that speak for the predicted
-emotion.
+A model is trained on six speakers, with and without calibration. Two figures are drawn: how often
+predictions for other speakers are correct at each probability, and the parts of one spectrogram that support
+the predicted emotion.
 
 .. code-block:: console
 

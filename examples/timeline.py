@@ -77,13 +77,13 @@ def main() -> None:
     """Train, predict live and from the recording, and draw the recording."""
     arguments = parse_arguments()
     corpus = make_emotional_speech(random_state=0)
-    unheard = np.isin(corpus.groups, ["speaker_01", "speaker_02"])
+    unseen = np.isin(corpus.groups, ["speaker_01", "speaker_02"])
     classifier = CenterLossClassifier(max_epochs=arguments.max_epochs, random_state=arguments.seed)
     model = make_pipeline(SpectrogramTransformer(), classifier)
-    model.fit([corpus.data[i] for i in np.flatnonzero(~unheard)], corpus.target[~unheard])
+    model.fit([corpus.data[i] for i in np.flatnonzero(~unseen)], corpus.target[~unseen])
 
-    others = {"target": corpus.target[unheard], "groups": corpus.groups[unheard], "sr": corpus.sr}
-    others["data"] = [corpus.data[i] for i in np.flatnonzero(unheard)]
+    others = {"target": corpus.target[unseen], "groups": corpus.groups[unseen], "sr": corpus.sr}
+    others["data"] = [corpus.data[i] for i in np.flatnonzero(unseen)]
     conversation = make_conversation(Bunch(**others), n_turns=arguments.turns, random_state=arguments.seed)
 
     print("live")

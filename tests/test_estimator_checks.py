@@ -52,7 +52,7 @@ EXPECTED_FAILURES = {
     "SpeechEncoderTransformer": OF_RECORDINGS,
     "CenterLossClassifier": {
         "check_sample_weight_equivalence_on_dense_data": (
-            "batches are drawn at random, so an item of weight 2 meets other neighbours than the item given "
+            "batches are drawn at random, so an item of weight 2 meets other neighbors than the item given "
             "twice; see test_items_of_weight_zero_teach_nothing and test_item_of_weight_zero_counts_as_absent"
         ),
     },
