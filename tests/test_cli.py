@@ -630,7 +630,7 @@ def test_help_describes_the_exit_codes_and_the_limits(command, capsys):
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "exit codes:" in text
-    assert command == ["audit"] or "Do not use it to decide about people" in text
+    assert command == ["audit"] or "Do not use it to make decisions about people" in text
 
 
 def shown_commands():

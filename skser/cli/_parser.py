@@ -10,10 +10,10 @@ from .._version import __version__
 
 _LIMITS = """\
 limits of use:
-  A model predicts which of its classes a voice resembles, not what a person feels. It is wrong for many
-  speakers, languages and microphones that differ from its training. Do not use it to decide about people, as
-  in hiring, at school or for the police; the EU AI Act prohibits or restricts this. Evaluate it on speakers
-  like yours first."""
+  A model predicts which of its classes a voice resembles, not what a person feels. It is often wrong for
+  speakers, languages and microphones that differ from those in its training set. Test it on speakers like
+  yours first. Do not use it to make decisions about people, such as in hiring, at school or for the police;
+  the EU AI Act prohibits or restricts this."""
 
 _CORPUS = """\
 corpus:
@@ -62,7 +62,7 @@ def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
         "files",
         metavar="FILES",
         nargs="+",
-        help="recordings, or folders, whose recordings are found at any depth; - reads paths from standard "
+        help="recordings, or folders, which are searched with their subfolders; - reads paths from standard "
         "input, one per line",
     )
     predict.add_argument(
@@ -147,7 +147,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "spectrograms",
     )
     model.add_argument(
-        "--max-epochs", type=_at_least(1), metavar="N", help="epochs of the training of the network"
+        "--max-epochs", type=_at_least(1), metavar="N", help="number of training epochs of the network"
     )
     parser.add_argument(
         "--seed", type=_at_least(0), default=0, metavar="N", help="seed of the training (default: 0)"
@@ -156,8 +156,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="processes, -1 for one per processor (default: one per processor for the folds of the network, "
-        "else 1)",
+        help="processes, -1 for one per processor (default: one per processor, at most 8, for the folds of "
+        "the network, otherwise 1)",
     )
 
 
