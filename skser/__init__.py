@@ -1,4 +1,4 @@
-"""Speech emotion recognition inside scikit-learn, with center loss."""
+"""Speech emotion recognition with center loss, as scikit-learn estimators."""
 
 from ._version import __version__ as __version__
 from .audio import load_audio

@@ -140,7 +140,7 @@ def test_picture_shows_another_class_on_request(pipe):
         SaliencyDisplay.from_estimator(pipe, recordings(10)[0], label=label) for label in ("sad", "angry")
     ]
     assert displays[0].probability + displays[1].probability == pytest.approx(1)
-    # Of two classes, each cell that speaks for one speaks against the other.
+    # Of two classes, each cell that supports one opposes the other.
     assert (np.sign(displays[0].saliency) == -np.sign(displays[1].saliency)).mean() > 0.99
 
 

@@ -85,7 +85,7 @@ def make_conversation(
     check_number("n_turns", n_turns, integer=True, low=1)
     check_number("n_speakers", n_speakers, integer=True, low=1)
     shortest, longest = _check_pause(pause)
-    cure = "give a Bunch with data, target and groups (the speakers), which loaders know from speaker="
+    cure = "give a Bunch with data, target and groups (set the parameter speaker of its loader)"
     check_corpus("corpus", corpus, ["data", "target", "groups"], cure)
     data, target = corpus.data, np.asarray(corpus.target)
     groups = plain_labels("corpus.groups", corpus.groups)

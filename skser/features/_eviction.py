@@ -84,8 +84,7 @@ def clear_cache(memory: str | os.PathLike[str]) -> int:
     ----------
     memory : str or path-like
         Folder of the cache, the `memory` of `SpectrogramTransformer` or `SpeechEncoderTransformer`; a leading
-        ``~`` is the home folder.
-        The folder itself and all other files in it are kept.
+        ``~`` is the home folder. The folder itself and all other files in it are kept.
 
     Returns
     -------

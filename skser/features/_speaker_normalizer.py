@@ -185,7 +185,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self.fit(X, y, groups).transform(X, groups)
 
     def enroll(self, X: Any, groups: ArrayLike) -> SpeakerNormalizer:
-        """Store the means of further speakers, or replace those of known speakers.
+        """Store the means of more speakers, or replace those of known speakers.
 
         Parameters
         ----------

@@ -74,11 +74,6 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of features, if `estimator_` has it.
 
-    Raises
-    ------
-    ValueError
-        By `fit`, see there.
-
     See Also
     --------
     RiskCoverageDisplay : Draws the errors among the answers over the share of answered items.

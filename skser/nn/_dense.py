@@ -50,8 +50,9 @@ class HeadNetwork(StandardizedNetwork):
 class DenseNetwork(HeadNetwork):  # numpydoc ignore=PR02
     """Compute embeddings and logits from a table of features by two linear layers.
 
-    A linear layer, ReLU, dropout, a linear layer whose output is the embedding, and the class scores. The
-    table may hold statistics of an utterance, openSMILE functionals or any other features.
+    A linear layer with ReLU and dropout is followed by a linear layer, whose output is the embedding, and by
+    the layer of the class scores. The table may hold statistics of an utterance, openSMILE functionals or any
+    other features.
 
     Parameters
     ----------
@@ -105,8 +106,8 @@ class DenseNetwork(HeadNetwork):  # numpydoc ignore=PR02
 class PooledNetwork(HeadNetwork):  # numpydoc ignore=PR02
     """Compute embeddings and logits from the mean and the deviation of an item's frames.
 
-    The mean and the standard deviation of each bin over the valid frames, then the layers of `DenseNetwork`.
-    The frames may come from a pretrained encoder, or be a spectrogram.
+    The mean and the standard deviation of each bin over the valid frames are the input of the layers of
+    `DenseNetwork`. The frames may come from a pretrained encoder, or be a spectrogram.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _QUANTILE = 0.99  # of the positive values that have the strongest color
 
 @dataclass(eq=False, repr=False)
 class SaliencyDisplay:  # numpydoc ignore=PR02
-    """Picture of the parts of a spectrogram that speak for a class.
+    """Picture of the parts of a spectrogram that support a class.
 
     The spectrogram is gray. Colored parts raise the probability of the class. Make the picture with
     :meth:`from_estimator` or :meth:`from_predictions`. Parameters are stored as attributes.
@@ -111,7 +111,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
     def plot(
         self, ax: Axes | None = None, *, colorbar: bool = True, title: str | None = None
     ) -> SaliencyDisplay:
-        """Draw the spectrogram and the parts that speak for the class.
+        """Draw the spectrogram and the parts that support the class.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
-                self.mesh_, ax=self.ax_, label=plain("speaks for the class"), pad=0.02, ticks=[]
+                self.mesh_, ax=self.ax_, label=plain("supports the class"), pad=0.02, ticks=[]
             )
         return self
 
@@ -175,7 +175,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
         colorbar: bool = True,
         title: str | None = None,
     ) -> SaliencyDisplay:
-        """Predict a recording, and draw the parts that speak for a class.
+        """Predict a recording, and draw the parts that support a class.
 
         Parameters
         ----------
