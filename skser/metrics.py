@@ -78,7 +78,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
 def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
     """Share of correct predictions, known in the field as weighted accuracy (WA).
 
-    Every item counts the same, so that frequent classes have more weight.
+    Every item counts the same, so frequent classes have more weight.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def accuracy_at_coverage(y_true: Any, y_pred: Any, confidence: Any, coverage: fl
         highest probability.
     coverage : float, default=0.5
         Lowest share of the items to answer, in (0, 1]. Items of equal confidence are answered together, so
-        that more may be answered.
+        more may be answered.
 
     Returns
     -------
@@ -290,7 +290,7 @@ def reliability_curve(
     confidence : array-like of shape (n_samples,)
         Probability of each predicted label, in [0, 1].
     n_bins : int, default=10
-        Number of bins, 1 or more. Items of equal confidence are in the same bin, so that there may be fewer
+        Number of bins, 1 or more. Items of equal confidence are in the same bin, so there may be fewer
         bins, of different sizes.
 
     Returns

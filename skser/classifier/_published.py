@@ -67,7 +67,7 @@ def make_published_pipeline(kind: str = "mel", **classifier_params: Any) -> Pipe
 
     Notes
     -----
-    Three things differ from the paper. Its center loss has no factor 1/2, so that its lambda of 0.3 is
+    Three things differ from the paper. Its center loss has no factor 1/2, so its lambda of 0.3 is
     ``center_lambda=0.6``. Its class weights are :math:`\max_c n_c / (n_c + 0.5)` for a class of n items, in
     the same ratio as "balanced" up to the 0.5. Its utterances are cut to the middle 14 s; here they are not
     cut. The number of epochs is the default of `CenterLossClassifier`; the paper took 3,520 steps on Mel and

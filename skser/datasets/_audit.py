@@ -44,7 +44,7 @@ def audit(
     """Read every recording of a corpus once and list the problems.
 
     A bad recording becomes a row of the table and never raises an error. Only one recording per thread is in
-    memory at a time, so that the corpus may be larger than memory.
+    memory at a time, so the corpus may be larger than memory.
 
     Parameters
     ----------

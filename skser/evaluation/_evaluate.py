@@ -70,7 +70,7 @@ def evaluate(
         and optionally `groups` and `frame` (a DataFrame with one row per item); or a tuple (X, y) or
         (X, y, groups).
     cv : int, "corpus", splitter or iterable of (train, test), default=None
-        None leaves out one group per fold (LeaveOneGroupOut), so that there are as many fits as
+        None leaves out one group per fold (LeaveOneGroupOut), so there are as many fits as
         groups: 5 for the sessions of IEMOCAP, 91 for the speakers of CREMA-D. An integer n of at least 2
         makes n folds of whole groups (GroupKFold), or one fold per group if there are fewer groups; the
         same holds for GroupKFold and StratifiedGroupKFold. "corpus" leaves out one corpus of
@@ -137,7 +137,7 @@ def evaluate(
     are the parts that request groups. Without it, these are estimators and steps of a Pipeline whose `fit`
     has a parameter `groups`, and the group splitter of a search with the steps of the Pipeline it searches.
 
-    A `SpeakerNormalizer` in a Pipeline receives the speakers instead of the groups, also if groups such as
+    A `SpeakerNormalizer` in a Pipeline receives the speakers instead of the groups, even if groups such as
     sessions hold several speakers. Within a search, inner folds are scored without `speaker_means`.
 
     If the first step of a Pipeline is a `SpectrogramTransformer` or a `SpeechEncoderTransformer`, each

@@ -67,7 +67,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     that with ``sklearn.set_config(enable_metadata_routing=True)`` a pipeline passes them on: write
     ``pipeline.fit(X, y, groups=speakers)`` and ``pipeline.predict(X, groups=speakers)``. Without routing,
     ``pipeline.fit(X, y, speakernormalizer__groups=speakers)`` works, but scikit-learn passes no groups to
-    `transform`, so that `mean_` is subtracted from every new item.
+    `transform`, so `mean_` is subtracted from every new item.
 
     Examples
     --------

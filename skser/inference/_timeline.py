@@ -92,10 +92,10 @@ def predict_timeline(
     Notes
     -----
     All windows of a recording have equal length. If they do not reach its end, there is one more, which ends
-    with the recording, so that its distance to the previous one is shorter than `hop`. A recording shorter
+    with the recording, so its distance to the previous one is shorter than `hop`. A recording shorter
     than a window has one row.
 
-    Silence is relative to the loudest window, like `trim_db` of :func:`load_audio`, so that it does not
+    Silence is relative to the loudest window, like `trim_db` of :func:`load_audio`, so it does not
     depend on the level of the recording. It is not a detector of speech: noise and music have labels too, and
     in a recording with a single very loud noise, quiet speech counts as silent.
 

@@ -62,7 +62,7 @@ def save_model(
         A fitted `CenterLossClassifier`, `SpeakerNormalizer`, `SpeechEncoderTransformer`, `StandardScaler`,
         `PCA`, `LogisticRegression` or `LinearDiscriminantAnalysis`, a `SpectrogramTransformer`, or a
         scikit-learn `Pipeline` of them ("passthrough" included). A `RejectOption` around one of these can be
-        saved as well, also as the last step of a `Pipeline`.
+        saved as well, even as the last step of a `Pipeline`.
     path : str or path-like
         Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
         replaced after the new one is complete.

@@ -59,7 +59,7 @@ def load_pretrained(name: str = _OWN_MODEL, device: str | torch.device = "auto")
 
         MODEL = Path(__file__).with_name("model.safetensors")
 
-    The module is imported, so that it can run code like any other installed package. The model file cannot.
+    The module is imported, so it can run code like any other installed package. The model file cannot.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def spectrogram(
 ) -> torch.Tensor:
     """Compute the power of waveforms over frequency and time, in decibels.
 
-    Frames are centered, and the waveform is padded with zeros, so that one sample is enough. The
+    Frames are centered, and the waveform is padded with zeros, so one sample is enough. The
     decibels are those of ``librosa.power_to_db`` with ``amin=1e-10``.
 
     Parameters
