@@ -190,8 +190,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_features), or Spectrograms of n items
-            Features of the speakers' recordings, without labels: best 10 or more recordings per speaker, of
-            mixed emotions.
+            Features of the speakers' recordings, without labels: ideally 10 or more recordings per speaker,
+            of mixed emotions.
         groups : array-like of shape (n,)
             The speaker of each item.
 

@@ -88,7 +88,7 @@ class SpectrogramAugmentation(nn.Module):
         S : Tensor of shape (batch, n_bins, n_frames)
             Padded spectrograms in dB; the values after an item's end do not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item; best on the CPU, which would otherwise wait for the GPU.
+            Frames of each item; preferably on the CPU, which would otherwise wait for the GPU.
         fill : Tensor of shape (n_bins,)
             Value of masked cells in each bin.
 

@@ -84,7 +84,8 @@ class StandardizedNetwork(nn.Module, ABC):
         spectrogram : Tensor of shape (batch, n_bins, n_frames)
             Padded spectrograms; the values after an item's end do not matter.
         lengths : Tensor of shape (batch,)
-            Frames of each item, from 1 to n_frames; best on the CPU, which would otherwise wait for the GPU.
+            Frames of each item, from 1 to n_frames; preferably on the CPU, which would otherwise wait for the
+            GPU.
 
         Returns
         -------
