@@ -70,7 +70,7 @@ class TestDenseNetwork:
         torch.manual_seed(0)
         network, table = DenseNetwork(4, 3, hidden_units=6, embedding_dim=2).eval(), torch.randn(7, 4)
         mean, std = torch.tensor([1.0, -2, 0, 3]), torch.tensor([0.5, 1, 2, 4])
-        network.standardise_with(mean, std)
+        network.standardize_with(mean, std)
         logits, z = network(table[:, :, None], torch.ones(7, dtype=torch.long))
         w = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
         x = ((table - mean) / std).double().numpy()

@@ -1,4 +1,4 @@
-"""The network: padding, degenerate sizes, variants, batch normalisation."""
+"""The network: padding, degenerate sizes, variants, batch normalization."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def test_training_does_not_depend_on_padding(padded):
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
 
 
-def test_spectrograms_are_standardised(padded):
+def test_spectrograms_are_standardized(padded):
     S, lengths = padded
     mean, std = torch.linspace(-3, 3, 20), torch.linspace(0.5, 2, 20)
     network = make()
     plain = network(S, lengths)[0]
-    network.standardise_with(mean, std)
+    network.standardize_with(mean, std)
     scaled = network(S * std[:, None] + mean[:, None], lengths)[0]
     torch.testing.assert_close(scaled, plain, rtol=1e-4, atol=1e-5)
     assert {"bin_mean", "bin_std"} <= set(network.state_dict())
@@ -203,11 +203,11 @@ def test_batch_norm_of_one_value_is_the_bias():
 def test_statistics_that_cannot_standardize_are_refused(mean, std):
     network = SpectrogramNetwork(8, 2)
     with pytest.raises(ValueError, match=r"mean and std must be of shape \(8,\), and std above zero, got"):
-        network.standardise_with(mean, std)
+        network.standardize_with(mean, std)
     assert torch.equal(network.bin_std, torch.ones(8))
 
 
 def test_statistics_may_be_tensors_with_a_gradient():
     network = SpectrogramNetwork(8, 2)
-    network.standardise_with(torch.arange(8.0, requires_grad=True), torch.ones(8))
+    network.standardize_with(torch.arange(8.0, requires_grad=True), torch.ones(8))
     assert torch.equal(network.bin_mean, torch.arange(8.0))

@@ -161,7 +161,7 @@ def test_output_does_not_depend_on_padding_or_batch(variant):
 def test_short_items_are_padded_to_49_frames_with_the_mean_of_each_bin():
     network = make()
     mean, std = torch.linspace(-3, 3, N_BINS), torch.linspace(0.5, 2, N_BINS)
-    network.standardise_with(mean, std)
+    network.standardize_with(mean, std)
     short = torch.randn(1, N_BINS, 20)
     padded = torch.cat([short, mean[None, :, None].expand(1, N_BINS, 29)], dim=2)
     with torch.no_grad():

@@ -103,7 +103,7 @@ def bare_loop(
 ) -> None:
     """Train as `fit` does, with the same module, batches and optimizer, without skorch."""
     module = default_network(**network).to(device)
-    module.standardise_with(*X.mean_and_std())
+    module.standardize_with(*X.mean_and_std())
     step = training_step(module)
     seeds = EpochSeed(int(check_random_state(classifier.random_state).randint(np.iinfo(np.int32).max)))
     iterator = BatchIterator(SpectrogramDataset(X, y), classifier.batch_size, shuffle=True)

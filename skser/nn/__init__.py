@@ -19,7 +19,7 @@ centers are not parameters of the optimizer: `update` moves them after each step
 >>> embedding.shape
 torch.Size([8, 64])
 
-`SpectrogramNetwork.standardise_with` sets the mean and the standard deviation of each bin; compute them on
+`SpectrogramNetwork.standardize_with` sets the mean and the standard deviation of each bin; compute them on
 the training set. `network.eval()` turns augmentation and dropout off.
 """
 

@@ -53,7 +53,7 @@ class StandardizedNetwork(nn.Module, ABC):
         self.register_buffer("bin_std", torch.ones(n_bins))
         self.augmentation = make_augmentation(augmentation)
 
-    def standardise_with(self, mean: ArrayLike, std: ArrayLike) -> None:
+    def standardize_with(self, mean: ArrayLike, std: ArrayLike) -> None:
         """Set the mean and the standard deviation of each bin.
 
         Parameters

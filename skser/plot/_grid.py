@@ -49,7 +49,7 @@ def bin_edges(
     return np.concatenate([[fmin], mel_to_hz((peaks[1:] + peaks[:-1]) / 2), [fmax or sr / 2]])
 
 
-def colour_limits(
+def color_limits(
     S: NDArray[np.float64], dynamic_range: float | None, vmin: float | None, vmax: float | None
 ) -> tuple[float, float]:
     """Levels of the lowest and the highest color in dB."""

@@ -14,7 +14,7 @@ from .._utils import check_flag, check_number, is_path
 from ..features import SpectrogramTransformer
 from ._drawing import check_drawing, import_pyplot, open_axes
 from ._estimators import find_step
-from ._grid import as_spectrogram, bin_edges, colour_limits, frame_edges
+from ._grid import as_spectrogram, bin_edges, color_limits, frame_edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,15 +137,15 @@ class SpectrogramDisplay:  # numpydoc ignore=PR02
         """
         check_drawing(ax)
         check_flag("colorbar", colorbar)
-        S, colours = as_spectrogram(self.S), import_pyplot().get_cmap(cmap)
-        lowest, highest = colour_limits(S, dynamic_range, vmin, vmax)
+        S, colors = as_spectrogram(self.S), import_pyplot().get_cmap(cmap)
+        lowest, highest = color_limits(S, dynamic_range, vmin, vmax)
         bins = bin_edges(len(S), kind=self.kind, sr=self.sr, n_fft=self.n_fft, fmin=self.fmin, fmax=self.fmax)
         check_number("hop_length", self.hop_length, integer=True, low=1)
         frames = frame_edges(S.shape[1], self.sr, self.hop_length)
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         self.mesh_ = self.ax_.pcolormesh(
-            frames, bins, S, cmap=colours, vmin=lowest, vmax=highest, rasterized=True
+            frames, bins, S, cmap=colors, vmin=lowest, vmax=highest, rasterized=True
         )
         self._label_axes(bins)
         self.colorbar_ = None

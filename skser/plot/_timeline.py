@@ -127,7 +127,7 @@ class TimelineDisplay:  # numpydoc ignore=PR02
         check_drawing(ax)
         check_flag("colorbar", colorbar)
         table = _check_timeline(self.timeline)
-        colours = import_pyplot().get_cmap(cmap)
+        colors = import_pyplot().get_cmap(cmap)
         self.ax_, self.waveform_ax_ = open_axes(ax, title), None
         self.figure_ = self.ax_.figure
         if self.recording is not None:
@@ -135,7 +135,7 @@ class TimelineDisplay:  # numpydoc ignore=PR02
             self.waveform_ax_ = self.ax_
             self.ax_ = split_axes(self.waveform_ax_, 0.3)
             _draw_waveform(self.waveform_ax_, self.recording, self.sr)
-        self.mesh_ = _draw_cells(self.ax_, table, colours)
+        self.mesh_ = _draw_cells(self.ax_, table, colors)
         self.colorbar_ = None
         if colorbar:
             axes = [each for each in (self.waveform_ax_, self.ax_) if each is not None]

@@ -34,7 +34,7 @@ def train_net(
     device = torch.device(net.device)
     with isolated_generators(seed, device), torch_settings(device), torch_defaults():
         net.initialize()
-        net.module_.standardise_with(*train.X.mean_and_std())
+        net.module_.standardize_with(*train.X.mean_and_std())
         if previous is not None:
             continue_from(previous, net)
         net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=max_epochs)
