@@ -39,7 +39,7 @@ class Data(NamedTuple):
     groups: np.ndarray
     units: np.ndarray  # speaker, or corpus, of each item: what inner folds keep apart
     splits: list[Split]
-    tables: Callable[[str, Any, int], np.ndarray]  # of a corpus, trim_db and layer; layer 0 is ComParE
+    tables: Callable[..., np.ndarray]  # of a corpus, trim_db, layer and speeds; layer 0 is ComParE
     frames: Callable[[], Spectrograms]
 
 
@@ -59,8 +59,8 @@ def load_data(line: str, root: Path, folder: Path) -> Data:
     splits = [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
 
     @functools.cache
-    def tables(corpus: str, trim_db: float | None, layer: int) -> np.ndarray:
-        return read_table(folder, corpus, loaded[corpus].data, trim_db, layer)
+    def tables(corpus: str, trim_db: float | None, layer: int, *speeds: float) -> np.ndarray:
+        return read_table(folder, corpus, loaded[corpus].data, trim_db, layer, *speeds)
 
     @functools.cache
     def frames() -> Spectrograms:
@@ -79,19 +79,28 @@ def folds_of(corpus: str) -> list[list[str]]:
 
 
 def read_table(
-    folder: Path, corpus: str, recordings: list[Any], trim_db: float | None, layer: int
+    folder: Path, corpus: str, recordings: list[Any], trim_db: float | None, layer: int, *speeds: float
 ) -> np.ndarray:
-    """Read the features of a corpus; compute them if they are not in the folder."""
-    path = folder / (f"{corpus}_{trim_db}_{layer}.npy" if layer else f"{corpus}_compare.npy")
+    """Read the features of a corpus, a mean over speeds; compute them if they are not in the folder."""
+    if len(speeds) > 1:
+        return np.mean(
+            [read_table(folder, corpus, recordings, trim_db, layer, speed) for speed in speeds], axis=0
+        )
+    suffix = "" if speeds in ((), (1.0,)) else f"_{speeds[0]}"
+    path = folder / (f"{corpus}_{trim_db}_{layer}{suffix}.npy" if layer else f"{corpus}_compare.npy")
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(path, encode(recordings, trim_db, layer) if layer else compare_functionals(recordings))
+        table = encode(recordings, trim_db, layer, speeds) if layer else compare_functionals(recordings)
+        np.save(path, table)
     return np.load(path)
 
 
-def encode(recordings: list[Any], trim_db: float | None, layer: int) -> np.ndarray:
+def encode(recordings: list[Any], trim_db: float | None, layer: int, speeds: tuple[float, ...]) -> np.ndarray:
     """Compute all statistics of one layer of the encoder."""
-    return SpeechEncoderTransformer(layer=layer, trim_db=trim_db, statistics=STATISTICS).transform(recordings)
+    transformer = SpeechEncoderTransformer(
+        layer=layer, trim_db=trim_db, statistics=STATISTICS, speeds=speeds or (1.0,)
+    )
+    return transformer.transform(recordings)
 
 
 def compare_functionals(recordings: list[Any]) -> np.ndarray:
@@ -111,7 +120,12 @@ def features_of(data: Data, features: dict[str, Any]) -> Any:
         return np.concatenate([data.tables(corpus, None, 0) for corpus in data.corpora])[data.kept]
     columns = features["statistics"] * N_UNITS
     layers = [
-        np.concatenate([data.tables(corpus, features["trim_db"], layer) for corpus in data.corpora])
+        np.concatenate(
+            [
+                data.tables(corpus, features["trim_db"], layer, *features.get("speeds", ()))
+                for corpus in data.corpora
+            ]
+        )
         for layer in features["layers"]
     ]
     return np.hstack([layer[data.kept, :columns] for layer in layers])

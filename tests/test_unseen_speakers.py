@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skser import SpeakerNormalizer, Spectrograms, evaluate
+from skser import SpeakerNormalizer, Spectrograms, SpeechEncoderTransformer, evaluate
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
@@ -85,6 +86,19 @@ def test_accuracy_is_that_of_evaluate(script, data, mode):
         model = make_pipeline(SpeakerNormalizer(), *steps)
         expected = evaluate(model, corpus, cv=data.splits[:1], speaker_means="test")
     assert score(script, data, mode) == pytest.approx(expected.unweighted_accuracy, abs=1e-4)
+
+
+def test_features_of_several_speeds_are_those_of_the_transformer(parts, tmp_path, monkeypatch, write_ge2e):
+    encoder = write_ge2e(tmp_path / "weights.pt", 0)
+    monkeypatch.setattr(
+        parts, "SpeechEncoderTransformer", functools.partial(SpeechEncoderTransformer, encoder)
+    )
+    recordings = [np.random.default_rng(0).normal(scale=0.1, size=8000)]
+    speeds = (0.8, 1.0, 1.25)
+    expected = SpeechEncoderTransformer(encoder, statistics=parts.STATISTICS, speeds=speeds, layer=3)
+    for _ in range(2):  # computed, then read
+        found = parts.read_table(tmp_path, "ravdess", recordings, 40.0, 3, *speeds)
+        np.testing.assert_allclose(found, expected.transform(recordings), atol=1e-6)
 
 
 def test_networks_on_frames_are_fitted_with_each_seed(script, data):
