@@ -94,19 +94,15 @@ HEADS: dict[str, list[dict[str, Any]]] = {
 }
 # Not chosen, because of the time of a fit.
 NETWORK = {"augmentation": None, "dropout": 0.5, "batch_size": 64, "max_epochs": 30}
-# Columns of the tables.
-RECIPES = [
-    "defaults",
-    "defaults, LDA",
-    "three speeds",
-    "three speeds, LDA",
-    "four statistics",
-    "logistic",
-    "logistic, five",
-    "LDA",
-    "logistic + ComParE",
-    "ComParE + SVC",
-]
+# Columns of the tables; the other heads are in a table of their own.
+COLUMNS_OF = {
+    "fixed": [
+        *("defaults", "defaults, LDA", "three speeds", "three speeds, LDA", "four statistics"),
+        "ComParE + SVC",
+    ],
+    "chosen": ["logistic", "logistic, five", "LDA", "logistic + ComParE"],
+    "samples": ["defaults", "three speeds", "three speeds, LDA", "logistic", "LDA", "ComParE + SVC"],
+}
 NETWORKS = ("dense", "pooled")
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)  # of ComParE
 KEY = ["line", "mode", "head", "fold"]
@@ -398,16 +394,16 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Make the tables of complete test sets, by recipe and by head, and of uneven ones."""
+    """Make the tables of complete test sets, with three sets of columns, and of uneven ones."""
     table = summary(rows)
     is_all = table.index.get_level_values("test") == "all"
     complete = table[is_all].droplevel("test")
+    shown = {*COLUMNS_OF["fixed"], *COLUMNS_OF["chosen"]} - {"logistic"}
     tables = {
-        "lines": complete.reindex(columns=RECIPES),
-        "heads": complete.reindex(
-            columns=[name for name in HEADS if name == "logistic" or name not in RECIPES]
-        ),
-        "samples": table[~is_all].reindex(columns=RECIPES),
+        "fixed": complete.reindex(columns=COLUMNS_OF["fixed"]),
+        "chosen": complete.reindex(columns=COLUMNS_OF["chosen"]),
+        "heads": complete.reindex(columns=[name for name in HEADS if name not in shown]),
+        "samples": table[~is_all].reindex(columns=COLUMNS_OF["samples"]),
     }
     return {name: part.dropna(how="all").dropna(axis=1, how="all") for name, part in tables.items()}
 

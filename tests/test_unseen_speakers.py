@@ -142,7 +142,9 @@ def test_accuracy_of_a_draw_is_pooled_over_folds(script):
 
 def test_kept_tables_come_from_the_kept_rows(script, tmp_path, capsys):
     script.write_tables(pd.read_csv(RESULTS / "unseen_speakers.csv"), tmp_path)
-    for name in ("unseen_speakers_lines.csv", "unseen_speakers_heads.csv", "unseen_speakers_samples.csv"):
+    names = [f"unseen_speakers_{table}.csv" for table in ("fixed", "chosen", "heads", "samples")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    for name in names:
         assert (RESULTS / name).read_text() == (tmp_path / name).read_text()
 
 
@@ -178,5 +180,5 @@ def test_seven_to_twelve_are_the_last_three_folds_of_ravdess(script):
     ]
     last = last[last["mode"] == "plain"]
     hits, counts = (pd.DataFrame(map(json.loads, last[name])).sum() for name in ("hits", "counts"))
-    found = script.make_tables(rows)["lines"].loc[("ravdess 7 to 12", "plain"), "defaults"]
+    found = script.make_tables(rows)["fixed"].loc[("ravdess 7 to 12", "plain"), "defaults"]
     assert found == f"{100 * (hits / counts).mean():.1f}"
