@@ -515,7 +515,8 @@ def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, 
     classes = [type(step).__name__ for step in model]
     assert classes == ["SpeechEncoderTransformer", "StandardScaler", "LogisticRegression"]
     assert model[0].get_params() == SpeechEncoderTransformer(encoder_file).get_params() | {
-        "local_files_only": True
+        "speeds": (0.86, 1.0, 1.16),
+        "local_files_only": True,
     }
     recording = str(next(folder_of_speech.rglob("*.wav")))
     capsys.readouterr()
