@@ -17,7 +17,14 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from skser import SpeakerNormalizer, SpectrogramTransformer, evaluate, normalize_by_group, skew_test_sets
+from skser import (
+    RejectOption,
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    evaluate,
+    normalize_by_group,
+    skew_test_sets,
+)
 from skser.datasets import make_emotional_speech
 
 SPEAKERS = np.repeat(["Ann", "Ben", "Eve", "Ian", "Liz", "Tom"], 12)
@@ -260,9 +267,10 @@ def test_report_of_a_model_without_normalizer_names_no_mode(corpus):
         LogisticRegression(),
         make_pipeline(StandardScaler(), LogisticRegression()),
         CalibratedClassifierCV(model(), cv=2),
+        RejectOption(model(), threshold=0.5),
         make_pipeline(FeatureUnion([("speakers", SpeakerNormalizer())]), LogisticRegression()),
     ],
-    ids=["classifier", "pipeline", "calibrated", "union"],
+    ids=["classifier", "pipeline", "calibrated", "reject option", "union"],
 )
 @pytest.mark.parametrize("speaker_means", ["test", "enrolled"])
 def test_a_model_without_normalizer_is_refused(corpus, other, speaker_means):
@@ -270,6 +278,16 @@ def test_a_model_without_normalizer_is_refused(corpus, other, speaker_means):
         ValueError, match=f"'{speaker_means}' needs a SpeakerNormalizer as a step of the Pipe"
     ):
         evaluate(other, corpus, speaker_means=speaker_means)
+
+
+def test_a_normalizer_that_cannot_receive_speakers_is_refused_without_routing(corpus):
+    wrapped = RejectOption(model(), threshold=0.5)
+    with pytest.raises(ValueError, match="does not pass the speakers to it: make it a step of the Pipeline"):
+        evaluate(wrapped, corpus)
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = evaluate(wrapped, corpus)
+    outside = make_pipeline(SpeakerNormalizer(), RejectOption(LogisticRegression(), threshold=0.5))
+    assert routed.predictions.equals(evaluate(outside, corpus).predictions)
 
 
 @pytest.mark.parametrize(
