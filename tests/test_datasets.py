@@ -151,6 +151,16 @@ def test_the_path_in_a_table_goes_before_the_name(tmp_path):
 
 @pytest.mark.parametrize(
     "speaker",
+    [r"/(\w+)_\d\.wav$", {"J\u00fcrgen_1.wav": "J\u00fcrgen"}, {"Ju\u0308rgen_1.wav": "J\u00fcrgen"}],
+)
+@pytest.mark.parametrize("name", ["J\u00fcrgen_1.wav", "Ju\u0308rgen_1.wav"], ids=["composed", "decomposed"])
+def test_accents_of_names_may_be_composed_or_not(tmp_path, name, speaker):
+    touch(tmp_path, f"sad/{name}")  # file systems of macOS decompose them
+    assert load_audio_files(tmp_path, speaker=speaker).groups.tolist() == ["J\u00fcrgen"]
+
+
+@pytest.mark.parametrize(
+    "speaker",
     [
         r"(s1)_",
         {"sad/s1_2.wav": "s1", "s1_1.wav": "s1", "s2_1.flac": None, "s2_2.OGG": float("nan")},

@@ -22,7 +22,7 @@ from ._folders import (
     report_unreadable,
     warn_left_out,
 )
-from ._speakers import make_speaker_finder
+from ._speakers import compose, make_speaker_finder
 
 _CURE = "give a folder that holds one folder of audio files per class"
 
@@ -158,7 +158,7 @@ def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path,
 def _speakers(folder: Path, paths: list[Path], find_speaker: Callable[[str], str | None]) -> list[Any]:
     """Find the speaker of each file; raise an error that names the files without a speaker."""
     files = [path.relative_to(folder).as_posix() for path in paths]
-    speakers = [find_speaker(file) for file in files]
+    speakers = [find_speaker(compose(file)) for file in files]
     unknown = [repr(file) for file, speaker in zip(files, speakers, strict=True) if speaker is None]
     if unknown:
         where = f"{len(unknown)} of {counted(len(files), 'file')} in {str(folder)!r}: {listed(unknown)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -38,6 +39,11 @@ def make_speaker_finder(speaker: Any) -> Callable[[str], str | None]:
     return _look_up(zip(speaker["file"], strip_whitespace(name, speaker["speaker"]), strict=True), name)
 
 
+def compose(file: str) -> str:
+    """Write each letter with its accent as one character; names from macOS have two."""
+    return unicodedata.normalize("NFC", file)
+
+
 def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | None]:
     """Make a function that searches the path with a regular expression."""
     try:
@@ -66,7 +72,7 @@ def _look_up(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], str 
             raise TypeError(
                 f"{name} has {file!r} of type {type(file).__name__} as a file: give its path as text."
             )
-        key = str(PurePosixPath(os.fspath(file).replace("\\", "/")))
+        key = compose(str(PurePosixPath(os.fspath(file).replace("\\", "/"))))
         if not is_missing(speaker) and table.setdefault(key, str(speaker)) != str(speaker):
             speakers = f"{table[key]!r} and {speaker!r}"
             raise ValueError(f"{name} lists two speakers for {key!r}, {speakers}: keep one of the rows.")
