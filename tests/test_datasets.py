@@ -179,6 +179,17 @@ def test_a_long_list_of_files_without_a_speaker_is_cut(tmp_path):
         load_audio_files(tmp_path, speaker={})
 
 
+def test_speakers_that_differ_by_class_are_refused(tmp_path):
+    touch(tmp_path, "sad/anna_1.wav", "calm/anna_2.wav")
+    with pytest.raises(ValueError, match=r"The speaker 'calm/anna' of .* includes the folder of the class"):
+        load_audio_files(tmp_path, speaker=r"(.+)_\d")
+
+
+def test_speakers_may_include_other_folders(tmp_path):
+    touch(tmp_path, "sad/site/anna/1.wav")
+    assert load_audio_files(tmp_path, speaker=r"/(.+)/").groups.tolist() == ["site/anna"]
+
+
 TWO_SPEAKERS = pd.DataFrame({"file": ["a", "a"], "speaker": ["x", "y"]})
 TWO_COLUMNS = pd.DataFrame([["a", "x", "y"]], columns=["file", "speaker", "speaker"])
 NO_FILE = pd.DataFrame({"file": ["a", None], "speaker": ["x", "y"]})
@@ -191,6 +202,7 @@ NO_COLUMNS = pd.DataFrame({"name": ["a"]})
         ("(s", ValueError, r"speaker='\(s' is not a regular expression: "),
         ("(s){99999999999}", ValueError, "is not a regular expression: the repetition number is too large"),
         ("s", ValueError, "speaker='s' has 0 groups: put parentheses only around the speaker"),
+        ("speakers.xlsx", ValueError, r"has 0 groups: .*; tables end in .csv"),
         ("(s)(1)", ValueError, "has 2 groups"),
         (re.compile(b"(s)"), TypeError, "must be an expression of str, not bytes"),
         (7, TypeError, "speaker must be a regular expression, a dict, a DataFrame, .*, got int"),

@@ -136,7 +136,7 @@ def test_the_separator_is_found(folder, frame, separator):
 
 
 def test_a_single_column_needs_no_separator(folder):
-    with pytest.raises(ValueError, match="lacks the column 'label', it has 'path': name the correct"):
+    with pytest.raises(ValueError, match="lacks the column 'label', it has 'path': rename a column, or"):
         load_manifest(csv(folder, "path\none.wav\n"), speaker=None)
 
 
@@ -254,7 +254,7 @@ def test_a_table_from_windows_is_read(folder):
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
-        ("label", r"The table lacks the column 'label', it has 'path', 'speaker': name .* with label=\."),
+        ("label", r"The table lacks the column 'label', it has 'path', 'speaker': .* with label=\."),
         ("speaker", r"lacks the column 'speaker', .*speaker=, or pass speaker=None if the speakers are not"),
     ],
 )

@@ -69,8 +69,8 @@ def load_audio_files(
     FileNotFoundError
         If `root`, a category or the table of speakers does not exist.
     TypeError, ValueError
-        If a parameter is invalid, if audio files are missing or only git-lfs pointers, or if a file has no
-        speaker.
+        If a parameter is invalid, if audio files are missing or only git-lfs pointers, if a file has no
+        speaker, or if the name of a speaker begins with the folder of the class.
 
     Warns
     -----
@@ -156,11 +156,17 @@ def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path,
 
 
 def _speakers(folder: Path, paths: list[Path], find_speaker: Callable[[str], str | None]) -> list[Any]:
-    """Find the speaker of each file; raise an error that names the files without a speaker."""
-    files = [path.relative_to(folder).as_posix() for path in paths]
-    speakers = [find_speaker(compose(file)) for file in files]
+    """Find the speaker of each file; raise for files without one, and for speakers that include a class."""
+    files = [compose(path.relative_to(folder).as_posix()) for path in paths]
+    speakers = [find_speaker(file) for file in files]
     unknown = [repr(file) for file, speaker in zip(files, speakers, strict=True) if speaker is None]
     if unknown:
         where = f"{len(unknown)} of {counted(len(files), 'file')} in {str(folder)!r}: {listed(unknown)}"
         raise ValueError(f"No speaker for {where}; widen the pattern or add rows to the table.")
+    for file, speaker in zip(files, speakers, strict=True):
+        if str(speaker).startswith(f"{file.partition('/')[0]}/"):
+            raise ValueError(
+                f"The speaker {speaker!r} of {file!r} includes the folder of the class, so that one person "
+                "would be another speaker in each class: leave it out, as the pattern '/([^/]+)_' does."
+            )
     return speakers

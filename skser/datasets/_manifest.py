@@ -162,7 +162,9 @@ def _check_columns(name: str, found: list[Any], columns: dict[str, str]) -> None
         parameters = ", ".join(f"{parameter}=" for parameter in missing)
         unknown = ", or pass speaker=None if the speakers are not known" if "speaker" in missing else ""
         has = f"it has {', '.join(map(repr, found)) or 'none'}"
-        raise ValueError(f"{name} lacks {lacking}, {has}: name the correct one with {parameters}{unknown}.")
+        raise ValueError(
+            f"{name} lacks {lacking}, {has}: rename a column, or name it with {parameters}{unknown}."
+        )
     check_unique(name, found)
 
 

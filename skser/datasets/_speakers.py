@@ -54,7 +54,9 @@ def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | Non
         raise TypeError(f"speaker={pattern!r} must be an expression of str, not bytes: remove the prefix b.")
     group = "speaker" if "speaker" in compiled.groupindex else 1
     if group == 1 and compiled.groups != 1:
-        cure = "put parentheses only around the speaker, or name its group, (?P<speaker>...)"
+        cure = (
+            "put parentheses only around the speaker, or name its group, (?P<speaker>...); tables end in .csv"
+        )
         raise ValueError(f"speaker={compiled.pattern!r} has {compiled.groups} groups: {cure}.")
 
     def find(file: str) -> str | None:
