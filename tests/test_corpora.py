@@ -367,6 +367,15 @@ def test_of_nested_copies_the_nearest_is_loaded(tmp_path, name):
     assert str(Path("deep", "copy", SMALL[name][0])) in message
 
 
+def test_of_copies_in_parallel_folders_the_first_is_loaded(tmp_path):
+    touch(tmp_path, ["b/DC_a01.wav", "a/DC_a01.wav"])
+    corpus, (message,) = load_with_warnings(load_savee, tmp_path)
+    assert corpus.data == [str(tmp_path / "a" / "DC_a01.wav")]
+    assert message.endswith(
+        f"with more parent folders or a later name than the copy used: {Path('b', 'DC_a01.wav')}."
+    )
+
+
 @pytest.mark.parametrize(
     ("load", "files"),
     [

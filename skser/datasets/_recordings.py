@@ -87,7 +87,7 @@ def drop_copies(
         if kept.setdefault(key(path), path) != path:
             duplicates.append(path.relative_to(folder))
     warn_left_out(
-        folder, duplicates, f"duplicate {noun}", "with more parent folders than the copy that is used"
+        folder, duplicates, f"duplicate {noun}", "with more parent folders or a later name than the copy used"
     )
     return kept
 

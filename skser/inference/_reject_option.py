@@ -321,7 +321,12 @@ def with_reject(model: Any, reject: float | None) -> Any:
         raise ValueError(
             "model is a RejectOption or ends with one, which has its own threshold: leave reject out."
         )
-    check_reject_label(_UNKNOWN, np.asarray(model.classes_))
+    try:
+        check_reject_label(_UNKNOWN, np.asarray(model.classes_))
+    except (TypeError, ValueError) as error:
+        cause = str(error).partition(":")[0]
+        cure = "train the model with other labels, of text, or use a RejectOption with another label"
+        raise type(error)(f"reject cannot add the label {_UNKNOWN!r} ({cause}): {cure}.") from error
     wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
     wrapped.estimator_, wrapped.classes_, wrapped.threshold_ = model, model.classes_, reject
     return wrapped
