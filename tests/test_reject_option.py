@@ -10,7 +10,7 @@ import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -318,6 +318,18 @@ def test_without_routing_groups_are_passed_by_the_name_of_the_step(data, monkeyp
     model = RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2)
     model.fit(X, y, groups, groups__groups=groups)
     assert [len(found) for found in Groups.received] == [3, 3, 6]
+
+
+def test_a_search_by_groups_needs_routing(data):
+    X, y, groups = data
+    model = RejectOption(GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(2)), coverage=0.5)
+    with pytest.raises(
+        ValueError, match=r"the splitter of GridSearchCV needs groups, .*: call sklearn\.set_config"
+    ):
+        model.fit(X, y, groups=groups)
+    with sklearn.config_context(enable_metadata_routing=True):
+        found = model.fit(X, y, groups=groups).threshold_
+    assert found == RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups).threshold_
 
 
 def test_outer_routing_reaches_fit(data):

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_choice, check_number
+from .._utils import check_choice, check_number, requests_metadata
 from ..classifier import check_classes, read_targets
 from ..metrics import weighted_accuracy
 from ._confidence import (
@@ -156,12 +157,14 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             `predict_proba` or does not have what `confidence` needs.
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
-            range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
-            them, there are fewer than two speakers, or no threshold reaches `accuracy`.
+            range, `estimator` is or ends with a `RejectOption`, or is a search by groups while metadata
+            routing is disabled, the labels are invalid, `label` is one of them, there are fewer than two
+            speakers, or no threshold reaches `accuracy`.
         """
         check_reject_parameters(self)
         labels = read_targets(self, y).given
         check_reject_label(self.label, check_classes(labels).given)
+        _check_search_gets_groups(self.estimator)
         threshold = self.threshold
         if threshold is None:
             predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
@@ -277,6 +280,17 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
     else:
         check_number(found[0], getattr(rejecter, found[0]), low=0, high=1, closed="right")
     check_confidence(rejecter.confidence, rejecter.estimator)
+
+
+def _check_search_gets_groups(estimator: Any) -> None:
+    """Raise for a search by groups whose splitter receives none, because metadata routing is disabled."""
+    is_search = hasattr(estimator, "refit") and hasattr(estimator, "cv")
+    by_groups = is_search and requests_metadata(check_cv(estimator.cv), "split", "groups")
+    if by_groups and not get_config()["enable_metadata_routing"]:
+        raise ValueError(
+            f"the splitter of {type(estimator).__name__} needs groups, which RejectOption passes on only "
+            "with metadata routing: call sklearn.set_config(enable_metadata_routing=True) first."
+        )
 
 
 def check_threshold(name: str, threshold: Any, confidence: str) -> None:
