@@ -131,7 +131,7 @@ def _add_corpus(parser: argparse.ArgumentParser) -> None:
         "--speaker",
         metavar="PATTERN",
         help="regular expression that is searched in the path of each file of a folder; the part in "
-        r"parentheses is the speaker, as in '([a-z]+)_\d+\.wav$'",
+        r"parentheses is the speaker, as in '/(\w+)_\d+\.wav$'",
     )
 
 

@@ -87,7 +87,7 @@ def load_audio_files(
     ...     for name in ["happy/anna_1.wav", "happy/ben_1.wav", "sad/anna_2.wav"]:
     ...         Path(root, name).parent.mkdir(exist_ok=True)
     ...         Path(root, name).touch()
-    ...     corpus = load_audio_files(root, speaker=r"([a-z]+)_\d+\.wav$")
+    ...     corpus = load_audio_files(root, speaker=r"/(\w+)_\d+\.wav$")
     >>> corpus.target.tolist(), corpus.groups.tolist()
     (['happy', 'happy', 'sad'], ['anna', 'ben', 'anna'])
     """
