@@ -93,11 +93,11 @@ def test_samples_too_large_to_resample_are_refused():
         load_audio(y, sr=16000, orig_sr=8000)
 
 
-@pytest.mark.parametrize("speed", [0.5, 0.86, 1.16, 2])
+@pytest.mark.parametrize("speed", [0.5, 0.86, 2 ** (1 / 12), 2])
 def test_speed_changes_length_and_frequency(speed):
     y = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
     changed = change_speed(y, 16000, speed)
-    assert len(changed) == np.ceil(16000 / speed)
+    assert len(changed) == np.ceil(16000 * 16000 / round(16000 * speed))
     peak = np.abs(np.fft.rfft(changed * np.hanning(len(changed)), 160000)).argmax() / 10  # Hz
     assert peak == pytest.approx(1000 * speed, abs=0.2)
 

@@ -29,7 +29,7 @@ import skser.features._cache
 import skser.features._extraction
 import skser.features._spectrogram_function
 from skser import Spectrograms, SpectrogramTransformer, clear_cache, load_audio, reduce_cache
-from skser.features._cache import FORMAT_VERSION, cache_key, read_entry, write_entry
+from skser.features._cache import FORMAT_VERSION, cache_keys, read_entry, write_entry
 from skser.spectral import checked_spectrogram
 
 pytestmark = pytest.mark.reliability
@@ -192,7 +192,7 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 def test_a_planted_entry_that_is_no_spectrogram_is_computed_again(kind, paths, folder):
     transformer = SpectrogramTransformer(memory=folder)
     expected = transformer.transform(paths)
-    entry = folder / f"{transformer._make_extraction().cache_key(paths[0])}.npy"
+    entry = folder / f"{transformer._make_extraction().cache_keys(paths[0])[0]}.npy"
     PLANTED[kind](entry)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_equal(transformer.transform(paths), expected)
@@ -205,7 +205,7 @@ def test_a_planted_entry_of_the_right_form_is_used(paths, folder):
     """The other entries are refused for their form, not for their checksum."""
     transformer = SpectrogramTransformer(memory=folder)
     transformer.transform(paths)
-    entry = folder / f"{transformer._make_extraction().cache_key(paths[0])}.npy"
+    entry = folder / f"{transformer._make_extraction().cache_keys(paths[0])[0]}.npy"
     entry.write_bytes(signed(entry.stem, with_value(7)))
     np.testing.assert_array_equal(transformer.transform(paths)[0], with_value(7))
     in_columns = np.asfortranarray(np.arange(64 * 6, dtype=np.float32).reshape(64, 6))
@@ -216,7 +216,7 @@ def test_a_planted_entry_of_the_right_form_is_used(paths, folder):
 def test_an_entry_is_at_most_as_long_as_its_waveform_allows(waveforms, folder):
     transformer = SpectrogramTransformer(memory=folder, max_duration=None)
     expected = transformer.transform(waveforms)
-    entry = folder / f"{transformer._make_extraction().cache_key(waveforms[0])}.npy"
+    entry = folder / f"{transformer._make_extraction().cache_keys(waveforms[0])[0]}.npy"
     entry.write_bytes(signed(entry.stem, np.zeros((64, 8), np.float32)))  # 6 frames at most
     assert_equal(transformer.transform(waveforms), expected)
 
@@ -247,7 +247,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 
 
 def key_of(audio: Any, **parameters: Any) -> str:
-    return SpectrogramTransformer(**parameters)._make_extraction().cache_key(audio)
+    return SpectrogramTransformer(**parameters)._make_extraction().cache_keys(audio)[0]
 
 
 def test_every_parameter_of_the_transformer_is_in_one_of_the_two_tables():
@@ -404,7 +404,7 @@ def test_others_write_evict_and_damage_the_entries_that_are_used(paths, folder):
 
     transformer = SpectrogramTransformer(memory=folder)
     extraction = transformer._make_extraction()
-    keys = [extraction.cache_key(path) for path in paths]
+    keys = [extraction.cache_keys(path)[0] for path in paths]
     over = multiprocessing.get_context("fork").Event()
     processes = [in_another_process(work, over) for work in (write, evict, damage)]
     try:
@@ -590,5 +590,5 @@ def test_a_home_folder_is_one_recording_and_one_cache(paths, tmp_path, monkeypat
         SpectrogramTransformer(memory="~/cache").transform(["~/0.wav"]),
         SpectrogramTransformer().transform(paths[:1]),
     )
-    assert cache_key("~/0.wav", {}) == cache_key(paths[0], {})
+    assert cache_keys("~/0.wav", [{}]) == cache_keys(paths[0], [{}])
     assert clear_cache("~/cache") > 0

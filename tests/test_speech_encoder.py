@@ -28,6 +28,7 @@ from torch import nn
 import skser.encoders._source
 import skser.encoders._transformers
 import skser.features._encoder_function
+import skser.features._extraction
 from skser import (
     RecordingsError,
     Spectrograms,
@@ -281,8 +282,9 @@ WRONG = [
     ({"statistics": ("max", "max")}, ValueError, "names one statistic twice"),
     ({"speeds": 1.1}, TypeError, r"speeds must be a tuple of numbers, such as \(0.86, 1.0, 1.16\), got 1.1"),
     ({"speeds": ()}, TypeError, "speeds must be a tuple of numbers"),
-    ({"speeds": (1, "2")}, TypeError, "speeds must be a number"),
-    ({"speeds": (1, 2.1)}, ValueError, r"speeds must be a number in \[0.5, 2\]"),
+    ({"speeds": (1, "2")}, TypeError, "each of speeds must be a number"),
+    ({"speeds": (1, 2.1)}, ValueError, r"each of speeds must be a number in \[0.5, 2\]"),
+    ({"speeds": (1, 1.0)}, ValueError, r"speeds=\(1, 1.0\) has one speed twice: leave it out"),
     ({"speeds": (1, 1.1), "statistics": None}, ValueError, r"speeds=\(1, 1.1\) needs statistics"),
     ({"trim_db": 0}, ValueError, "trim_db must be a number"),
     ({"max_duration": 0}, ValueError, "max_duration must be a number"),
@@ -465,6 +467,27 @@ def test_second_run_encodes_no_speed(ge2e, paths, waveforms, encoded, tmp_path, 
     assert len(encoded) == 9
 
 
+@pytest.mark.parametrize("speed", [2 ** (1 / 12), 0.50003])
+def test_entries_of_rounded_speeds_are_not_refused(ge2e, encoded, tmp_path, speed):
+    transformer = SpeechEncoderTransformer(ge2e, speeds=(speed,), memory=tmp_path / "m")
+    waveforms = [np.random.default_rng(0).normal(scale=0.1, size=320_000 + 37 * i) for i in range(6)]
+    transformer.transform(waveforms)
+    transformer.transform(waveforms)
+    assert len(encoded) == 6
+
+
+@pytest.mark.parametrize("memory", [None, "m"])
+def test_a_recording_is_read_once_for_all_speeds(ge2e, paths, tmp_path, monkeypatch, memory):
+    loaded = []
+    load = skser.features._extraction.load_waveform
+    monkeypatch.setattr(
+        skser.features._extraction, "load_waveform", lambda *given: loaded.append(given[0]) or load(*given)
+    )
+    memory = memory and tmp_path / memory
+    SpeechEncoderTransformer(ge2e, speeds=(0.8, 1, 1.25), memory=memory).transform(paths)
+    assert loaded == paths
+
+
 @pytest.mark.parametrize(
     "other", [{"layer": 1}, {"layer": (1, 2)}, {"trim_db": 30}, {"trim_db": None}, {"speeds": (1.1,)}]
 )
@@ -500,7 +523,7 @@ def test_both_transformers_can_share_a_cache(ge2e, paths, tmp_path):
 def test_spectrograms_keep_the_names_of_their_entries():
     y = np.linspace(-1, 1, 1600).astype(np.float32)
     other = {"kind": "stft", "ref": "max", "trim_db": 30, "window": ("kaiser", 8.0)}
-    keys = [SpectrogramTransformer(**given)._make_extraction().cache_key(y) for given in ({}, other)]
+    keys = [SpectrogramTransformer(**given)._make_extraction().cache_keys(y)[0] for given in ({}, other)]
     # Computed with the first release of this format.
     assert keys == [
         "57a1895bcfb35c78173445f170bff98cba29b0a2c5d2e92dab7f969f5aeed0d9",

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -65,10 +65,13 @@ def check_memory(memory: Any) -> str:
     return os.path.abspath(os.path.expanduser(folder))
 
 
-def cache_key(audio: str | os.PathLike[str] | ArrayLike, parameters: Mapping[str, Any]) -> str:
-    """Hash the content of a recording together with the parameters of its features."""
-    recipe = json.dumps([FORMAT_VERSION, is_path(audio), parameters], sort_keys=True)
-    return _HASH(_digest(audio) + recipe.encode()).hexdigest()
+def cache_keys(
+    audio: str | os.PathLike[str] | ArrayLike, parameters: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """Hash the content of a recording together with each of several sets of parameters of its features."""
+    digest = _digest(audio)
+    recipes = (json.dumps([FORMAT_VERSION, is_path(audio), one], sort_keys=True) for one in parameters)
+    return [_HASH(digest + recipe.encode()).hexdigest() for recipe in recipes]
 
 
 def file_state(audio: str | os.PathLike[str] | ArrayLike) -> tuple[int, ...] | None:

@@ -57,7 +57,9 @@ def _check_speeds(speeds: Any, statistics: Any) -> None:
     if not isinstance(speeds, (list, tuple)) or not speeds:
         raise TypeError(f"speeds must be a tuple of numbers, such as (0.86, 1.0, 1.16), got {speeds!r}.")
     for speed in speeds:
-        check_number("speeds", speed, low=0.5, high=2)
+        check_number("each of speeds", speed, low=0.5, high=2)
+    if len(set(speeds)) < len(speeds):
+        raise ValueError(f"speeds={speeds!r} has one speed twice: leave it out.")
     if statistics is None and len(speeds) > 1:
         raise ValueError(
             f"speeds={speeds!r} needs statistics, because frames at several speeds cannot be averaged: set "

@@ -45,10 +45,10 @@ class SpeechEncoderTransformer(RecordingTransformer):
         Statistics over time that describe a recording. "std" is the square root of the mean squared
         deviation (``ddof=0``). None returns the frames themselves.
     speeds : sequence of float, default=(1.0,)
-        Speeds at which a recording is encoded, each in [0.5, 2]; 2 halves its duration and raises its pitch
-        by an octave. The statistics are the mean over these versions, so they depend less on the pitch and
-        the tempo of a voice. Each speed takes the time of one encoding. Without `statistics`, only one is
-        possible.
+        Speeds at which a recording is encoded, each in [0.5, 2] and only once; 2 halves its duration and
+        raises its pitch by an octave. The statistics are the mean over these versions, which is meant to make
+        them depend less on the pitch and the tempo of a voice. Each speed takes the time of one encoding.
+        Without `statistics`, only one speed is possible.
     trim_db : float or None, default=40.0
         Cut both ends of a recording where they are at least this many dB below its loudest part, above 0.
         None cuts nothing.
