@@ -323,13 +323,23 @@ def test_without_routing_groups_are_passed_by_the_name_of_the_step(data, monkeyp
 def test_a_search_by_groups_needs_routing(data):
     X, y, groups = data
     model = RejectOption(GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(2)), coverage=0.5)
-    with pytest.raises(
-        ValueError, match=r"the splitter of GridSearchCV needs groups, .*: call sklearn\.set_config"
-    ):
+    message = r"GridSearchCV needs groups, which .* only with metadata routing: call sklearn\.set_config"
+    with pytest.raises(ValueError, match=message):
         model.fit(X, y, groups=groups)
+    within = make_pipeline(StandardScaler(), model.estimator)
+    with pytest.raises(ValueError, match=message):
+        RejectOption(within, threshold=0.5).fit(X, y, groups=groups)
+    RejectOption(within, threshold=0.5).fit(X, y, groups=groups, gridsearchcv__groups=groups)
     with sklearn.config_context(enable_metadata_routing=True):
         found = model.fit(X, y, groups=groups).threshold_
     assert found == RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups).threshold_
+
+
+def test_splits_of_a_search_may_be_an_iterator(data):
+    X, y, groups = data
+    splits = iter(list(GroupKFold(2).split(X, y, groups)))
+    model = RejectOption(GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=splits), threshold=0.5)
+    assert model.fit(X, y, groups=groups).estimator_.n_splits_ == 2
 
 
 def test_outer_routing_reaches_fit(data):

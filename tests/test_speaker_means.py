@@ -280,10 +280,10 @@ def test_a_model_without_normalizer_is_refused(corpus, other, speaker_means):
         evaluate(other, corpus, speaker_means=speaker_means)
 
 
-def test_a_normalizer_that_cannot_receive_speakers_is_refused_without_routing(corpus):
+def test_a_normalizer_within_a_reject_option_needs_routing(corpus):
     wrapped = RejectOption(model(), threshold=0.5)
-    with pytest.raises(ValueError, match="does not pass the speakers to it: make it a step of the Pipeline"):
-        evaluate(wrapped, corpus)
+    with pytest.raises(ValueError, match="SpeakerNormalizer needs groups, which RejectOption passes on only"):
+        evaluate(wrapped, corpus, n_jobs=1)
     with sklearn.config_context(enable_metadata_routing=True):
         routed = evaluate(wrapped, corpus)
     outside = make_pipeline(SpeakerNormalizer(), RejectOption(LogisticRegression(), threshold=0.5))

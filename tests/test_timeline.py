@@ -248,7 +248,16 @@ def test_integer_classes_stay_integers():
     assert table["label"].tolist() == [7, 3, None]
     assert [type(label) for label in table["label"][:2]] == [int, int]
     assert "probability_7" in table
-    with pytest.raises(TypeError, match=r"reject cannot add .*classes, number, got 'unknown'\): train"):
+    message = r"reject cannot add .*label must have the type of the classes, number, got 'unknown'\): train"
+    with pytest.raises(TypeError, match=message):
+        predict_timeline(pipe, np.ones(1000), reject=0.5)
+
+
+def test_reject_needs_a_model_without_the_label_unknown():
+    X, y = [np.full(500, level) for level in (0.1, 0.9) * 5], ["a:b", "unknown"] * 5
+    pipe = make_pipeline(Means(), LogisticRegression()).fit(X, y)
+    message = r"\(label='unknown' is one of the classes \['a:b', 'unknown'\]\): train the model with other"
+    with pytest.raises(ValueError, match=message):
         predict_timeline(pipe, np.ones(1000), reject=0.5)
 
 

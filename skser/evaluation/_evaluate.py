@@ -114,9 +114,8 @@ def evaluate(
         a wrong type.
     ValueError
         If labels, groups or speakers are missing or do not match the items, `cv` cannot split them, or `cv`
-        is None without groups; if `speaker_means` needs a `SpeakerNormalizer` or speakers that are missing;
-        if the only `SpeakerNormalizer` is within an estimator, such as a `RejectOption`, that does not pass
-        the speakers to it; or if a test speaker has no more than `n_enroll` items.
+        is None without groups; if `speaker_means` needs a `SpeakerNormalizer` or speakers that are missing,
+        or a test speaker has no more than `n_enroll` items.
 
     Warns
     -----

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
@@ -43,27 +42,14 @@ def check_speaker_means(speaker_means: Any, n_enroll: Any, estimator: Any, corpu
     check_choice("speaker_means", speaker_means, MODES)
     check_number("n_enroll", n_enroll, integer=True, low=1)
     if speaker_means == "none":
-        if not get_config()["enable_metadata_routing"]:
-            _check_normalizer_gets_speakers(estimator)
         return
     if not has_normalizer(estimator):
         raise ValueError(
             f"speaker_means={speaker_means!r} needs a SpeakerNormalizer as a step of the Pipeline, not "
-            "within a RejectOption or another estimator: add one before the classifier."
+            "within a RejectOption or another estimator: add one before it."
         )
     if corpus.speakers is None:
         raise ValueError(f"speaker_means={speaker_means!r} needs the speakers of the items: pass speakers=.")
-
-
-def _check_normalizer_gets_speakers(estimator: Any) -> None:
-    """Raise if the only normalizer is in a place where it gets speakers only by metadata routing."""
-    parts = estimator.get_params().values()
-    if not has_normalizer(estimator) and any(isinstance(part, SpeakerNormalizer) for part in parts):
-        raise ValueError(
-            "the SpeakerNormalizer is within a RejectOption or another estimator, which does not pass the "
-            "speakers to it: make it a step of the Pipeline before that estimator, or enable metadata "
-            "routing."
-        )
 
 
 def choose_enrolled(

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -19,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_choice, check_number, requests_metadata
 from ..classifier import check_classes, read_targets
+from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
 from ._confidence import (
     CONFIDENCES,
@@ -157,14 +157,16 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             `predict_proba` or does not have what `confidence` needs.
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
-            range, `estimator` is or ends with a `RejectOption`, or is a search by groups while metadata
-            routing is disabled, the labels are invalid, `label` is one of them, there are fewer than two
-            speakers, or no threshold reaches `accuracy`.
+            range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
+            them, there are fewer than two speakers, or no threshold reaches `accuracy`; if a part of the
+            estimator needs groups that only metadata routing passes on: a `SpeakerNormalizer`, or a search
+            by groups.
         """
         check_reject_parameters(self)
         labels = read_targets(self, y).given
         check_reject_label(self.label, check_classes(labels).given)
-        _check_search_gets_groups(self.estimator)
+        if groups is not None and not get_config()["enable_metadata_routing"]:
+            _check_parts_get_groups(self, params)
         threshold = self.threshold
         if threshold is None:
             predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
@@ -282,15 +284,16 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
     check_confidence(rejecter.confidence, rejecter.estimator)
 
 
-def _check_search_gets_groups(estimator: Any) -> None:
-    """Raise for a search by groups whose splitter receives none, because metadata routing is disabled."""
-    is_search = hasattr(estimator, "refit") and hasattr(estimator, "cv")
-    by_groups = is_search and requests_metadata(check_cv(estimator.cv), "split", "groups")
-    if by_groups and not get_config()["enable_metadata_routing"]:
-        raise ValueError(
-            f"the splitter of {type(estimator).__name__} needs groups, which RejectOption passes on only "
-            "with metadata routing: call sklearn.set_config(enable_metadata_routing=True) first."
-        )
+def _check_parts_get_groups(rejecter: RejectOption, params: dict[str, Any]) -> None:
+    """Raise for parts that need groups and receive none, because metadata routing is disabled."""
+    for name, part in rejecter.get_params().items():
+        by_groups = hasattr(part, "refit") and requests_metadata(getattr(part, "cv", None), "split", "groups")
+        of_part = f"{name}__groups".removeprefix("estimator__")  # as `fit` of the estimator takes it
+        if (by_groups or isinstance(part, SpeakerNormalizer)) and of_part not in params:
+            raise ValueError(
+                f"{type(part).__name__} needs groups, which RejectOption passes on only with metadata "
+                "routing: call sklearn.set_config(enable_metadata_routing=True) first."
+            )
 
 
 def check_threshold(name: str, threshold: Any, confidence: str) -> None:
@@ -338,7 +341,7 @@ def with_reject(model: Any, reject: float | None) -> Any:
     try:
         check_reject_label(_UNKNOWN, np.asarray(model.classes_))
     except (TypeError, ValueError) as error:
-        cause = str(error).partition(":")[0]
+        cause = str(error).rpartition(":")[0]
         cure = "train the model with other labels, of text, or use a RejectOption with another label"
         raise type(error)(f"reject cannot add the label {_UNKNOWN!r} ({cause}): {cure}.") from error
     wrapped = RejectOption(model, threshold=reject, label=_UNKNOWN)
