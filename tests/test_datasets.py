@@ -151,7 +151,12 @@ def test_the_path_in_a_table_goes_before_the_name(tmp_path):
 
 @pytest.mark.parametrize(
     "speaker",
-    [r"/(\w+)_\d\.wav$", {"J\u00fcrgen_1.wav": "J\u00fcrgen"}, {"Ju\u0308rgen_1.wav": "J\u00fcrgen"}],
+    [
+        r"/(\w+)_\d\.wav$",
+        "/(Ju\u0308rgen)_",
+        {"J\u00fcrgen_1.wav": "J\u00fcrgen"},
+        {"Ju\u0308rgen_1.wav": "Ju\u0308rgen"},
+    ],
 )
 @pytest.mark.parametrize("name", ["J\u00fcrgen_1.wav", "Ju\u0308rgen_1.wav"], ids=["composed", "decomposed"])
 def test_accents_of_names_may_be_composed_or_not(tmp_path, name, speaker):
@@ -183,6 +188,15 @@ def test_speakers_that_differ_by_class_are_refused(tmp_path):
     touch(tmp_path, "sad/anna_1.wav", "calm/anna_2.wav")
     with pytest.raises(ValueError, match=r"The speaker 'calm/anna' of .* includes the folder of the class"):
         load_audio_files(tmp_path, speaker=r"(.+)_\d")
+    with pytest.raises(
+        ValueError, match=r"The speaker 'calm' of .* includes .*: leave the folder out of the"
+    ):
+        load_audio_files(tmp_path, speaker=r"(.+)/")
+
+
+def test_a_speaker_may_have_the_name_of_a_class(tmp_path):
+    touch(tmp_path, "joy/joy_1.wav", "joy/anna_2.wav")
+    assert load_audio_files(tmp_path, speaker=r"/(\w+)_\d").groups.tolist() == ["anna", "joy"]
 
 
 def test_speakers_may_include_other_folders(tmp_path):
@@ -202,7 +216,7 @@ NO_COLUMNS = pd.DataFrame({"name": ["a"]})
         ("(s", ValueError, r"speaker='\(s' is not a regular expression: "),
         ("(s){99999999999}", ValueError, "is not a regular expression: the repetition number is too large"),
         ("s", ValueError, "speaker='s' has 0 groups: put parentheses only around the speaker"),
-        ("speakers.xlsx", ValueError, r"has 0 groups: .*; tables end in .csv"),
+        ("speakers.xlsx", ValueError, r"has 0 groups: .*; for a table, give a path that ends in .csv"),
         ("(s)(1)", ValueError, "has 2 groups"),
         (re.compile(b"(s)"), TypeError, "must be an expression of str, not bytes"),
         (7, TypeError, "speaker must be a regular expression, a dict, a DataFrame, .*, got int"),

@@ -254,7 +254,11 @@ def test_a_table_from_windows_is_read(folder):
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
-        ("label", r"The table lacks the column 'label', it has 'path', 'speaker': .* with label=\."),
+        (
+            "label",
+            r"The table lacks the column 'label', it has 'path', 'speaker': rename a column, or name it with "
+            r"label=\.",
+        ),
         ("speaker", r"lacks the column 'speaker', .*speaker=, or pass speaker=None if the speakers are not"),
     ],
 )

@@ -70,7 +70,7 @@ def load_audio_files(
         If `root`, a category or the table of speakers does not exist.
     TypeError, ValueError
         If a parameter is invalid, if audio files are missing or only git-lfs pointers, if a file has no
-        speaker, or if the name of a speaker begins with the folder of the class.
+        speaker, or if all speakers begin with the folder of the class.
 
     Warns
     -----
@@ -163,10 +163,17 @@ def _speakers(folder: Path, paths: list[Path], find_speaker: Callable[[str], str
     if unknown:
         where = f"{len(unknown)} of {counted(len(files), 'file')} in {str(folder)!r}: {listed(unknown)}"
         raise ValueError(f"No speaker for {where}; widen the pattern or add rows to the table.")
-    for file, speaker in zip(files, speakers, strict=True):
-        if str(speaker).startswith(f"{file.partition('/')[0]}/"):
-            raise ValueError(
-                f"The speaker {speaker!r} of {file!r} includes the folder of the class, so that one person "
-                "would be another speaker in each class: leave it out, as the pattern '/([^/]+)_' does."
-            )
+    # A person may have the name of a class, but not everybody.
+    classes = [_first_part(file) for file in files]
+    if len(set(classes)) > 1 and classes == [_first_part(str(speaker)) for speaker in speakers]:
+        raise ValueError(
+            f"The speaker {speakers[0]!r} of {files[0]!r} includes the folder of the class, so that one "
+            "person would be another speaker in each class: leave the folder out of the speaker, in a "
+            "pattern with a slash before the parentheses, such as '/([^/]+)_', or in the rows of the table."
+        )
     return speakers
+
+
+def _first_part(path: str) -> str:
+    """The part of a path, or of a name, before the first slash."""
+    return path.partition("/")[0]

@@ -47,7 +47,7 @@ def compose(file: str) -> str:
 def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | None]:
     """Make a function that searches the path with a regular expression."""
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(compose(pattern) if isinstance(pattern, str) else pattern)
     except (re.error, OverflowError) as error:  # a count can be too large
         raise ValueError(f"speaker={pattern!r} is not a regular expression: {error}.") from error
     if not isinstance(compiled.pattern, str):
@@ -55,7 +55,8 @@ def _search_pattern(pattern: str | re.Pattern[str]) -> Callable[[str], str | Non
     group = "speaker" if "speaker" in compiled.groupindex else 1
     if group == 1 and compiled.groups != 1:
         cure = (
-            "put parentheses only around the speaker, or name its group, (?P<speaker>...); tables end in .csv"
+            "put parentheses only around the speaker, or name its group, (?P<speaker>...); for a table, give "
+            "a path that ends in .csv"
         )
         raise ValueError(f"speaker={compiled.pattern!r} has {compiled.groups} groups: {cure}.")
 
@@ -75,7 +76,7 @@ def _look_up(rows: Iterable[tuple[Any, Any]], name: str) -> Callable[[str], str 
                 f"{name} has {file!r} of type {type(file).__name__} as a file: give its path as text."
             )
         key = compose(str(PurePosixPath(os.fspath(file).replace("\\", "/"))))
-        if not is_missing(speaker) and table.setdefault(key, str(speaker)) != str(speaker):
+        if not is_missing(speaker) and table.setdefault(key, compose(str(speaker))) != compose(str(speaker)):
             speakers = f"{table[key]!r} and {speaker!r}"
             raise ValueError(f"{name} lists two speakers for {key!r}, {speakers}: keep one of the rows.")
     return lambda file: table.get(file, table.get(PurePosixPath(file).name))
