@@ -21,8 +21,9 @@ the inner folds wins; of equals, the first.
 4. "logistic + ComParE" averages the probabilities of "logistic" and of a logistic regression on ComParE_2016,
    whose C and weight are chosen. "ComParE + SVC" is the baseline, without the encoder.
 
-The heads in FIXED choose nothing: a logistic regression on the default features, "LDA" on the same features,
-and a logistic regression on "four statistics" of the same layer without trimming.
+The heads in FIXED choose nothing: a logistic regression and "LDA" on the default features, at one and at
+three speeds; a logistic regression on "four statistics" of the same layer without trimming; and "pooled"
+networks.
 """
 
 from __future__ import annotations

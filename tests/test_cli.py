@@ -27,6 +27,7 @@ from skser import (
     save_model,
 )
 from skser.cli import main
+from skser.cli._models import make_model
 from skser.cli._parser import make_parser
 from skser.encoders import _ge2e
 
@@ -515,8 +516,7 @@ def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, 
     classes = [type(step).__name__ for step in model]
     assert classes == ["SpeechEncoderTransformer", "StandardScaler", "LogisticRegression"]
     assert model[0].get_params() == SpeechEncoderTransformer(encoder_file).get_params() | {
-        "speeds": (0.86, 1.0, 1.16),
-        "local_files_only": True,
+        "local_files_only": True
     }
     recording = str(next(folder_of_speech.rglob("*.wav")))
     capsys.readouterr()
@@ -526,6 +526,13 @@ def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, 
     assert probability == f"{model.predict_proba([recording]).max():.2f}"
     assert main(["predict", path, recording, "--timeline", "--window", "0.25", "--hop", "0.25"]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 1
+
+
+@pytest.mark.parametrize(("name", "n_speeds"), [("ge2e", 3), ("model.pt", 1)])
+def test_models_on_ge2e_have_three_speeds(monkeypatch, name, n_speeds):
+    monkeypatch.setattr(SpeechEncoderTransformer, "fit", lambda self, X: self)
+    arguments = make_parser().parse_args(["train", "synthetic", "m", "--encoder", name])
+    assert len(make_model(arguments)[0].speeds) == n_speeds
 
 
 def test_encoder_is_evaluated(named_speakers, encoder_file, tmp_path, capsys):

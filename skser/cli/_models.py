@@ -26,7 +26,8 @@ def make_model(arguments: Any) -> Pipeline:
 
 def _make_encoder_pipeline(name: str) -> Pipeline:
     """Make the pipeline "three speeds" of the page on unseen speakers, with an encoder that can be used."""
-    encoder = SpeechEncoderTransformer(name, speeds=(0.86, 1.0, 1.16))
+    speeds = (0.86, 1.0, 1.16) if name == "ge2e" else (1.0,)  # not measured with other encoders
+    encoder = SpeechEncoderTransformer(name, speeds=speeds)
     with usage_errors():
         encoder.fit([np.zeros(1)])  # finds the weights before the recordings are read
     classifier = LogisticRegression(C=0.01, max_iter=1000)
