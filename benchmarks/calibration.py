@@ -28,7 +28,8 @@ from sklearn.utils import Bunch
 from skser import CenterLossClassifier, Evaluation, SpectrogramTransformer, SpeechEncoderTransformer, evaluate
 from skser.datasets import load_corpus
 
-MODELS = ("logistic", "dense", "spectrogram")
+LINEAR = ("logistic", "three speeds")
+MODELS = (*LINEAR, "dense", "spectrogram")
 CALIBRATIONS = ("none", "speakers")
 N_FOLDS = 5  # of the training speakers, as in CenterLossClassifier
 
@@ -37,7 +38,7 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("corpus", help="LOADER:PATH, see skser.datasets.load_corpus")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS[:2])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS[:3])
     parser.add_argument("--speakers-per-fold", type=int, default=2, help="consecutive speakers in a test set")
     parser.add_argument("--folds", nargs="+", help='test sets instead, such as "EB0 KS0 MP0" "KD0 MK0 TP0"')
     parser.add_argument("--memory", help="folder of a cache for the features")
@@ -59,13 +60,15 @@ def make_splits(corpus: Bunch, folds: list[str] | None, n_speakers: int) -> list
 
 def make_features(name: str, corpus: Bunch, memory: str | None) -> Any:
     """Input of a model, which depends on no other recording."""
-    transformer = SpectrogramTransformer if name == "spectrogram" else SpeechEncoderTransformer
-    return transformer(memory=memory).fit_transform(corpus.data)
+    if name == "spectrogram":
+        return SpectrogramTransformer(memory=memory).fit_transform(corpus.data)
+    speeds = (0.86, 1.0, 1.16) if name == "three speeds" else (1.0,)
+    return SpeechEncoderTransformer(speeds=speeds, memory=memory).fit_transform(corpus.data)
 
 
 def make_model(name: str, calibration: str, device: str, seed: int) -> Any:
     """Make a model; a linear one is calibrated by `evaluate_calibrated`."""
-    if name == "logistic":
+    if name in LINEAR:
         return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     network = "dense" if name == "dense" else "crnn"
     return CenterLossClassifier(
@@ -90,7 +93,7 @@ def evaluate_calibrated(model: Any, corpus: Bunch, splits: list[tuple[Any, Any]]
 def measure(name: str, calibration: str, corpus: Bunch, splits: Any, arguments: Any) -> dict[str, Any]:
     """Evaluate one model, and return its scores."""
     model = make_model(name, calibration, arguments.device, arguments.seed)
-    if name == "logistic" and calibration != "none":
+    if name in LINEAR and calibration != "none":
         evaluation = evaluate_calibrated(model, corpus, splits)
     else:
         evaluation = evaluate(model, corpus, cv=splits)
