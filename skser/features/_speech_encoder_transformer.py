@@ -47,7 +47,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
     speeds : sequence of float, default=(1.0,)
         Speeds at which a recording is encoded, each in [0.5, 2] and only once; 2 halves its duration and
         raises its pitch by an octave. The statistics are the mean over these versions, which is meant to make
-        them depend less on the pitch and the tempo of a voice. Each speed takes the time of one encoding.
+        them depend less on the pitch and the tempo of a voice. Each speed is encoded by itself.
         Without `statistics`, only one speed is possible.
     trim_db : float or None, default=40.0
         Cut both ends of a recording where they are at least this many dB below its loudest part, above 0.
