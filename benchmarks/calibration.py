@@ -54,6 +54,10 @@ def make_splits(corpus: Bunch, folds: list[str] | None, n_speakers: int) -> list
     parts = [names[first : first + n_speakers] for first in range(0, len(names), n_speakers)]
     if folds is not None:
         parts = [np.array(fold.split()) for fold in folds]
+        if unknown := sorted(set().union(*(fold.split() for fold in folds)) - set(names)):
+            raise SystemExit(
+                f"--folds has {', '.join(unknown)}, but the speakers of the corpus are {', '.join(names)}."
+            )
     masks = [np.isin(groups, part) for part in parts]
     return [(np.flatnonzero(~mask), np.flatnonzero(mask)) for mask in masks]
 

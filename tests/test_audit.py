@@ -260,6 +260,26 @@ def test_the_same_samples_at_a_lower_rate_are_odd_but_not_a_copy(tmp_path):
     assert found(audit(paths)) == [(0, "odd sampling rate")]
 
 
+def test_labels_and_groups_that_differ_only_in_case_or_spaces_are_named():
+    corpus = Bunch(
+        data=[noise(seed) for seed in range(6)],
+        target=["happy", "Happy", "happy", "sad", "sad", "sad"],
+        groups=["Jos\u00e9", "Jose\u0301", "Jos\u00e9", "Eve", "Eve", "E ve"],
+        sr=SR,
+    )
+    table = audit(corpus)
+    assert found(table) == [(1, "similar label"), (1, "similar group"), (5, "similar group")]
+    assert set(table["severity"]) == {"warning"}
+    assert table["detail"][0] == "its label is 'Happy', 2 of 6 items have 'happy'."
+    assert table["detail"][2] == "its group is 'E ve', 2 of 6 items have 'Eve'."
+
+
+@pytest.mark.parametrize("groups", [[1, 2, 1], ["Ann", "Anna", "Ann"], ["1", "01", "1"], [True, False, True]])
+def test_different_groups_are_not_similar(groups):
+    corpus = Bunch(data=[noise(seed) for seed in range(3)], target=[0, 1, 1], groups=groups, sr=SR)
+    assert audit(corpus).empty
+
+
 def test_copies_are_found_by_content_in_any_lossless_format(tmp_path):
     y = np.round(noise() * 2**15) / 2**15
     paths = [

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 
 from skser import CenterLossClassifier, Spectrograms
@@ -152,3 +153,13 @@ def test_weights_are_averaged_over_the_last_epochs(parts):
     for name, value in final.items():
         if value.is_floating_point():
             torch.testing.assert_close(value, (Keep.states[1][name] + Keep.states[2][name]) / 2)
+
+
+def test_calibration_tests_the_listed_speakers_and_refuses_unknown_ones(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    calibration = importlib.import_module("calibration")
+    corpus = Bunch(groups=np.array([7, 8, 9, 9]))
+    splits = calibration.make_splits(corpus, ["9", "7 8"], 2)
+    assert [(train.tolist(), test.tolist()) for train, test in splits] == [([0, 1], [2, 3]), ([2, 3], [0, 1])]
+    with pytest.raises(SystemExit, match="--folds has 07, but the speakers of the corpus are 7, 8, 9"):
+        calibration.make_splits(corpus, ["07 8", "9"], 2)

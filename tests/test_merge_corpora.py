@@ -46,6 +46,10 @@ def merged(corpora, **parameters) -> Bunch:
     )
 
 
+def test_list_of_labels_to_leave_out_can_be_shared_by_several_merges(corpora):
+    assert merged(corpora, left_out=["calm", "bored"]).target_names == ["angry", "sad"]
+
+
 def test_labels_are_mapped_and_left_out_by_name(corpora):
     corpus = merged(corpora)
     assert corpus.data == ["a.wav", "b.wav", "d.wav", "e.wav"]
@@ -231,6 +235,11 @@ def test_labels_that_are_neither_mapped_nor_left_out_are_named(corpora):
             {"left_out": ["calm", "sad"]},
             ValueError,
             "labels and left_out both have sad: remove them from one",
+        ),
+        (
+            {"labels": None, "left_out": ["clam"]},
+            ValueError,
+            "left_out has clam, which no corpus has: the labels are anger, angry, calm, sad",
         ),
         ({"labels": ["angry"]}, TypeError, "labels must map labels to names, as a dict does, got list"),
         ({"labels": {}, "left_out": ["anger", "angry", "calm", "sad"]}, ValueError, "No item is left"),

@@ -60,9 +60,7 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_flag("warm_start", parameters["warm_start"])
     _check_calibration(parameters["calibration"], parameters["warm_start"])
     check_choice("precision", parameters["precision"], PRECISIONS)
-    callbacks = parameters["callbacks"]
-    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
+    _check_callbacks(parameters["callbacks"])
     _check_net_params(parameters["net_params"])
 
 
@@ -211,6 +209,23 @@ def _check_calibration(calibration: Any, warm_start: bool) -> None:
         )
 
 
+def _check_callbacks(callbacks: Any) -> None:
+    """Raise unless callbacks are None or a list of skorch's callbacks, each with or without a name."""
+    if callbacks is None:
+        return
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
+    for index, item in enumerate(callbacks):
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not isinstance(callback, Callback) and not (
+            isinstance(callback, type) and issubclass(callback, Callback)
+        ):
+            raise TypeError(
+                f"callbacks[{index}] is {item!r}: each must be a skorch callback, such as "
+                "skorch.callbacks.GradientNormClipping(1.0), or a pair of a name and a callback."
+            )
+
+
 def _check_net_params(net_params: Any) -> None:
     """Raise unless `net_params` is a mapping that sets no parameter of the classifier."""
     if net_params is None:
@@ -218,5 +233,12 @@ def _check_net_params(net_params: Any) -> None:
     if not isinstance(net_params, Mapping):
         raise TypeError(f"net_params must be a dict or None, got {net_params!r}.")
     for name in net_params:
+        if not isinstance(name, str):
+            raise TypeError(f"the names in net_params must be str, got {name!r}.")
         if name in _SET_BY:
             raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[name]} instead.")
+    optimizer = net_params.get("optimizer", torch.optim.AdamW)
+    if not callable(optimizer):
+        raise TypeError(
+            f"net_params['optimizer'] must be a class, such as torch.optim.SGD, got {optimizer!r}."
+        )

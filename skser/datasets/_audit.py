@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,10 @@ _ERRORS = (
     *("duplicate with another label", "duplicate in another group", "duplicate"),
 )
 _ODD_RATE = "odd sampling rate"
-_WARNINGS = ("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE)
+_WARNINGS = (
+    *("nearly silent", "mostly zeros", "out of range", "clipped", "channels differ", _ODD_RATE),
+    *("similar label", "similar group"),
+)
 SEVERITIES = dict.fromkeys(_ERRORS, "error") | dict.fromkeys(_WARNINGS, "warning")
 """Severity of each problem, in the order in which the problems of a recording are listed."""
 
@@ -111,7 +115,9 @@ def audit(
     - out of range: samples beyond 2, which are not scaled to [-1, 1];
     - clipped: at least 0.1 % of the samples are at full scale;
     - channels differ: their difference from their mean, which is used, is above 1 % of their level;
-    - odd sampling rate: a rate that differs from that of most recordings in the corpus.
+    - odd sampling rate: a rate that differs from that of most recordings in the corpus;
+    - similar label, similar group: a value that differs from a more frequent one only in case or spaces, such
+      as "Happy" and "happy", which are two classes, and "Ann" and "ann", which are two speakers.
 
     Waveforms are compared after mixing down to one channel and before resampling. Copies that were changed by
     lossy coding, scaling or cutting are not found.
@@ -136,6 +142,7 @@ def audit(
     findings = [(i, finding) for i, one in enumerate(examined) for finding in one.findings]
     findings += _find_odd_rates(examined)
     findings += [*_find_missing("label", target), *_find_missing("group", groups)]
+    findings += [*_find_similar("label", target), *_find_similar("group", groups)]
     findings += _find_duplicates(examined, data, target, groups)
     return _make_table(findings, data)
 
@@ -199,6 +206,24 @@ def _find_missing(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Fi
     for i, value in enumerate(values or []):
         if value is None:
             yield i, Finding(f"missing {noun}", f"it has no {noun}.")
+
+
+def _find_similar(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Finding]]:
+    """Find items whose text differs from a more frequent one only in case or spaces."""
+    counts = Counter(value for value in values or [] if isinstance(value, str))
+    usual: dict[str, str] = {}
+    for text in sorted(counts, key=lambda text: (-counts[text], text)):
+        usual.setdefault(_without_case_and_spaces(text), text)
+    for i, value in enumerate(values or []):
+        other = usual[_without_case_and_spaces(value)] if isinstance(value, str) else value
+        if value != other:
+            has = f"{counts[other]} of {counts.total()} items have {other!r}"
+            yield i, Finding(f"similar {noun}", f"its {noun} is {value!r}, {has}.")
+
+
+def _without_case_and_spaces(text: str) -> str:
+    """Reduce a text to what remains if case, spaces and the encoding of accents do not count."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _find_duplicates(

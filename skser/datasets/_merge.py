@@ -57,8 +57,9 @@ def merge_corpora(
     TypeError
         If `corpora` is not a mapping of corpora, `labels` is not a mapping, or `left_out` is not a list.
     ValueError
-        If a label is neither in `labels` nor in `left_out`, or in both; if the speakers of a corpus are not
-        known; if the sampling rates of waveforms differ; if no item is left.
+        If a label is neither in `labels` nor in `left_out`, or in both; if `labels` is None and a label in
+        `left_out` does not occur; if the speakers of a corpus are not known; if the sampling rates of
+        waveforms differ; if no item is left.
 
     See Also
     --------
@@ -127,6 +128,11 @@ def _find_names(
     """Find the new name of each label; the labels that are left out have none."""
     every = set().union(*targets.values())
     if labels is None:
+        if unknown := [label for label in left_out if label not in every]:
+            raise ValueError(
+                f"left_out has {listed(unknown)}, which no corpus has: the labels are "
+                f"{listed(_sorted_labels(every), 20)}."
+            )
         labels = {label: label for label in every if label not in left_out}
     if both := [label for label in left_out if label in labels]:
         raise ValueError(f"labels and left_out both have {listed(both)}: remove them from one of the two.")
@@ -143,15 +149,19 @@ def _find_names(
     return {label: labels[label] for label in every if label in labels}
 
 
+def _sorted_labels(labels: Iterable[Any]) -> list[Any]:
+    """Sort labels, those of the same type together."""
+    return sorted(labels, key=lambda label: (type(label).__name__, label))
+
+
 def _count_labels(targets: Mapping[str, list[Any]], new_names: dict[Any, Any]) -> str:
     """Make the table of labels, their new names, and their counts in the corpora."""
     import pandas as pd
 
     counts = {name: Counter(target) for name, target in targets.items()}
-    labels = sorted(set().union(*counts.values()), key=lambda label: (type(label).__name__, label))
     rows = [
         (label, new_names.get(label, _LEFT_OUT), *(count[label] for count in counts.values()))
-        for label in labels
+        for label in _sorted_labels(set().union(*counts.values()))
     ]
     # Of objects, because pandas puts two spaces between columns of numbers.
     table = pd.DataFrame(rows, columns=["label", "merged", *counts], dtype=object)
