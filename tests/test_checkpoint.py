@@ -414,7 +414,7 @@ class TestRefused:
         content = other.read_bytes()
         path.write_bytes(content)
         classifier = make(tmp_path, max_epochs=2)
-        with pytest.raises(ValueError, match="is the checkpoint of another training") as caught:
+        with pytest.raises(ValueError, match="belongs to another training run: ") as caught:
             classifier.fit(X, y)
         assert str(caught.value).startswith(str(path))
         assert str(caught.value).endswith(CURE)

@@ -36,7 +36,7 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             return y if padding is None else _clear(y, padding)
         n_frames = input.shape[0] * input.shape[2] - (0 if padding is None else len(padding[0]))
         n_valid = float(input.shape[3] * n_frames)
-        y, mean, var = _MaskedNormalisation.apply(
+        y, mean, var = _MaskedNormalization.apply(
             input, self.weight, self.bias, *(padding or (None, None)), n_valid, self.eps
         )
         self._track(mean, var * (n_valid / max(n_valid - 1, 1)))
@@ -50,7 +50,7 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(var.to(self.running_var.dtype), self.momentum)
 
 
-class _MaskedNormalisation(torch.autograd.Function):
+class _MaskedNormalization(torch.autograd.Function):
     """Normalize by mean and variance of the valid values, in as many passes as torch's layer."""
 
     # Padding is set to zero by its indices: multiplying all values by a mask would take as long as one pass

@@ -79,24 +79,8 @@ class CenterLoss(nn.Module):
         Tensor
             The loss, a scalar: the weighted mean over the batch.
         """
-        return _weighted_mean(self.each(embedding, y), weight)
-
-    def each(self, embedding: Tensor, y: Tensor) -> Tensor:
-        """Compute the loss of each item.
-
-        Parameters
-        ----------
-        embedding : Tensor of shape (batch, embedding_dim)
-            Embeddings z.
-        y : Tensor of shape (batch,)
-            Class numbers.
-
-        Returns
-        -------
-        Tensor of shape (batch,)
-            Half the squared distances to the centers.
-        """
-        return (embedding - self.centers.to(embedding.dtype)[y]).square().sum(dim=1) / 2
+        to_centers = self.centers.to(embedding.dtype)[y] - embedding
+        return _weighted_mean(to_centers.square().sum(dim=1) / 2, weight)
 
     @torch.no_grad()
     def update(self, embedding: Tensor, y: Tensor) -> None:

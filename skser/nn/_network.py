@@ -110,10 +110,10 @@ class SpectrogramNetwork(StandardizedNetwork):
         # The remaining layers take little time, and compute in the data type of the weights.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.bin_mean.dtype).permute(0, 2, 3, 1).flatten(2)  # (B, C, T, F) -> (B, T, F * C)
-            z = self.embedding(self.dropout(self._summarise(self.dropout(x), lengths)))
+            z = self.embedding(self.dropout(self._summarize(self.dropout(x), lengths)))
             return self.classes(self.dropout(z)), z
 
-    def _summarise(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def _summarize(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Run the recurrent layer over (B, T, F * C) and reduce its outputs to (B, 2 * rnn_units)."""
         packed, place = pack_by_length(x, lengths)
         outputs, state = self.rnn(packed)

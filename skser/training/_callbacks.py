@@ -189,7 +189,7 @@ class EarlyStopping(Callback):
         self.patience = patience
 
     def on_train_begin(self, net: CenterLossNet, **kwargs: Any) -> None:
-        """Forget the best epoch of an earlier training."""
+        """Forget the best epoch of an earlier training run."""
         self.best_score_ = (-np.inf, -np.inf)
         self.best_epoch_ = 0
         self.stopped_ = False

@@ -72,7 +72,7 @@ class Checkpoint(Callback):
         """Load the checkpoint into net and callbacks."""
         found, saved = _read(self.path_)
         if found != self.fingerprint:
-            raise ValueError(f"{self.path_} is the checkpoint of another training: {_CURE}")
+            raise ValueError(f"{self.path_} belongs to another training run: {_CURE}")
         try:
             states = load_training_state(net, saved)
             for name, callback in _with_state(net):
@@ -97,7 +97,7 @@ class Checkpoint(Callback):
 
 
 def _check_restored(net: CenterLossNet, finished: bool, max_epochs: int) -> None:
-    """Raise unless a training can be in the state that was loaded."""
+    """Raise unless a training run can be in the state that was loaded."""
     n_epochs, exhausted = len(net.history), False
     for _, callback in net.callbacks_:
         if isinstance(callback, EarlyStopping):
@@ -121,7 +121,7 @@ def _without_state(net: CenterLossNet) -> list[tuple[str, Any]]:
 
 
 def _make_folder(checkpoint_dir: str | os.PathLike[str], name: str) -> str:
-    """Make the folder of a training, and delete the unfinished files of killed processes in it."""
+    """Make the folder of a training run, and delete the unfinished files of killed processes in it."""
     folder = os.path.join(os.path.abspath(os.path.expanduser(os.fspath(checkpoint_dir))), name)
     try:
         os.makedirs(folder, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The fingerprint of a training: everything that determines its result, except for the machine."""
+"""The fingerprint of a training run: everything that determines its result, except for the machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ._data import TrainingData
 # Increase it when the same parameters lead to another result, or the content of a checkpoint changes.
 FORMAT_VERSION = 2
 
-# They change the place, speed and printed output of a training, but its result only by rounding. The
-# calibration follows from trainings that have checkpoints of their own.
+# They change the place, speed and printed output of a training run, but its result only by rounding. The
+# calibration follows from training runs that have checkpoints of their own.
 _WITHOUT_EFFECT = ("calibration", "callbacks", "checkpoint_dir", "device", "verbose")
 
 
 def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
-    """Raise unless a training with these parameters can be continued by another call."""
+    """Raise unless a training run with these parameters can be continued by another call."""
     if not is_path(checkpoint_dir):
         raise TypeError(
             f"checkpoint_dir must be None or the path of a folder, got {type(checkpoint_dir).__name__}."
@@ -34,7 +34,7 @@ def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) ->
     if not isinstance(random_state, Integral):
         raise ValueError(
             f"checkpoint_dir needs an integer as random_state, got {random_state!r}, which gives each call "
-            "another seed: set random_state=0, or checkpoint_dir=None."
+            "a different seed: set random_state=0, or checkpoint_dir=None."
         )
     if warm_start:
         raise ValueError(
@@ -49,7 +49,7 @@ def fingerprint(
     data: TrainingData,
     groups: NDArray[Any] | None,
 ) -> dict[str, Any]:
-    """Describe everything that determines the result of a training, except for the machine."""
+    """Describe everything that determines the result of a training run, except for the machine."""
     X, y, sample_weight = data
     parameters = {**parameters, "network": _describe_network(parameters["network"])}
     try:

@@ -146,19 +146,12 @@ class CenterLossNet(NeuralNetClassifier):
             self.history.record_batch(f"{prefix}_{name}", part.detach() if self.uses_gpu else part.item())
         return self.criterion_.join(cross_entropy, center)
 
-    def evaluation_step(self, batch: Any, training: bool = False) -> tuple[Tensor, Tensor]:
-        """Compute the outputs of a batch."""
-        return _check_finite(*super().evaluation_step(batch, training=training))
-
     def predict_outputs(
         self, dataset: SpectrogramDataset, batches: list[NDArray[Any]]
     ) -> tuple[Tensor, Tensor]:
         """Compute logits and embeddings of a dataset, in its order and on the CPU."""
         collated = (dataset.batch(indices) for indices in batches)
-        outputs = [
-            super(CenterLossNet, self).evaluation_step(batch)
-            for batch in copy_ahead(collated, torch.device(self.device))
-        ]
+        outputs = [self.evaluation_step(batch) for batch in copy_ahead(collated, torch.device(self.device))]
         position = np.argsort(np.concatenate(batches))
         logits, embedding = (torch.cat(parts).cpu()[position] for parts in zip(*outputs, strict=True))
         return _check_finite(logits, embedding)

@@ -1,4 +1,4 @@
-"""The complete state of a training as one dictionary, and its restoration in a new net."""
+"""The complete state of a training run as one dictionary, and its restoration in a new net."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._state import (
 
 
 def training_state(net: CenterLossNet, callbacks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe a training by tensors and values of JSON types."""
+    """Describe a training run by tensors and values of JSON types."""
     # The random generators are not part of it, because `EpochSeed` seeds them for each epoch.
     optimizer = net.optimizer_.state_dict()
     return {

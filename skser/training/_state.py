@@ -91,7 +91,7 @@ def check_fitted_tensors(net: CenterLossNet, tensors: Mapping[str, Tensor]) -> N
 
 
 def describe_history(net: CenterLossNet) -> list[dict[str, Any]]:
-    """List the epochs of a training without their batches."""
+    """List the epochs of a training run without their batches."""
     return [
         {name: value for name, value in row.items() if name != "batches"}
         for row in net.history
@@ -105,7 +105,7 @@ def restore_history(net: CenterLossNet, rows: list[Any]) -> None:
         is_row = isinstance(row, dict) and all(isinstance(name, str) for name in row)
         loss = row.get("train_loss") if is_row and row.get("epoch") == epoch else None
         if not isinstance(loss, float) or not math.isfinite(loss):
-            raise ValueError("its history is not that of a training.")
+            raise ValueError("its history is not that of a training run.")
     net.history = History({"batches": [], **row} for row in rows)
 
 

@@ -63,7 +63,7 @@ def _run(net: CenterLossNet, train: SpectrogramDataset, callbacks: list[tuple[st
 
 
 def _is_stop(error: KeyboardInterrupt, callbacks: list[tuple[str, Any]]) -> bool:
-    """Whether a callback itself raised an error, which is how skorch's callbacks end a training."""
+    """Whether a callback itself raised an error, which is how skorch's callbacks end a training run."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     raised_by = frame.f_locals.get("self")
     if isinstance(raised_by, EarlyStopping):
