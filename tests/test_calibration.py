@@ -154,6 +154,14 @@ def test_a_class_of_one_speaker_does_not_count(data):
     assert found == pytest.approx(without, rel=0.3)
 
 
+def test_item_of_weight_zero_does_not_count_as_an_item_of_its_class():
+    X, y, groups = make_data(4, seed=0)  # as many folds as speakers
+    kept = (y != "sad") | (groups == 1)
+    found = calibrated().fit(X, y, sample_weight=kept.astype(float), groups=groups).temperature_
+    without = calibrated().fit(X[kept], y[kept], groups=groups[kept]).temperature_
+    assert found == pytest.approx(without, rel=1e-9)
+
+
 def test_partial_fit_does_not_calibrate(data):
     X, y, groups = data
     model = calibrated().fit(X, y, groups=groups)
@@ -211,6 +219,21 @@ def test_calibration_needs_two_speakers(data, groups):
         calibrated().fit(X, y, groups=groups)
 
 
+def test_calibration_with_early_stopping_needs_three_speakers():
+    X, y, groups = make_data(3, seed=0)
+    assert calibrated(early_stopping=True).fit(X, y, groups=groups).temperature_ > 0
+    message = "with early stopping needs groups of at least 3 speakers, got 2: pass the speakers to fit, or"
+    with pytest.raises(ValueError, match=message):
+        calibrated(early_stopping=True).fit(X[:60], y[:60], groups=groups[:60])
+
+
+def test_speaker_of_weight_zero_leaves_nothing_to_train_on():
+    X, y, groups = make_data(2, seed=0)
+    message = r"zero for the whole training or .*, or hold no groups out \(early_stopping=False, calibration="
+    with pytest.raises(ValueError, match=message):
+        calibrated().fit(X, y, sample_weight=groups.astype(float), groups=groups)
+
+
 def test_classes_bound_to_speakers_are_refused(data):
     X, _, groups = data
     with pytest.raises(ValueError, match="needs classes that several speakers have"):
@@ -232,29 +255,30 @@ def test_wrong_parameters_are_refused(data, parameters, message):
 
 
 class InterruptSecond(Callback):
-    """Interrupt the second of several trainings in their second epoch."""
+    """Interrupt the second of several training runs in its second epoch."""
 
-    trainings = 0
+    runs = 0
 
     def on_train_begin(self, net, **kwargs):
-        InterruptSecond.trainings += 1
+        InterruptSecond.runs += 1
 
     def on_batch_end(self, net, training=False, **kwargs):
-        if InterruptSecond.trainings == 2 and len(net.history) == 2:
+        if InterruptSecond.runs == 2 and len(net.history) == 2:
             raise KeyboardInterrupt
 
 
+@pytest.mark.filterwarnings("error")  # no warning says that the estimator keeps a result
 def test_an_interrupted_calibration_changes_nothing(data):
     X, y, groups = data
     model = calibrated(callbacks=[InterruptSecond()])
-    InterruptSecond.trainings = 0
-    with pytest.raises(KeyboardInterrupt), pytest.warns(UserWarning, match="interrupted in epoch 2"):
+    InterruptSecond.runs = 0
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y, groups=groups)
     assert not hasattr(model, "temperature_")
     assert not hasattr(model, "net_")
 
 
-def test_trainings_of_a_calibration_have_checkpoints(data, tmp_path):
+def test_training_runs_of_a_calibration_have_checkpoints(data, tmp_path):
     X, y, groups = data
     model = calibrated(checkpoint_dir=tmp_path, max_epochs=3).fit(X, y, groups=groups)
     assert model.temperature_ == calibrated(max_epochs=3).fit(X, y, groups=groups).temperature_

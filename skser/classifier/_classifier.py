@@ -322,7 +322,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ------
         ValueError, TypeError
             If the input or a parameter is invalid, the loss becomes NaN, or the checkpoint is damaged or
-            belongs to another training. The estimator is not changed in these cases.
+            belongs to another training run. The estimator is not changed in these cases.
         OSError
             If a checkpoint cannot be written or read.
         """
@@ -333,8 +333,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         data, speakers = work._check(X, y, sample_weight, groups, reset=previous is None)
         # Before the training, because an interrupted training is kept, and an interrupted calibration is not.
         temperature = 1.0 if self.calibration is None else work._find_temperature(data, speakers)
-        work._fit_net(data, speakers, previous)
-        work.temperature_ = temperature
+        was_interrupted = work._fit_net(data, speakers, previous)
+        work._finish(was_interrupted, temperature)
         self.__dict__ = work.__dict__
         return self
 
@@ -368,8 +368,8 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         work = copy.copy(self)
         previous = getattr(self, "net_", None)
         data, _ = work._check(X, y, sample_weight, None, classes=classes, reset=previous is None)
-        work._train(data.dataset(slice(None)), None, previous, max_epochs=1, first_epoch=0)
-        work.temperature_ = 1.0
+        was_interrupted = work._train(data.dataset(slice(None)), None, previous, max_epochs=1)
+        work._finish(was_interrupted, temperature=1.0)
         self.__dict__ = work.__dict__
         return self
 
@@ -383,7 +383,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         classes: ArrayLike | None = None,
         reset: bool,
     ) -> tuple[TrainingData, NDArray[Any] | None]:
-        """Check parameters and input; if `reset`, set the attributes of a new training."""
+        """Check parameters and input; if `reset`, set the attributes of a new training run."""
         check_classifier_parameters(self.get_params(deep=False))
         spectrograms = check_spectrograms(self, X, reset=reset)
         known = None if classes is None else check_classes(classes)
@@ -405,18 +405,22 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     def _find_temperature(self, data: TrainingData, speakers: NDArray[Any] | None) -> float:
         """Find the temperature from networks that are trained without some of the speakers."""
-        folds = make_speaker_folds(speakers, N_FOLDS, 'calibration="speakers" needs', "calibration=None")
+        holds_out_groups = self.early_stopping and self.validation != "random"
+        needed_by = f'calibration="speakers"{" with early stopping" if holds_out_groups else ""} needs'
+        least = 3 if holds_out_groups else 2  # to test, to train and to stop
+        folds = make_speaker_folds(speakers, N_FOLDS, needed_by, "calibration=None", least=least)
         groups = np.asarray(speakers)
         logits = np.zeros((len(data.y), len(self.classes_)))
-        weight = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight.astype(float)
+        given = np.ones(len(data.y)) if data.sample_weight is None else data.sample_weight.astype(float)
+        weight = given.copy()
         for train, test in folds.split(data.y, groups=groups):
             fold = copy.copy(self)
             if fold._fit_net(data.take(train), groups[train], None):
                 raise KeyboardInterrupt
             fold.temperature_ = 1.0
             logits[test] = fold._compute(SpectrogramDataset(data.X[test]))[0]
-            # No network predicts a class that was missing in its training.
-            weight[test] *= np.isin(data.y[test], data.y[train])
+            # No network predicts a class that was missing in its training set.
+            weight[test] *= np.isin(data.y[test], data.y[train[given[train] > 0]])
         return fit_temperature(logits, data.y, weight)
 
     def _fit_net(
@@ -425,7 +429,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         """Split, and train up to `max_epochs`; return whether training was interrupted."""
         train, valid = self._split(data, speakers)
         checkpoint = self._checkpoint(data, speakers)
-        return self._train(train, valid, previous, max_epochs=self.max_epochs, checkpoint=checkpoint)
+        # The schedules of a warm start begin where the previous training run ended.
+        first_epoch = 0 if previous is None else self.n_iter_
+        epochs = {"max_epochs": self.max_epochs, "first_epoch": first_epoch}
+        return self._train(train, valid, previous, **epochs, checkpoint=checkpoint)
 
     def _split(
         self, data: TrainingData, speakers: NDArray[Any] | None
@@ -457,14 +464,12 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         previous: CenterLossNet | None,
         *,
         max_epochs: int,
-        first_epoch: int | None = None,
+        first_epoch: int = 0,
         checkpoint: Checkpoint | None = None,
     ) -> bool:
-        """Train a net and set the fitted attributes; warn, and return True, if training was interrupted."""
+        """Train a net and set the attributes that follow from it; return whether Ctrl-C ended it."""
         parameters, device = self.get_params(deep=False), resolve_device(self.device)
         check_acceleration(device, self.precision)
-        if first_epoch is None:  # schedules of a warm start begin where the previous training ended
-            first_epoch = 0 if previous is None else self.n_iter_
         if (train.X.lengths == 1).all():  # single frames, for which augmentation has no meaning
             parameters["augmentation"] = None
         callbacks = make_schedules(parameters, first_epoch)
@@ -480,11 +485,15 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         self.__dict__.update(fitted_attributes(net))
         if stopping is not None:
             self.best_epoch_ = stopping.best_epoch_
+        return was_interrupted
+
+    def _finish(self, was_interrupted: bool, temperature: float) -> None:
+        """Set the temperature; warn if training was interrupted."""
+        self.temperature_ = temperature
         if was_interrupted:
-            is_between = 0 < self.n_iter_ == len(net.history)
+            is_between = 0 < self.n_iter_ == len(self.net_.history)
             where = f"after epoch {self.n_iter_}" if is_between else f"in epoch {self.n_iter_ + 1}"
             warn_caller(f"{INTERRUPTED} {where}: the estimator keeps the result of the training so far.")
-        return was_interrupted
 
     def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute the outputs for any input that the methods take."""

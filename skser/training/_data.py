@@ -1,4 +1,4 @@
-"""The checked data of a training."""
+"""The checked data of a training run."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class TrainingData(NamedTuple):
         if not len(numbers):
             raise ValueError(
                 "sample_weight is zero for the whole training or validation set: give items of several "
-                "groups a weight above 0, or set early_stopping=False."
+                "groups a weight above 0, or hold no groups out (early_stopping=False, calibration=None)."
             )
         return SpectrogramDataset(self.X[numbers], self.y[numbers], self.sample_weight[numbers])

@@ -41,13 +41,15 @@ def train_validation_split(
     return _split_at_random(y, fraction, random_state)
 
 
-def make_speaker_folds(groups: Any, n_folds: int, needed_by: str, alternative: str) -> GroupKFold:
+def make_speaker_folds(
+    groups: Any, n_folds: int, needed_by: str, alternative: str, *, least: int = 2
+) -> GroupKFold:
     """Make folds of whole speakers, of which there are as many as speakers at most."""
     n_speakers = 0 if groups is None else len(np.unique(np.asarray(groups)))
-    if n_speakers < 2:
+    if n_speakers < least:
         raise ValueError(
-            f"{needed_by} groups of at least 2 speakers, got {n_speakers}: pass the speakers to fit, or set "
-            f"{alternative}."
+            f"{needed_by} groups of at least {least} speakers, got {n_speakers}: pass the speakers to fit, "
+            f"or set {alternative}."
         )
     return GroupKFold(min(n_folds, n_speakers))
 
