@@ -612,7 +612,13 @@ class TestSkorch:
         classifier = make(early_stopping=True, validation="random", callbacks=[scoring]).fit(X, y)
         assert all(row["neg_log_loss"] <= 0 for row in classifier.net_.history)
 
-    @pytest.mark.parametrize("name", ["callbacks", "max_epochs", "train_split", "module", "lr"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("callbacks", "max_epochs", "train_split", "module", "lr", "module__rnn_units", "optimizer__lr"),
+            *("optimizer__weight_decay", "criterion__center_lambda", "iterator_train__by_length"),
+        ],
+    )
     def test_net_params_cannot_undo_what_the_estimator_sets(self, X, y, name):
         with pytest.raises(ValueError, match=f"net_params cannot set '{name}': use"):
             make(net_params={name: None}).fit(X, y)
@@ -710,6 +716,12 @@ class TestErrors:
             ({"early_stopping": "no"}, TypeError, "early_stopping must be True or False, got 'no'"),
             ({"warm_start": 2}, TypeError, "warm_start must be True or False"),
             ({"callbacks": "disable"}, TypeError, "callbacks must be a list of skorch callbacks or None"),
+            (
+                {"class_weight": "balance"},
+                ValueError,
+                'class_weight must be "balanced", None or a dict of labe',
+            ),
+            ({"class_weight": [1, 2]}, ValueError, r"class_weight must be .*, got \[1, 2\]"),
             ({"callbacks": [3]}, TypeError, r"callbacks\[0\] is 3: each must be a skorch callback, such as"),
             ({"callbacks": [("clip", 3)]}, TypeError, r"callbacks\[0\] is \('clip', 3\): each must be"),
             ({"callbacks": [object]}, TypeError, r"callbacks\[0\] is <class 'object'>: each must be"),

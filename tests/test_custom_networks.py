@@ -204,11 +204,11 @@ def test_wrong_outputs_of_custom_class_are_named(X, y, network, message):
             ValueError,
             "network_params cannot set 'channels': use the param",
         ),
-        ({"network_params": {"width": 4}}, ValueError, "has no 'width' for network='crnn': it has none"),
+        ({"network_params": {"width": 4}}, ValueError, "'crnn' takes no network_params, got 'width'"),
         (
             {"network": "published", "network_params": {"rnn": "gru"}},
             ValueError,
-            "has no 'rnn' for network='published': its keys are channels, rnn_units, prelu, batch_norm",
+            "'published' takes only channels, rnn_units, prelu, batch_norm in network_params, got 'rnn'",
         ),
         (
             {"network": "published", "network_params": {"dropout": 0.1}},

@@ -32,8 +32,7 @@ def check_network(parameters: Mapping[str, Any]) -> None:
         raise ValueError(f"network must be one of {names} or a subclass of torch.nn.Module, got {network!r}.")
     if network_params is not None and not isinstance(network_params, Mapping):
         raise TypeError(f"network_params must be a dict or None, got {network_params!r}.")
-    of_crnn = (parameters[name] for name in (*_CRNN_ONLY, "dropout", "embedding_dim"))
-    check_network_parameters(*of_crnn)
+    check_network_parameters(**{name: parameters[name] for name in (*_CRNN_ONLY, "dropout", "embedding_dim")})
     _check_unused(parameters)
     if not is_custom:
         _check_keys(network, network_params or {})
@@ -71,5 +70,5 @@ def _check_keys(network: str, network_params: Mapping[str, Any]) -> None:
         if name in own:
             raise ValueError(f"network_params cannot set {name!r}: use the parameter {name} instead.")
         if name not in keys:
-            known = f"its keys are {', '.join(keys)}" if keys else "it has none"
-            raise ValueError(f"network_params has no {name!r} for network={network!r}: {known}.")
+            takes = f"only {', '.join(keys)} in network_params" if keys else "no network_params"
+            raise ValueError(f"network={network!r} takes {takes}, got {name!r}.")

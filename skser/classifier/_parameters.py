@@ -27,10 +27,18 @@ _SET_BY = {
     "batch_size": "batch_size",
     "callbacks": "callbacks",
     "classes": "y",
+    "criterion__center_alpha": "center_alpha",
+    "criterion__center_lambda": "center_lambda",
+    "criterion__class_weight": "class_weight",
+    "criterion__embedding_dim": "embedding_dim",
+    "criterion__n_classes": "y",
     "device": "device",
+    "iterator_train__by_length": "batching",
     "lr": "lr",
     "max_epochs": "max_epochs",
     "module": "network and network_params",
+    "optimizer__lr": "lr",
+    "optimizer__weight_decay": "weight_decay",
     "precision": "precision",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
@@ -39,14 +47,15 @@ _SET_BY = {
 
 def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise unless the parameters of a classifier can be used."""
-    # Parameters that depend on the data or the machine (`class_weight`, `random_state`, `device`) are checked
-    # where they are used.
+    # Parameters that depend on the data or the machine (the labels of `class_weight`, `random_state`,
+    # `device`) are checked where they are used.
     check_number("center_lambda", parameters["center_lambda"], low=0)
     check_number("center_alpha", parameters["center_alpha"], low=0, high=1)
     _check_center_ramp(parameters["center_ramp"])
     _check_center_warmup(parameters["center_warmup"], parameters["center_ramp"])
     check_network(parameters)
     make_augmentation(parameters["augmentation"])
+    _check_kind_of_class_weight(parameters["class_weight"])
     check_number("max_epochs", parameters["max_epochs"], integer=True, low=1)
     check_number("batch_size", parameters["batch_size"], integer=True, low=1)
     check_choice("batching", parameters["batching"], ("length", "random"))
@@ -146,6 +155,15 @@ def _weights_by_label(class_weight: Mapping[Any, Any], classes: list[Any]) -> li
     return [weights[label] for label in classes]
 
 
+def _check_kind_of_class_weight(class_weight: Any) -> None:
+    """Raise unless the weights of the classes are None, "balanced" or a mapping."""
+    is_known = class_weight is None or isinstance(class_weight, Mapping)
+    if not is_known and not (isinstance(class_weight, str) and class_weight == "balanced"):
+        raise ValueError(
+            f'class_weight must be "balanced", None or a dict of labels and weights, got {class_weight!r}.'
+        )
+
+
 def _check_class_weight(label: Any, weight: Any) -> None:
     """Raise unless the weight of a class is zero or within its limits."""
     is_number = isinstance(weight, Real)
@@ -235,8 +253,9 @@ def _check_net_params(net_params: Any) -> None:
     for name in net_params:
         if not isinstance(name, str):
             raise TypeError(f"the names in net_params must be str, got {name!r}.")
-        if name in _SET_BY:
-            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[name]} instead.")
+        own = "module" if name.startswith("module__") else name
+        if own in _SET_BY:
+            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[own]} instead.")
     optimizer = net_params.get("optimizer", torch.optim.AdamW)
     if not callable(optimizer):
         raise TypeError(

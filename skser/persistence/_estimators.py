@@ -245,14 +245,11 @@ def _restore_encoder(transformer: SpeechEncoderTransformer, fitted: dict[str, An
 
 def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     """Check parameters as `fit` does, and raise for settings that a file must not make."""
-    channels, class_weight = classifier.channels, classifier.class_weight
+    channels = classifier.channels
     if isinstance(channels, Sized) and len(channels) > n_tensors:  # checking each of them would take too long
         raise ValueError(f"it has {len(channels)} channels for {n_tensors} tensors.")
     check_classifier_parameters(classifier.get_params(deep=False))
     check_random_state(classifier.random_state)
-    is_named = isinstance(class_weight, str) and class_weight == "balanced"
-    if not (is_named or class_weight is None or isinstance(class_weight, dict)):
-        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}.")
     if classifier.callbacks:
         raise ValueError("it has callbacks, which a model file cannot hold.")
     for name in classifier.net_params or ():
