@@ -431,7 +431,8 @@ def test_classifier_in_a_pipeline_or_search_is_used(classifier, items):
     with_tables = copy.copy(classifier).set_output(transform="pandas")
     at_the_end = Pipeline([("all", "passthrough"), ("classifier", classifier)])
     before_others = make_pipeline(classifier, StandardScaler().fit(expected), SVC().fit([[0], [1]], [0, 1]))
-    for estimator in (search, with_tables, at_the_end, before_others):
+    nested = make_pipeline("passthrough", make_pipeline(search))
+    for estimator in (search, with_tables, at_the_end, before_others, nested):
         display = EmbeddingDisplay.from_estimator(estimator, *items)
         np.testing.assert_array_equal(display.points, expected)
         assert len(display.centers_) == 3

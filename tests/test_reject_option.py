@@ -10,12 +10,20 @@ import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, evaluate, load_model, save_model
+from skser._utils import last_step, steps_of
+from skser.inference import classify
 from skser.metrics import risk_coverage_curve
 
 
@@ -247,7 +255,54 @@ def test_missing_label_is_named():
         RejectOption(LogisticRegression(), threshold=0.5).fit([[1], [2]], ["a", None])
 
 
-@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["itself", "Pipeline"])
+def in_search(model):
+    return GridSearchCV(model, {}, cv=2)
+
+
+NESTED = {
+    "itself": lambda model: model,
+    "Pipeline": make_pipeline,
+    "search": in_search,
+    "Pipeline in a Pipeline": lambda model: make_pipeline(StandardScaler(), make_pipeline(model)),
+    "search in a Pipeline": lambda model: make_pipeline(StandardScaler(), in_search(model)),
+    "Pipeline in a search": lambda model: in_search(make_pipeline(StandardScaler(), model)),
+}
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
+def test_threshold_applies_wherever_the_model_ends_with_a_reject_option(data, wrap):
+    X, y, _ = data
+    model = wrap(RejectOption(LogisticRegression(), threshold=0.7)).fit(X, y)
+    labels, probabilities = classify(model, X)
+    assert 0 < (labels == "unknown").sum() < len(y)
+    assert labels.tolist() == model.predict(X).tolist()
+    assert np.array_equal(probabilities, model.predict_proba(X))
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
+def test_distance_is_found_wherever_the_classifier_is(wrap):
+    X, y = np.random.default_rng(0).normal(size=(12, 3)), [1, 2] * 6
+    classifier = CenterLossClassifier(network="dense", max_epochs=1, augmentation=None, random_state=0)
+    plain = wrap(classifier).fit(X, y)
+    Z = np.asarray(plain.transform(X))
+    network = last_step(plain)
+    predicted = plain.predict_proba(X).argmax(axis=1)
+    distances = np.linalg.norm(Z - network.centers_[predicted], axis=1)
+    threshold = float(np.median(distances))
+    option = RejectOption(wrap(classifier), threshold=threshold, confidence="distance", label=0).fit(X, y)
+    expected = np.where(distances <= threshold, network.classes_[predicted], 0)
+    assert option.predict(X).tolist() == expected.tolist()
+    assert 0 < (expected == 0).sum() < 12
+
+
+def test_classifier_with_a_tuned_threshold_is_not_a_search(data):
+    X, y, _ = data
+    tuned = TunedThresholdClassifierCV(LogisticRegression(), cv=2).fit(X, y)
+    assert steps_of(make_pipeline(tuned)) == [tuned]
+    assert [*map(type, steps_of(in_search(tuned)))] == [type(tuned)]
+
+
+@pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
 def test_reject_option_within_another_is_refused(data, wrap):
     inner = wrap(RejectOption(LogisticRegression(), threshold=0.6))
     with pytest.raises(

@@ -228,15 +228,24 @@ def test_reject_option_applies_its_own_threshold(model):
         predict_timeline(rejecter, y, reject=0.5)
 
 
-def test_reject_is_refused_if_a_pipeline_ends_with_a_reject_option():
-    pipe = make_pipeline(Means(), RejectOption(FirstFeature(), threshold=0.8)).fit([np.zeros(3)], ["calm"])
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["itself", "nested"])
+def test_reject_is_refused_if_a_pipeline_ends_with_a_reject_option(wrap):
+    last = wrap(RejectOption(FirstFeature(), threshold=0.8))
+    pipe = make_pipeline(Means(), last).fit([np.zeros(3)], ["calm"])
     with pytest.raises(ValueError, match="ends with one, which has its own threshold: leave reject out"):
         predict_timeline(pipe, np.repeat([0.3, 0.9], 1000), reject=0.5)
 
 
-def test_reject_option_at_the_end_of_a_pipeline_applies_its_threshold():
-    last = RejectOption(FirstFeature(), threshold=0.8)
-    pipe = make_pipeline(Means(), last).fit([np.zeros(3)], ["calm"])
+def in_search(model):
+    return GridSearchCV(model, {}, cv=2, scoring=lambda *_: 0.0)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: model, make_pipeline, in_search], ids=["itself", "Pipeline", "search"]
+)
+def test_reject_option_at_the_end_of_a_pipeline_applies_its_threshold(wrap):
+    last = wrap(RejectOption(FirstFeature(), threshold=0.8))
+    pipe = make_pipeline(Means(), last).fit([np.zeros(3)] * 4, ["calm", "angry"] * 2)
     table = predict_timeline(pipe, np.repeat([0.3, 0.9], 1000), window=1, hop=1)
     assert table["label"].tolist() == ["unknown", "angry"]
 
@@ -318,6 +327,37 @@ def test_speakers_of_turns_reach_the_steps_that_request_groups(monkeypatch):
     np.testing.assert_allclose(without["probability_angry"], [0.1, 0.6, 0.3, 0.9, np.nan], rtol=1e-5)
     rejecter = predict_timeline(pipe, y, turns=turns, reject=0.62)
     assert rejecter["label"].tolist() == ["unknown", "calm", "unknown", "angry", None]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RejectOption(in_search(make_pipeline(Means(), BySpeaker(), FirstFeature())), threshold=0.62),
+        lambda: RejectOption(
+            make_pipeline(Means(), in_search(make_pipeline(BySpeaker(), FirstFeature()))), threshold=0.62
+        ),
+        lambda: make_pipeline(
+            make_pipeline(Means(), BySpeaker()), in_search(RejectOption(FirstFeature(), threshold=0.62))
+        ),
+        lambda: make_pipeline(
+            Means(), RejectOption(make_pipeline(BySpeaker(), FirstFeature()), threshold=0.62)
+        ),
+    ],
+    ids=["search", "search in a Pipeline", "search over the option", "option in a Pipeline"],
+)
+def test_speakers_of_turns_reach_steps_within_searches_and_pipelines(make):
+    model = make().fit([np.zeros(3)] * 4, ["calm", "angry"] * 2)
+    y = np.repeat([0.1, 0.6, 0.3, 0.9], 1000)
+    turns = pd.DataFrame({"start": [0, 1, 2, 3], "end": [1, 2, 3, 4], "speaker": list("ABAB")})
+    table = predict_timeline(model, y, turns=turns)
+    np.testing.assert_allclose(table["probability_angry"], [0.4, 0.35, 0.6, 0.65], rtol=1e-5)
+    assert table["label"].tolist() == ["unknown", "calm", "unknown", "angry"]
+
+
+def test_sampling_rate_is_that_of_the_model_in_a_pipeline_of_one_step():
+    pipe = make_pipeline(Means(), FirstFeature())
+    model = make_pipeline(RejectOption(pipe, threshold=0.5)).fit([np.zeros(3)], ["calm"])
+    assert predict_timeline(model, ramp(2), window=1, hop=1)["end"].tolist() == [1, 2]
 
 
 def test_spectrograms_of_turns_reach_steps_that_request_groups(monkeypatch):

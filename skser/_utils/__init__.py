@@ -17,7 +17,7 @@ from ._frames import make_frame
 from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, labels_or_none, plain_labels, read_labels
 from ._routing import requests_metadata
-from ._steps import is_skipped, steps_of
+from ._steps import is_search, is_skipped, join_steps, last_step, steps_of
 from ._validation import (
     all_finite,
     check_choice,

@@ -1,11 +1,12 @@
-"""The steps of pipelines."""
+"""The steps of pipelines and searches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+
+_OF_SEARCHES = ("estimator", "cv", "refit", "error_score")  # TunedThresholdClassifierCV lacks the last one
 
 
 def is_skipped(step: Any) -> bool:
@@ -13,10 +14,26 @@ def is_skipped(step: Any) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def steps_of(estimator: Any) -> Iterator[Any]:
-    """Yield the steps of a Pipeline and of the Pipelines in it, or any other estimator itself."""
+def is_search(estimator: Any) -> bool:
+    """Whether an estimator is a search over another one."""
+    return hasattr(estimator, "best_estimator_") or all(hasattr(estimator, name) for name in _OF_SEARCHES)
+
+
+def steps_of(estimator: Any) -> list[Any]:
+    """List the steps of an estimator, with those of the Pipelines and searches in it."""
+    if is_search(estimator):
+        return steps_of(getattr(estimator, "best_estimator_", estimator.estimator))
     if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            yield from steps_of(step)
-    elif not is_skipped(estimator):
-        yield estimator
+        return [inner for _, step in estimator.steps for inner in steps_of(step)]
+    return [] if is_skipped(estimator) else [estimator]
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the last of the steps of an estimator, or an estimator without steps itself."""
+    return (steps_of(estimator) or [estimator])[-1]
+
+
+def join_steps(estimator: Any) -> Any:
+    """Make one Pipeline of all steps of an estimator, or return the only step itself."""
+    steps = steps_of(estimator)
+    return steps[0] if len(steps) == 1 else make_pipeline(*steps)

@@ -14,7 +14,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, in_working_directory, listed, requests_metadata, warn_caller
+from .._utils import check_flag, in_working_directory, is_search, listed, requests_metadata, warn_caller
 from ..classifier import ended_by_ctrl_c
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
@@ -26,7 +26,6 @@ from ._speaker_means import (
     check_speaker_means,
     choose_enrolled,
     has_normalizer,
-    is_search,
     transform_test_items,
 )
 

@@ -10,10 +10,9 @@ from joblib import cpu_count, parallel_config
 from joblib.parallel import LokyBackend, get_active_backend
 from sklearn.pipeline import Pipeline
 
-from .._utils import check_n_jobs, resolve_device
+from .._utils import check_n_jobs, is_search, resolve_device
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer, SpeechEncoderTransformer
-from ._speaker_means import is_search
 
 _MOST_PROCESSES = 8  # each needs about 400 MB for its copy of torch
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from .._utils import check_choice, check_number, is_skipped
+from .._utils import check_choice, check_number, steps_of
 from ..features import SpeakerNormalizer
 from ._corpus import EvaluationCorpus, take
 from ._folds import Split
@@ -18,23 +17,9 @@ from ._folds import Split
 MODES = ("none", "test", "enrolled")
 
 
-def is_search(estimator: Any) -> bool:
-    """Whether an estimator is a search over another one."""
-    return all(hasattr(estimator, name) for name in ("estimator", "cv", "refit"))
-
-
-def _all_steps(estimator: Any) -> list[Any]:
-    """List the steps of an estimator, with those of pipelines and searches within it."""
-    if is_search(estimator):
-        return _all_steps(getattr(estimator, "best_estimator_", estimator.estimator))
-    if isinstance(estimator, Pipeline):
-        return [inner for _, step in estimator.steps for inner in _all_steps(step)]
-    return [] if is_skipped(estimator) else [estimator]
-
-
 def has_normalizer(estimator: Any) -> bool:
     """Whether a step of a pipeline subtracts means of speakers."""
-    return any(isinstance(step, SpeakerNormalizer) for step in _all_steps(estimator))
+    return any(isinstance(step, SpeakerNormalizer) for step in steps_of(estimator))
 
 
 def check_speaker_means(speaker_means: Any, n_enroll: Any, estimator: Any, corpus: EvaluationCorpus) -> None:
@@ -83,7 +68,7 @@ def transform_test_items(
 ) -> tuple[Any, Any]:
     """Return the classifier of a fitted pipeline and its input, for which test speakers are enrolled."""
     # Without the pipeline, because scikit-learn passes groups to `transform` only with metadata routing.
-    *transformers, classifier = _all_steps(estimator)
+    *transformers, classifier = steps_of(estimator)
     for transformer in transformers:
         if isinstance(transformer, SpeakerNormalizer):
             # A copy, so that the fitted estimator knows only the training speakers.

@@ -128,14 +128,14 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
 
 def _find_steps(estimator: Any) -> tuple[CenterLossClassifier, SpectrogramTransformer | None]:
     """Find the classifier and, if there is one, the transformer; warn about other steps of a Pipeline."""
-    steps = list(steps_of(estimator))
+    steps = steps_of(estimator)
     classifiers = [step for step in steps if isinstance(step, CenterLossClassifier)]
     transformers = [step for step in steps if isinstance(step, SpectrogramTransformer)]
     names = ", ".join(type(step).__name__ for step in steps)
     if not isinstance(estimator, (CenterLossClassifier, Pipeline)):
         raise TypeError(
             f"classifier must be a CenterLossClassifier or a Pipeline that contains one, got "
-            f"{names or repr(estimator)}: pass one of these, for a search its best_estimator_, for a "
+            f"{type(estimator).__name__}: pass one of these, for a search its best_estimator_, for a "
             "RejectOption its estimator_."
         )
     if len(classifiers) != 1:

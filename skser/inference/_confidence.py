@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
 
+from .._utils import join_steps, last_step, steps_of
 from ..classifier import CenterLossClassifier
 
 CONFIDENCES = ("probability", "distance")
@@ -23,26 +24,17 @@ class Outputs(NamedTuple):
 
 def compute_outputs(model: Any, kind: str, X: Any, **params: Any) -> Outputs:
     """Predict with a fitted classifier; the confidence is a probability, or a negative distance."""
-    if kind == "distance":
-        model, X = transform_first_steps(model, X, **params)
-        params = {}
     check_probabilities(model)
+    if params:  # scikit-learn does not pass them to the steps of a search
+        model = join_steps(model)
+    if kind == "distance":
+        *first, model = steps_of(model)
+        if first:
+            X, params = make_pipeline(*first).transform(X, **params), {}
     probabilities = model.predict_proba(X, **params)
     predicted = probabilities.argmax(axis=1)
     scores = probabilities if kind == "probability" else -model.center_distances(X)
     return Outputs(model.classes_[predicted], probabilities, scores[np.arange(len(predicted)), predicted])
-
-
-def transform_first_steps(model: Any, X: Any, **params: Any) -> tuple[Any, Any]:
-    """Return the last step of a Pipeline and its input, or any other model and X unchanged."""
-    if not isinstance(model, Pipeline):
-        return model, X
-    return model[-1], model[:-1].transform(X, **params) if len(model) > 1 else X
-
-
-def last_step(model: Any) -> Any:
-    """Return the last step of a Pipeline, or any other model itself."""
-    return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
 def check_probabilities(model: Any) -> None:
@@ -59,6 +51,6 @@ def check_confidence(kind: str, model: Any) -> None:
     last = last_step(model)
     if kind == "distance" and not isinstance(last, CenterLossClassifier):
         raise TypeError(
-            'confidence="distance" needs a CenterLossClassifier, on its own or at the end of a Pipeline, got '
-            f'{type(last).__name__}: use confidence="probability".'
+            'confidence="distance" needs a CenterLossClassifier, on its own, at the end of a Pipeline or in a '
+            f'search, got {type(last).__name__}: use confidence="probability".'
         )

@@ -7,10 +7,10 @@ from typing import Any
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils import steps_of
 from ._confidence import check_probabilities
 
 _DEFAULT_SR = 16000  # Hz, of first steps without a parameter `sr`
-_INNER = ("best_estimator_", "estimator_", "estimator")  # of searches and other meta-estimators
 
 
 def check_model(model: Any) -> None:
@@ -22,15 +22,15 @@ def check_model(model: Any) -> None:
 
 def find_sampling_rate(model: Any) -> int:
     """Sampling rate in Hz of the waveforms that the first step of a model takes."""
-    step = model
-    while not isinstance(step, Pipeline):
-        inner = next((getattr(step, name) for name in _INNER if hasattr(step, name)), None)
-        if inner is None:
-            raise TypeError(
-                "model must be a fitted Pipeline whose first step takes recordings, such as "
-                f"SpectrogramTransformer, got {type(model).__name__}."
-            )
-        step = inner
-    while isinstance(step, Pipeline | FeatureUnion):
-        step = (step.steps if isinstance(step, Pipeline) else step.transformer_list)[0][1]
-    return int(getattr(step, "sr", _DEFAULT_SR))
+    first, *others = steps_of(model) or [model]
+    inner = getattr(first, "estimator_", getattr(first, "estimator", None))  # of a RejectOption and its like
+    if inner is not None and not others:
+        return find_sampling_rate(inner)
+    if not (others or isinstance(model, Pipeline)):
+        raise TypeError(
+            "model must be a fitted Pipeline whose first step takes recordings, such as "
+            f"SpectrogramTransformer, got {type(model).__name__}."
+        )
+    while isinstance(first, FeatureUnion):
+        first = steps_of(first.transformer_list[0][1])[0]
+    return int(getattr(first, "sr", _DEFAULT_SR))

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_choice, check_number, requests_metadata
+from .._utils import check_choice, check_number, is_search, join_steps, last_step, requests_metadata, steps_of
 from ..classifier import check_classes, read_targets
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
@@ -26,8 +26,6 @@ from ._confidence import (
     check_confidence,
     check_probabilities,
     compute_outputs,
-    last_step,
-    transform_first_steps,
 )
 from ._threshold import find_threshold, predict_unseen
 
@@ -58,8 +56,8 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         booleans, members of the same Enum, or bytes) and not be one of them.
     confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
-        center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own or at the end of
-        a Pipeline.
+        center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own, at the end of a
+        Pipeline, or in a search over one of these.
     cv : int, default=5
         Number of folds of whole speakers, at least 2, with which the threshold is found; one fold per speaker
         if there are fewer speakers. Not used with `threshold`.
@@ -214,8 +212,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Probabilities in the order of `classes_`.
         """
         check_is_fitted(self)
-        probabilities: NDArray[Any] = self.estimator_.predict_proba(X, **params)
-        return probabilities
+        return compute_outputs(self.estimator_, "probability", X, **params).probabilities
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Compute the share of correct predictions; an item without an answer counts as wrong.
@@ -249,11 +246,14 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         MetadataRouter
             The routing, for scikit-learn.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        fitting, predicting = MethodMapping().add(caller="fit", callee="fit"), MethodMapping()
         for caller in ("predict", "predict_proba"):
-            mapping = mapping.add(caller=caller, callee="predict_proba")
+            predicting = predicting.add(caller=caller, callee="predict_proba")
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
+        router = router.add(estimator=self.estimator, method_mapping=fitting)
+        # A search routes nothing to the predictions of the estimator that it fitted.
+        steps = join_steps(getattr(self, "estimator_", self.estimator))
+        return router.add(steps=steps, method_mapping=predicting)
 
     def __sklearn_tags__(self) -> Tags:
         """Declare that the input is that of the estimator."""
@@ -287,7 +287,7 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
 def _check_parts_get_groups(rejecter: RejectOption, params: dict[str, Any]) -> None:
     """Raise for parts that need groups and receive none, because metadata routing is disabled."""
     for name, part in rejecter.get_params().items():
-        by_groups = hasattr(part, "refit") and requests_metadata(getattr(part, "cv", None), "split", "groups")
+        by_groups = is_search(part) and requests_metadata(getattr(part, "cv", None), "split", "groups")
         of_part = f"{name}__groups".removeprefix("estimator__")  # as `fit` of the estimator takes it
         if (by_groups or isinstance(part, SpeakerNormalizer)) and of_part not in params:
             raise ValueError(
@@ -318,15 +318,13 @@ def lowest_confidence(rejecter: RejectOption) -> float:
 
 
 def find_outputs(model: Any, X: Any, **params: Any) -> tuple[RejectOption | None, Outputs]:
-    """Outputs of a fitted classifier or search, and the `RejectOption` that it is or ends with."""
-    model = getattr(model, "best_estimator_", model)
-    if isinstance(model, Pipeline) and isinstance(last_step(model), RejectOption):
-        model, X = transform_first_steps(model, X, **params)
-        params = {}
-    if not isinstance(model, RejectOption):
+    """Outputs of a fitted classifier, and the `RejectOption` that it is or ends with."""
+    *first, last = steps_of(model)
+    if not isinstance(last, RejectOption):
         return None, compute_outputs(model, "probability", X, **params)
-    check_is_fitted(model)
-    return model, compute_outputs(model.estimator_, model.confidence, X, **params)
+    check_is_fitted(last)
+    model = make_pipeline(*first, last.estimator_)
+    return last, compute_outputs(model, last.confidence, X, **params)
 
 
 def with_reject(model: Any, reject: float | None) -> Any:
@@ -351,10 +349,11 @@ def with_reject(model: Any, reject: float | None) -> Any:
 
 def split_first_step(model: Any) -> tuple[Any, Any]:
     """First step of a fitted Pipeline, or of the Pipeline in a `RejectOption`, and the model without it."""
-    if not isinstance(model, RejectOption):
-        return model.steps[0][1], model[1:]
-    rest = copy.copy(model)
-    first, rest.estimator_ = split_first_step(model.estimator_)
+    first, *others = steps_of(model)
+    if others:
+        return first, make_pipeline(*others)
+    rest = copy.copy(first)
+    first, rest.estimator_ = split_first_step(rest.estimator_)
     return first, rest
 
 

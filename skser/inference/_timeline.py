@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils import check_number, is_path, prefix_errors, requests_metadata, without_mask
+from .._utils import check_number, is_path, join_steps, prefix_errors, requests_metadata, without_mask
 from ..audio import is_pair, stream_waveform
 from ._model import check_model, find_sampling_rate
 from ._prediction import Found, predict_by_speaker, predict_in_batches
@@ -129,7 +129,7 @@ def predict_timeline(
     check_number("window", window, low=0, high=_LONGEST, closed="right")
     check_number("hop", hop, low=0, high=_LONGEST, closed="right")
     check_number("silence_db", silence_db, low=0, closed="neither", optional=True)
-    model = with_reject(getattr(model, "best_estimator_", model), reject)
+    model = with_reject(model, reject)
     recording = without_mask("recording", recording)
     settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}
     if _is_single(recording):
@@ -186,7 +186,7 @@ def _predict_one(
     columns = {"start": turns.start[order], "end": turns.end[order]}
     if turns.speakers is not None:
         columns["speaker"] = turns.speakers[order]
-    if turns.speakers is not None and requests_metadata(model, "predict_proba", "groups"):
+    if turns.speakers is not None and requests_metadata(join_steps(model), "predict_proba", "groups"):
         found = predict_by_speaker(model, segments, columns["speaker"], sr, silence_db)
     else:
         found = predict_in_batches(model, segments, sr, silence_db)

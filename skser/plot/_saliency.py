@@ -311,7 +311,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
 
 def _find_steps(estimator: Any) -> tuple[SpectrogramTransformer, CenterLossClassifier]:
     """Find the two steps of a pipeline that gradients pass through."""
-    steps = [*steps_of(getattr(estimator, "best_estimator_", estimator))]  # for a search
+    steps = steps_of(estimator)
     kinds = [SpectrogramTransformer, CenterLossClassifier]
     if len(steps) != 2 or not all(map(isinstance, steps, kinds)):
         names = ", ".join(type(step).__name__ for step in steps)
