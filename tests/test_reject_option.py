@@ -21,10 +21,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, evaluate, load_model, save_model
+from skser import (
+    CenterLossClassifier,
+    RejectOption,
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    evaluate,
+    load_model,
+    save_model,
+)
 from skser._utils import last_step, steps_of
 from skser.inference import classify
 from skser.metrics import risk_coverage_curve
+from skser.training import CenterLossNet
 
 
 @pytest.fixture
@@ -132,6 +141,42 @@ def test_distance_threshold_is_found_on_unseen_speakers():
         centers = fold.centers_[fold.predict_proba(X[test]).argmax(axis=1)]
         distances += np.linalg.norm(fold.transform(X[test]) - centers, axis=1).tolist()
     assert model.threshold_ == pytest.approx(max(distances), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda model: model, lambda model: GridSearchCV(model, {}, cv=2), lambda model: make_pipeline(model)],
+    ids=["Pipeline", "search", "nested"],
+)
+def test_threshold_is_found_with_the_groups_that_predict_receives(wrap):
+    # The means of the speakers differ more than the classes, so without them all confidences are high.
+    rng = np.random.default_rng(0)
+    groups, y = np.repeat(np.arange(12), 40), np.tile(["calm", "angry"], 240)
+    X = (rng.normal(0, 4, 12)[groups] + np.where(y == "calm", -1, 1) + rng.normal(0, 0.7, 480))[:, np.newaxis]
+    train = groups < 8
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe = make_pipeline(SpeakerNormalizer(unknown="batch"), LogisticRegression())
+        model = RejectOption(wrap(pipe), coverage=0.5)
+        model.fit(X[train], y[train], groups=groups[train])
+        predicted = model.predict(X[~train], groups=groups[~train])
+        probabilities = model.predict_proba(X[~train], groups=groups[~train])
+    centered = X - np.array([X[groups == group].mean() for group in groups])[:, np.newaxis]
+    plain = LogisticRegression().fit(centered[train], y[train])
+    np.testing.assert_allclose(probabilities, plain.predict_proba(centered[~train]))
+    assert (predicted != "unknown").mean() == pytest.approx(0.5, abs=0.1)
+
+
+def interrupted_training(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_a_fold_ends_the_search_for_a_threshold(monkeypatch):
+    monkeypatch.setattr(CenterLossNet, "train_step", interrupted_training)
+    X, y = np.random.default_rng(0).normal(size=(12, 5, 9)), ["calm", "angry"] * 6
+    model = RejectOption(small_classifier(), coverage=0.5)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y, groups=np.repeat(list("ABC"), 4))
+    assert not hasattr(model, "estimator_")
 
 
 def test_pipeline_of_recordings_uses_distances():

@@ -51,6 +51,6 @@ def check_confidence(kind: str, model: Any) -> None:
     last = last_step(model)
     if kind == "distance" and not isinstance(last, CenterLossClassifier):
         raise TypeError(
-            'confidence="distance" needs a CenterLossClassifier, on its own, at the end of a Pipeline or in a '
-            f'search, got {type(last).__name__}: use confidence="probability".'
+            'confidence="distance" needs a CenterLossClassifier, on its own, at the end of a Pipeline or in '
+            f'a search, got {type(last).__name__}: use confidence="probability".'
         )

@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_choice, check_number, is_search, join_steps, last_step, requests_metadata, steps_of
-from ..classifier import check_classes, read_targets
+from ..classifier import check_classes, ended_by_ctrl_c, read_targets
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
 from ._confidence import (
@@ -167,7 +167,10 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             _check_parts_get_groups(self, params)
         threshold = self.threshold
         if threshold is None:
-            predictions = predict_unseen(self.estimator, self.confidence, X, labels, groups, self.cv, params)
+            with ended_by_ctrl_c():
+                predictions = predict_unseen(
+                    self.estimator, self.confidence, X, labels, groups, self.cv, params
+                )
             threshold = find_threshold(*predictions, coverage=self.coverage, accuracy=self.accuracy)
             threshold = threshold if self.confidence == "probability" else -threshold
         fit_params = params

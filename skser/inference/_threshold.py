@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.model_selection import cross_validate
 
-from .._utils import plain_labels
+from .._utils import join_steps, plain_labels, requests_metadata
 from ..metrics import ROUNDING, point_of_coverage, risk_coverage_curve
 from ..training import make_speaker_folds
 from ._confidence import compute_outputs
@@ -27,15 +27,19 @@ def predict_unseen(
     """Predict each item without its speaker in the training set: labels, predictions and confidences."""
     groups = None if groups is None else plain_labels("groups", groups, len(y))
     splitter = make_speaker_folds(groups, n_folds, "coverage and accuracy need", "threshold")
+    splits = splitter.split(X, y, groups)  # the same in each call
+    routed = get_config()["enable_metadata_routing"]
+    uses_groups = routed and requests_metadata(join_steps(estimator), "predict_proba", "groups")
     folds: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
     def keep(model: Any, X_test: Any, y_test: NDArray[Any]) -> float:
         """Keep the predictions; scikit-learn expects a score."""
-        outputs = compute_outputs(model, kind, X_test)
+        _, test = next(splits)
+        predict_params = {"groups": groups[test]} if uses_groups else {}
+        outputs = compute_outputs(model, kind, X_test, **predict_params)
         folds.append((y_test, outputs.labels, outputs.confidence))
         return 0.0
 
-    routed = get_config()["enable_metadata_routing"]
     given = {"params": {"groups": groups, **params}} if routed else {"groups": groups, "params": params}
     # scikit-learn selects the items and passes the parameters; the predictions are kept by the scorer, in
     # this process, because `cross_val_predict` returns no centers.
