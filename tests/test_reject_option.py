@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -412,27 +413,67 @@ def test_routing_passes_the_groups_of_the_training_set(data, monkeypatch):
     assert [len(fold) for fold in folds] == [3, 3]
 
 
-def test_without_routing_groups_are_passed_by_the_name_of_the_step(data, monkeypatch):
+WITH_GROUPS = {
+    "itself": Groups,
+    "Pipeline": lambda: make_pipeline(StandardScaler(), Groups()),
+    "nested": lambda: make_pipeline("passthrough", make_pipeline(StandardScaler(), Groups())),
+}
+
+
+@pytest.mark.parametrize("make", WITH_GROUPS.values(), ids=WITH_GROUPS)
+def test_without_routing_groups_reach_the_steps_that_take_them(data, monkeypatch, make):
+    monkeypatch.setattr(Groups, "received", [])
+    RejectOption(make(), coverage=0.5, cv=2).fit(*data)
+    *folds, last = Groups.received
+    assert sorted(folds[0] + folds[1]) == last == list("ABCDEF")
+    assert [len(fold) for fold in folds] == [3, 3]
+
+
+def test_without_routing_groups_can_be_passed_by_the_name_of_the_step(data, monkeypatch):
     monkeypatch.setattr(Groups, "received", [])
     X, y, groups = data
     model = RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2)
-    model.fit(X, y, groups, groups__groups=groups)
-    assert [len(found) for found in Groups.received] == [3, 3, 6]
+    model.fit(X, y, groups, groups__groups=np.repeat(["x", "y"], 60))
+    assert Groups.received[-1] == ["x", "y"]
 
 
-def test_a_search_by_groups_needs_routing(data):
+def test_without_routing_a_pipeline_in_a_search_receives_the_groups(data, monkeypatch):
+    monkeypatch.setattr(Groups, "received", [])
+    search = GridSearchCV(WITH_GROUPS["Pipeline"](), {}, cv=2, scoring=lambda *_: 0.0)
+    RejectOption(search, threshold=0.5).fit(*data)
+    assert Groups.received[-1] == list("ABCDEF")
+
+
+def test_calibration_by_speakers_needs_no_routing():
+    rng = np.random.default_rng(0)
+    X, y, groups = rng.normal(size=(12, 5, 9)), ["calm", "angry"] * 6, np.repeat(list("ABCDEF"), 2)
+    classifier = small_classifier(calibration="speakers")
+    model = RejectOption(classifier, coverage=0.5, cv=2).fit(X, y, groups=groups)
+    assert model.estimator_.temperature_ == classifier.fit(X, y, groups=groups).temperature_
+
+
+@pytest.mark.parametrize("routing", [False, True], ids=["without routing", "with routing"])
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["itself", "Pipeline"])
+def test_a_search_by_groups_receives_them(data, routing, wrap):
     X, y, groups = data
-    model = RejectOption(GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(2)), coverage=0.5)
-    message = r"GridSearchCV needs groups, which .* only with metadata routing: call sklearn\.set_config"
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, y, groups=groups)
-    within = make_pipeline(StandardScaler(), model.estimator)
-    with pytest.raises(ValueError, match=message):
-        RejectOption(within, threshold=0.5).fit(X, y, groups=groups)
-    RejectOption(within, threshold=0.5).fit(X, y, groups=groups, gridsearchcv__groups=groups)
-    with sklearn.config_context(enable_metadata_routing=True):
-        found = model.fit(X, y, groups=groups).threshold_
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(2))
+    with sklearn.config_context(enable_metadata_routing=routing):
+        found = RejectOption(wrap(search), coverage=0.5).fit(X, y, groups=groups).threshold_
     assert found == RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups).threshold_
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: model, in_search, CalibratedClassifierCV], ids=["itself", "search", "calibrated"]
+)
+def test_a_speaker_normalizer_needs_routing_or_speakers_by_name(data, wrap):
+    X, y, groups = data
+    model = RejectOption(wrap(make_pipeline(SpeakerNormalizer(), LogisticRegression())), threshold=0.5)
+    with pytest.raises(
+        ValueError, match=r"SpeakerNormalizer needs the speakers, .*: call sklearn\.set_config"
+    ):
+        model.fit(X, y, groups=groups)
+    if wrap is not CalibratedClassifierCV:
+        model.fit(X, y, groups=groups, speakernormalizer__groups=groups)
 
 
 def test_splits_of_a_search_may_be_an_iterator(data):

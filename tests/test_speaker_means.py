@@ -282,7 +282,9 @@ def test_a_model_without_normalizer_is_refused(corpus, other, speaker_means):
 
 def test_a_normalizer_within_a_reject_option_needs_routing(corpus):
     wrapped = RejectOption(model(), threshold=0.5)
-    with pytest.raises(ValueError, match="SpeakerNormalizer needs groups, which RejectOption passes on only"):
+    with pytest.raises(
+        ValueError, match=r"SpeakerNormalizer needs the speakers, .* only with metadata routing"
+    ):
         evaluate(wrapped, corpus, n_jobs=1)
     with sklearn.config_context(enable_metadata_routing=True):
         routed = evaluate(wrapped, corpus)

@@ -8,13 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import has_fit_parameter
 
-from .._utils import check_flag, in_working_directory, is_search, listed, requests_metadata, warn_caller
+from .._utils import (
+    check_flag,
+    group_parameters,
+    in_working_directory,
+    listed,
+    requests_metadata,
+    warn_caller,
+)
 from ..classifier import ended_by_ctrl_c
 from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
@@ -289,7 +294,10 @@ def _groups_for_fit(
     if get_config()["enable_metadata_routing"]:
         _request_speakers(estimator)
         return {name: values[name] for name in values if requests_metadata(estimator, "fit", name)}
-    return {name: values[kind] for name, kind in _group_parameters(estimator).items()}
+    return {
+        name: values[_SPEAKERS if isinstance(part, SpeakerNormalizer) else "groups"]
+        for name, part in group_parameters(estimator).items()
+    }
 
 
 def _request_speakers(estimator: Any) -> None:
@@ -297,23 +305,3 @@ def _request_speakers(estimator: Any) -> None:
     for part in estimator.get_params().values():
         if isinstance(part, SpeakerNormalizer):
             part.set_fit_request(groups=_SPEAKERS).set_transform_request(groups=_SPEAKERS)
-
-
-def _group_parameters(estimator: Any) -> dict[str, str]:
-    """Parameters of `fit` that take groups without metadata routing, and what each receives."""
-    if isinstance(estimator, Pipeline):
-        return {
-            f"{name}__{inner}": kind
-            for name, step in estimator.steps
-            for inner, kind in _group_parameters(step).items()
-        }
-    if is_search(estimator):
-        # The parameter `groups` of a search is passed only to its splitter.
-        uses_groups = requests_metadata(check_cv(estimator.cv), "split", "groups")
-        inner = {
-            name: kind for name, kind in _group_parameters(estimator.estimator).items() if name != "groups"
-        }
-        return {"groups": "groups", **inner} if uses_groups else inner
-    if isinstance(estimator, SpeakerNormalizer):
-        return {"groups": _SPEAKERS}
-    return {"groups": "groups"} if has_fit_parameter(estimator, "groups") else {}

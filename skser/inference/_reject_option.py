@@ -16,7 +16,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_choice, check_number, is_search, join_steps, last_step, requests_metadata, steps_of
+from .._utils import check_choice, check_number, group_parameters, join_steps, last_step, steps_of
 from ..classifier import check_classes, ended_by_ctrl_c, read_targets
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
@@ -85,8 +85,10 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     The share and the accuracy hold for the speakers in `fit`. On other speakers, microphones or languages
     they differ, so measure them there.
 
-    `fit` requests `groups`. Its other parameters are passed on to the estimator, with metadata routing or by
-    the names of steps. `score` counts `label` as a wrong answer.
+    `fit` requests `groups`. Without metadata routing, it also passes them to the estimator, the steps of a
+    Pipeline and the group splitter of a search, if these have a parameter `groups`. Its other parameters are
+    passed on to the estimator, with metadata routing or by the names of steps. `score` counts `label` as a
+    wrong answer.
 
     References
     ----------
@@ -139,7 +141,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Labels of two or more classes, of any kind that the estimator takes. See
             :doc:`/user_guide/labels`.
         groups : array-like of shape (n_samples,), default=None
-            Speaker of each item; needed unless `threshold` is set.
+            Speaker of each item; needed unless `threshold` is set and the estimator needs no groups.
         **params : dict
             Further parameters for `fit` of the estimator.
 
@@ -157,14 +159,14 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
             range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
             them, there are fewer than two speakers, or no threshold reaches `accuracy`; if a part of the
-            estimator needs groups that only metadata routing passes on: a `SpeakerNormalizer`, or a search
-            by groups.
+            estimator is a `SpeakerNormalizer`, to which only metadata routing passes the groups.
         """
         check_reject_parameters(self)
         labels = read_targets(self, y).given
         check_reject_label(self.label, check_classes(labels).given)
-        if groups is not None and not get_config()["enable_metadata_routing"]:
-            _check_parts_get_groups(self, params)
+        routed = get_config()["enable_metadata_routing"]
+        if groups is not None and not routed:
+            params = _groups_of_parts(self, groups, params) | params
         threshold = self.threshold
         if threshold is None:
             with ended_by_ctrl_c():
@@ -174,7 +176,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             threshold = find_threshold(*predictions, coverage=self.coverage, accuracy=self.accuracy)
             threshold = threshold if self.confidence == "probability" else -threshold
         fit_params = params
-        if get_config()["enable_metadata_routing"]:
+        if routed:
             fit_params = process_routing(self, "fit", groups=groups, **params).estimator.fit
         estimator = clone(self.estimator).fit(X, labels, **fit_params)
         check_probabilities(estimator)
@@ -287,16 +289,18 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
     check_confidence(rejecter.confidence, rejecter.estimator)
 
 
-def _check_parts_get_groups(rejecter: RejectOption, params: dict[str, Any]) -> None:
-    """Raise for parts that need groups and receive none, because metadata routing is disabled."""
-    for name, part in rejecter.get_params().items():
-        by_groups = is_search(part) and requests_metadata(getattr(part, "cv", None), "split", "groups")
-        of_part = f"{name}__groups".removeprefix("estimator__")  # as `fit` of the estimator takes it
-        if (by_groups or isinstance(part, SpeakerNormalizer)) and of_part not in params:
+def _groups_of_parts(rejecter: RejectOption, groups: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of `fit` that pass the groups to the parts of an estimator without metadata routing."""
+    names = group_parameters(rejecter.estimator)
+    given = [part for name, part in names.items() if name in params]
+    for part in rejecter.get_params().values():
+        # Groups of `evaluate`, such as sessions, need not be the speakers.
+        if isinstance(part, SpeakerNormalizer) and not any(part is other for other in given):
             raise ValueError(
-                f"{type(part).__name__} needs groups, which RejectOption passes on only with metadata "
+                "SpeakerNormalizer needs the speakers, which RejectOption passes to it only with metadata "
                 "routing: call sklearn.set_config(enable_metadata_routing=True) first."
             )
+    return dict.fromkeys(names, groups)
 
 
 def check_threshold(name: str, threshold: Any, confidence: str) -> None:
