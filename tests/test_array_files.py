@@ -526,7 +526,7 @@ def test_parts_of_a_reject_option_that_cannot_be_saved_are_named(Z, tmp_path):
         ({"fitted": {"threshold_": 0.5, "classes_": 3}}, "'classes_', which RejectOption does not have"),
         ({"parameters": {"threshold": 0.5, "coverage": 0.5}}, "exactly one of threshold, coverage"),
         ({"parameters": {"threshold": 0.5, "label": "sad"}}, "label='sad' is one of the classes"),
-        ({"parameters": {"threshold": 0.5, "label": 3}}, "label must have the type of the classes"),
+        ({"parameters": {"threshold": 0.5, "label": 3}}, "label=3 is a number, but the classes are text"),
         ({"parameters": {"threshold": 0.5, "confidence": "distance"}}, "needs a CenterLossClassifier"),
         ({"parameters": {"threshold": 0.5, "estimator": None}}, "a parameter 'estimator', which a model"),
         ({"parameters": {"threshold": 0.5, "cv": "x"}}, "cv must be an integer"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, StrEnum
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -213,11 +215,15 @@ def test_distance_without_centers_raises(data):
             ValueError,
             r"label='calm' is one of the classes \['angry', 'calm'\]",
         ),
-        ({"threshold": 0.5, "label": -1}, TypeError, "label must have the type of the classes, text, got -1"),
+        (
+            {"threshold": 0.5, "label": -1},
+            TypeError,
+            r"^label=-1 is a number, but the classes are text: set label to text that is not a class\.$",
+        ),
         (
             {"threshold": 0.5, "label": None},
             TypeError,
-            "label must have the type of the classes, text, got None",
+            "label=None is a value of type NoneType, but the classes are text: set label to text",
         ),
     ],
 )
@@ -228,10 +234,25 @@ def test_invalid_parameters_raise_in_fit(data, parameters, error, message):
     assert not hasattr(model, "estimator_")
 
 
-def test_text_is_no_label_of_integer_classes(data):
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (
+            [0, 1],
+            "is text, but the classes are numbers: set label to a number that is not a class, such as -1.",
+        ),
+        (
+            [-1, 1],
+            "is text, but the classes are numbers: set label to a number that is not a class, such as -2.",
+        ),
+        ([False, True], "is text, but the classes are booleans: replace the classes by text or numbers,"),
+    ],
+)
+def test_text_is_no_label_of_other_classes(data, classes, message):
     X, y, _ = data
-    with pytest.raises(TypeError, match="label must have the type of the classes, number, got 'unknown'"):
-        RejectOption(LogisticRegression(), threshold=0.5).fit(X, (y == "calm").astype(int))
+    labels = np.where(y == "calm", classes[0], classes[1])
+    with pytest.raises(TypeError, match=re.escape(f"label='unknown' {message}")):
+        RejectOption(LogisticRegression(), threshold=0.5).fit(X, labels)
 
 
 @pytest.mark.parametrize("groups", [None, np.zeros(120)])
@@ -290,10 +311,22 @@ def test_label_is_saved_like_the_classes(labels, tmp_path):
 
 
 def test_text_is_no_label_of_members_of_an_enum():
-    with pytest.raises(
-        TypeError, match="label must have the type of the classes, TextEmotion, got 'unknown'"
-    ):
+    message = (
+        "label='unknown' is text, but the classes are members of TextEmotion: set label to a member of Text"
+    )
+    with pytest.raises(TypeError, match=message):
         RejectOption(small_classifier(), threshold=0.5).fit(np.zeros((2, 5, 9)), list(TextEmotion)[:2])
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=["Enum", "Enum of text", "bytes"])
+def test_evaluate_accepts_labels_of_any_kind(data, labels):
+    X, y, groups = data
+    model = RejectOption(LogisticRegression(), threshold=0.7, label=labels[2])
+    given = [labels[0] if label == "angry" else labels[1] for label in y]
+    found = evaluate(model, (X, given, groups)).predictions["predicted"]
+    expected = evaluate(clone(model).set_params(label="unknown"), (X, y, groups)).predictions["predicted"]
+    assert found.tolist() == expected.tolist()
+    assert set(found) == {"angry", "calm", "unknown"}
 
 
 def test_missing_label_is_named():
@@ -363,6 +396,14 @@ def test_estimator_without_probabilities_is_named(data, target):
     with pytest.raises(TypeError, match="the model must have predict_proba, but SVC does not: end it with"):
         model.fit(*data)
     assert not hasattr(model, "estimator_")
+
+
+def test_features_have_the_names_of_the_columns(data):
+    X, y, _ = data
+    model = RejectOption(LogisticRegression(), threshold=0.5)
+    assert not hasattr(model, "feature_names_in_")
+    assert model.fit(pd.DataFrame(X, columns=["level"]), y).feature_names_in_.tolist() == ["level"]
+    assert not hasattr(model.fit(X, y), "feature_names_in_")
 
 
 def test_prediction_before_fit_raises(data):

@@ -257,7 +257,7 @@ def test_integer_classes_stay_integers():
     assert table["label"].tolist() == [7, 3, None]
     assert [type(label) for label in table["label"][:2]] == [int, int]
     assert "probability_7" in table
-    message = r"reject cannot add .*label must have the type of the classes, number, got 'unknown'\): train"
+    message = r"reject cannot add .*label='unknown' is text, but the classes are numbers\): train"
     with pytest.raises(TypeError, match=message):
         predict_timeline(pipe, np.ones(1000), reject=0.5)
 

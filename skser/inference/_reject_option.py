@@ -16,7 +16,15 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_choice, check_number, group_parameters, join_steps, last_step, steps_of
+from .._utils import (
+    check_choice,
+    check_number,
+    group_parameters,
+    join_steps,
+    last_step,
+    plain_labels,
+    steps_of,
+)
 from ..classifier import check_classes, ended_by_ctrl_c, read_targets
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
@@ -31,6 +39,13 @@ from ._threshold import find_threshold, predict_unseen
 
 _UNKNOWN = "unknown"
 _TARGETS = ("threshold", "coverage", "accuracy")
+# Kinds of labels. All numbers are one kind, as in scikit-learn. The order matters: a bool is a number.
+_KINDS: dict[Any, tuple[str, str]] = {
+    bool | np.bool_: ("a boolean", "booleans"),
+    Real: ("a number", "numbers"),
+    str: ("text", "text"),
+    bytes: ("a bytes object", "bytes"),
+}
 
 
 class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -53,7 +68,8 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Share of correct answers among the answered items, in (0, 1]. As many items as possible are answered.
     label : object, default="unknown"
         Label of the items that are not answered. It must have the type of the classes (text, numbers,
-        booleans, members of the same Enum, or bytes) and not be one of them.
+        booleans, members of the same Enum, or bytes) and not be one of them. If the classes are the
+        values of an Enum, a member means its value; if they are text, bytes mean their text.
     confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
         center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own, at the end of a
@@ -72,6 +88,8 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Lowest probability, or largest distance, of an item that is answered.
     n_features_in_ : int
         Number of features, if `estimator_` has it.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if `estimator_` has them.
 
     See Also
     --------
@@ -243,6 +261,12 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Number of features, if `estimator_` has it."""
         return int(self.estimator_.n_features_in_)
 
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the features, if `estimator_` has them."""
+        names: NDArray[Any] = self.estimator_.feature_names_in_
+        return names
+
     def get_metadata_routing(self) -> MetadataRouter:
         """Describe which metadata the estimator receives.
 
@@ -315,7 +339,8 @@ def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[A
         return outputs.labels, outputs.probabilities
     labels, is_answered = outputs.labels, outputs.confidence >= lowest_confidence(rejecter)
     # NumPy would convert a member of an Enum of text or integers to its value.
-    other = np.array([rejecter.label], dtype=object if labels.dtype == object else None)
+    label = _like_classes(rejecter.label, rejecter.classes_)
+    other = np.array([label], dtype=object if labels.dtype == object else None)
     return np.where(is_answered, labels, other), outputs.probabilities
 
 
@@ -367,19 +392,36 @@ def split_first_step(model: Any) -> tuple[Any, Any]:
 def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
     """Raise unless a label has the type of the classes and is not one of them."""
     known = classes.tolist()
-    if known and _type_of(label) != _type_of(known[0]):
+    label = _like_classes(label, classes)
+    if known and _kind_of(label) != _kind_of(known[0]):
+        _, kinds = _kind_of(known[0])
         raise TypeError(
-            f"label must have the type of the classes, {_type_of(known[0])}, got {label!r}: choose such a "
-            "label."
+            f"label={label!r} is {_kind_of(label)[0]}, but the classes are {kinds}: {_find_cure(known)}."
         )
     if label in known:
         raise ValueError(f"label={label!r} is one of the classes {known}: choose another label.")
 
 
-def _type_of(label: Any) -> str:
-    """Name the type of a label; integers and other numbers are one type, as in scikit-learn."""
+def _like_classes(label: Any, classes: NDArray[Any]) -> Any:
+    """Convert a member of an Enum to its value, and bytes to text, unless the classes are of its type."""
+    if isinstance(label, Enum | bytes) and not any(isinstance(one, type(label)) for one in classes.tolist()):
+        (label,) = plain_labels("label", [label]).tolist()
+    return label
+
+
+def _kind_of(label: Any) -> tuple[str, str]:
+    """Name the kind of a label, in the singular and the plural."""
+    name = type(label).__name__
     if isinstance(label, Enum):  # before numbers and text, which its members may be as well
-        return type(label).__name__
-    if isinstance(label, bool | np.bool_):
-        return "bool"
-    return "number" if isinstance(label, Real) else "text" if isinstance(label, str) else type(label).__name__
+        return f"a member of {name}", f"members of {name}"
+    words = (words for kind, words in _KINDS.items() if isinstance(label, kind))
+    return next(words, (f"a value of type {name}", f"values of type {name}"))
+
+
+def _find_cure(classes: list[Any]) -> str:
+    """Name a label that the classes allow."""
+    one, kinds = _kind_of(classes[0])
+    if kinds == "booleans":
+        return "replace the classes by text or numbers, because no boolean is left for label"
+    example = f", such as {min(classes) - 1}" if kinds == "numbers" else ""
+    return f"set label to {one} that is not a class{example}"
