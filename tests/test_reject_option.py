@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from enum import Enum, StrEnum
 
 import numpy as np
@@ -180,6 +181,16 @@ def test_ctrl_c_in_a_fold_ends_the_search_for_a_threshold(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y, groups=np.repeat(list("ABC"), 4))
     assert not hasattr(model, "estimator_")
+
+
+def test_a_warning_that_reads_like_an_interruption_does_not_end_fit(data):
+    class Warns(LogisticRegression):
+        def fit(self, X, y):
+            warnings.warn("training was interrupted by a power cut", UserWarning, stacklevel=2)
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match="power cut"):
+        assert 0.5 <= RejectOption(Warns(), coverage=0.5).fit(*data).threshold_ <= 1
 
 
 def test_pipeline_of_recordings_uses_distances():

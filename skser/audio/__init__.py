@@ -1,7 +1,7 @@
 """Audio files and arrays as waveforms."""
 
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
-from ._errors import problem_of
+from ._errors import problem_of, with_problem
 from ._headers import CONVERT
 from ._load import (
     change_speed,

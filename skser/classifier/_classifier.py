@@ -32,7 +32,7 @@ from ..training import (
 )
 from ._calibration import N_FOLDS, fit_temperature
 from ._inputs import check_classes, check_groups, check_labels, check_sample_weight, check_spectrograms
-from ._interruption import INTERRUPTED
+from ._interruption import InterruptedTraining
 from ._net import fitted_attributes, make_net
 from ._parameters import check_classifier_parameters, class_weights, make_schedules
 
@@ -493,7 +493,10 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         if was_interrupted:
             is_between = 0 < self.n_iter_ == len(self.net_.history)
             where = f"after epoch {self.n_iter_}" if is_between else f"in epoch {self.n_iter_ + 1}"
-            warn_caller(f"{INTERRUPTED} {where}: the estimator keeps the result of the training so far.")
+            message = (
+                f"training was interrupted {where}: the estimator keeps the result of the training so far."
+            )
+            warn_caller(message, InterruptedTraining)
 
     def _forward(self, X: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute the outputs for any input that the methods take."""

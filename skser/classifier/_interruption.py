@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-INTERRUPTED = "training was interrupted"  # the start of the warning of `fit`
+
+class InterruptedTraining(UserWarning):
+    """Warning of `fit` that it keeps the result of the training before Ctrl-C."""
 
 
 @contextmanager
@@ -18,10 +20,8 @@ def ended_by_ctrl_c() -> Iterator[None]:
         yield
         return
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", INTERRUPTED)
+        warnings.simplefilter("error", InterruptedTraining)
         try:
             yield
-        except UserWarning as warning:
-            if not str(warning).startswith(INTERRUPTED):
-                raise
+        except InterruptedTraining as warning:
             raise KeyboardInterrupt from warning

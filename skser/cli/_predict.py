@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from .._utils import listed, make_frame, plain_error
+from ..audio import problem_of
 from ..datasets import find_files, is_recording
 from ..exceptions import RecordingsError
 from ..inference import check_model, classify, predict_timeline, with_reject
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SILENT = "(silent)"
-_TOO_LONG = "longer than max_duration"
 
 
 def predict(arguments: Any) -> bool:
@@ -111,7 +111,7 @@ def _predict(model: Any, path: str) -> pd.DataFrame:
     except RecordingsError as error:
         cause = error.failures[0].error
         reason, _, cure = str(cause).partition(": ")
-        if _TOO_LONG in reason:
+        if problem_of(cause) == "too long":
             cure = "add --timeline, which has no limit of length."
         raise plain_error(cause, f"{path!r}: {reason}: {cure}" if cure else f"{path!r}: {reason}") from error
     table = make_frame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})

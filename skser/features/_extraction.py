@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from .._utils import is_path, plain_error
-from ..audio import change_speed, check_waveform, load_waveform
+from ..audio import change_speed, check_waveform, load_waveform, problem_of, with_problem
 from ..exceptions import RecordingFailure
 from ._cache import CacheFolderError, cache_keys, file_state, open_cache, read_entry, write_entry
 from ._encoder_function import EncoderFunction
@@ -112,5 +112,6 @@ def extract(extraction: Extraction, index: int, audio: Any) -> np.ndarray | Reco
     except (OSError, TypeError, ValueError) as error:
         if is_path(audio):
             # Without its traceback, which would keep the samples in memory.
-            return RecordingFailure(index, os.fspath(audio), plain_error(error, str(error)))
+            cause = with_problem(plain_error(error, str(error)), problem_of(error))
+            return RecordingFailure(index, os.fspath(audio), cause)
         raise plain_error(error, f"item {index}: {error}") from error
