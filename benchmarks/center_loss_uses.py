@@ -61,8 +61,8 @@ class Fit(NamedTuple):
 QUESTIONS = {
     "unknown_distance": "unknown emotion, by the distance, AUROC",
     "unknown_probability": "unknown emotion, by the largest probability, AUROC",
-    "half_distance": "surer half, by the distance, accuracy",
-    "half_probability": "surer half, by the largest probability, accuracy",
+    "half_distance": "more confident half, by the distance, accuracy",
+    "half_probability": "more confident half, by the largest probability, accuracy",
     "retrieval": "retrieval, mean average precision",
     **{f"neighbors_{n}": f"nearest neighbors, {n} labeled per emotion, UA" for n in N_LABELED},
     **{f"nearest_mean_{n}": f"nearest mean, {n} labeled per emotion, UA" for n in N_LABELED},
@@ -185,7 +185,7 @@ def with_and_without(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Se
 def probability_and_distance(rows: pd.DataFrame) -> Iterator[tuple[str, pd.Series, pd.Series]]:
     """Yield the questions that the largest probability and the distance answer, with center loss."""
     part = rows[(rows.center_lambda == LAMBDAS[1]) & (rows.embedding_dim == SIZES[-1])]
-    for name, question in (("unknown", "unknown emotion, AUROC"), ("half", "surer half, accuracy")):
+    for name, question in (("unknown", "unknown emotion, AUROC"), ("half", "more confident half, accuracy")):
         yield question, means(part, f"{name}_probability"), means(part, f"{name}_distance")
 
 

@@ -431,7 +431,7 @@ def test_a_pair_of_rate_and_samples_raises(model):
 
 
 def test_turns_of_several_recordings_raise(model):
-    with pytest.raises(ValueError, match="turns are those of one recording"):
+    with pytest.raises(ValueError, match="turns describes a single recording, but several were passed: call"):
         predict_timeline(model, [ramp(5)], turns=pd.DataFrame({"start": [0], "end": [1]}))
 
 

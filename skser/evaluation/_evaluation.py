@@ -71,7 +71,7 @@ class Evaluation:
         Scores of the probabilities over all predictions pooled; None without `predict_proba`. `ECE`, of the
         most probable class in 10 bins of equal size, see `expected_calibration_error`; `ECE_low` and
         `ECE_high`, the limits of its 95 % interval; `NLL`, the mean negative log-likelihood, in which a
-        probability of 0 counts as 2.2e-16; and `accuracy_50`, the accuracy of the surer half of the
+        probability of 0 counts as 2.2e-16; and `accuracy_50`, the accuracy of the more confident half of the
         predictions, see `accuracy_at_coverage`.
     warnings : tuple of str
         The warnings of `evaluate`.

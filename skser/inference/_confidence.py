@@ -15,7 +15,7 @@ CONFIDENCES = ("probability", "distance")
 
 
 class Outputs(NamedTuple):
-    """Labels, probabilities (n_samples, n_classes), and confidences; a higher confidence is surer."""
+    """Labels, probabilities (n_samples, n_classes), and confidences; higher means more confident."""
 
     labels: NDArray[Any]
     probabilities: NDArray[Any]

@@ -135,7 +135,10 @@ def predict_timeline(
     if _is_single(recording):
         return _predict_one(model, recording, read_turns(turns), **settings)
     if turns is not None:
-        raise ValueError("turns are those of one recording, got several: call predict_timeline for each.")
+        raise ValueError(
+            "turns describes a single recording, but several were passed: call predict_timeline once per "
+            "recording."
+        )
     tables = []
     for index, one in enumerate(_check_recordings(recording)):
         # Errors name the path of a file.

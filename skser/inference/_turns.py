@@ -48,7 +48,8 @@ def read_turns(table: Any) -> Turns | None:
 
 
 def _seconds(column: Any, name: str) -> NDArray[np.float64]:
-    """Convert a column of numbers; durations and dates would become nanoseconds or their like."""
+    """Convert a column of numbers."""
+    # Durations and dates are refused, because converting them would give nanoseconds.
     try:
         values: NDArray[np.float64] = column.to_numpy(dtype=np.float64)
         is_time = column.dtype.kind in "mM"
