@@ -59,7 +59,7 @@ EXPECTED_FAILURES = {
     "RejectOption": {
         "check_classifiers_classes": (
             "classes are text and numbers in turn, and the label must have the type of both; see "
-            "test_invalid_parameters_raise_in_fit and test_text_is_no_label_of_integer_classes"
+            "test_invalid_parameters_raise_in_fit and test_text_is_no_label_of_other_classes"
         ),
     },
 }

@@ -335,6 +335,15 @@ def test_warns_of_steps_that_are_not_exported(shared_classifier, path):
     assert_agrees(InferenceSession(path), shared_classifier, draw([12, 3]))
 
 
+def test_a_search_at_the_end_of_a_pipeline_is_the_classifier_that_it_found(shared_classifier, path):
+    to_onnx(shared_classifier, path)
+    expected = path.read_bytes()
+    search = GridSearchCV(CenterLossClassifier(), {})
+    search.best_estimator_ = shared_classifier
+    to_onnx(make_pipeline("passthrough", search), path)
+    assert path.read_bytes() == expected
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
