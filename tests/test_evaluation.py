@@ -591,12 +591,15 @@ TEXTS = np.random.default_rng(0).integers(5, size=60)
         ({"cv": [(np.arange(25), np.arange(25, 60)), (np.arange(30, 60), np.arange(25))]}, "(fold 1: Eve)"),
         ({"groups": TEXTS}, IN_BOTH_PARTS + "5 of 5 folds (fold 1: Ann, Eve, Ian, Liz, fold 2: "),
         ({"groups": TEXTS}, ", fold 3: Ann, Ben, Eve, Ian, Liz and 1 more and 2 more)"),
-        ({"cv": THREE_FOLDS[:1]}, "40 items of 60 are in no test set"),
+        ({"cv": THREE_FOLDS[:1]}, "40 of 60 items are in no test set, so they are never predicted."),
         (
             {"cv": [*THREE_FOLDS[:2], (THREE_FOLDS[2][0], THREE_FOLDS[2][1][1:])]},
-            "1 item of 60 is in no test set",
+            "1 of 60 items is in no test set, so it is never predicted.",
         ),
-        ({"cv": [*THREE_FOLDS, THREE_FOLDS[0]]}, "20 items of 60 are in several test sets"),
+        (
+            {"cv": [*THREE_FOLDS, THREE_FOLDS[0]]},
+            "20 of 60 items are in several test sets; all their predictions are counted.",
+        ),
     ],
 )
 def test_warns_of_doubtful_folds(features, svc, parameters, expected):

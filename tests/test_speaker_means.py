@@ -447,7 +447,7 @@ def test_within_a_corpus_fold_groups_are_the_speakers(merged):
 
 @pytest.mark.filterwarnings("ignore:some training or test sets")
 def test_items_that_no_fold_scores_are_reported(merged):
-    with pytest.warns(UserWarning, match="24 items of 72 are in no test set"):
+    with pytest.warns(UserWarning, match="24 of 72 items are in no test set"):
         evaluate(model(), merged, cv="corpus")
 
 

@@ -167,11 +167,14 @@ def _shared_speakers(corpus: EvaluationCorpus, splits: list[Split]) -> Iterator[
 def _uneven_tests(n_samples: int, splits: list[Split]) -> Iterator[str]:
     """Warn about items that are in no test set, or in several."""
     counts = np.bincount(np.concatenate([test for _, test in splits]), minlength=n_samples)
-    nouns = f"item of {n_samples} is", f"items of {n_samples} are"
     if never := int((counts == 0).sum()):
-        yield f"{counted(never, *nouns)} in no test set, so that no prediction is made."
+        verb, subject = ("is", "it is") if never == 1 else ("are", "they are")
+        yield f"{never} of {n_samples} items {verb} in no test set, so {subject} never predicted."
     if again := int((counts > 1).sum()):
-        yield f"{counted(again, *nouns)} in several test sets: each prediction counts."
+        verb, owner = ("is", "its") if again == 1 else ("are", "their")
+        yield (
+            f"{again} of {n_samples} items {verb} in several test sets; all {owner} predictions are counted."
+        )
 
 
 def _absent_classes(y: NDArray[Any], splits: list[Split]) -> Iterator[str]:
