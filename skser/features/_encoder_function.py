@@ -11,7 +11,7 @@ import torch
 
 from .._utils import all_finite, resolve_device
 from ..encoders import EncoderSource, check_layers, encode_waveform, find_encoder, load_encoder
-from ._parameters import layers_of
+from ._parameters import layers_of, source_parameters
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EncoderFunction:
     @classmethod
     def of(cls, parameters: Mapping[str, Any], digest: str | None) -> EncoderFunction:
         """Make the function from checked parameters, for weights with this digest if there is one."""
-        source = find_encoder(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
+        source = find_encoder(**source_parameters(parameters))
         if digest not in (None, source.digest):
             raise ValueError(
                 f"encoder={source.encoder!r} has the digest {source.digest}, but the transformer was fitted "

@@ -23,7 +23,7 @@ def check_transformer_parameters(parameters: Mapping[str, Any]) -> None:
 def check_encoder_parameters(parameters: Mapping[str, Any]) -> None:
     """Raise unless the parameters of a `SpeechEncoderTransformer` can be used; nothing is read."""
     _check_extraction_parameters(parameters)
-    check_source_parameters(*(parameters[name] for name in ("encoder", "revision", "local_files_only")))
+    check_source_parameters(**source_parameters(parameters))
     layers = layers_of(parameters["layer"])
     if not layers:
         raise ValueError("layer is an empty list: give one layer or more.")
@@ -75,6 +75,11 @@ def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000)
     to_bytes("max_nbytes", parameters["max_nbytes"])
     if parameters["memory"] is not None:
         check_memory(parameters["memory"])
+
+
+def source_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the parameters that say where the weights of an encoder are."""
+    return {name: parameters[name] for name in ("encoder", "revision", "local_files_only")}
 
 
 def settings_of(parameters: Mapping[str, Any]) -> Settings:
