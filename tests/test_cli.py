@@ -277,6 +277,21 @@ def test_wrong_option_exits_with_code_2(arguments, capsys):
     assert "usage: skser" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["0", "two", "1.5", "9999999999"])
+@pytest.mark.parametrize("command", [["evaluate", "synthetic"], ["train", "synthetic", "m"]])
+def test_a_wrong_number_of_processes_is_refused_before_the_corpus_is_loaded(command, value, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--jobs", value])
+    assert caught.value.code == 2
+    expected = f"argument --jobs: must be a number of processes, or -1 for one per processor, got '{value}'"
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [-1, 1, 4])
+def test_a_number_of_processes_can_be_negative(value):
+    assert make_parser().parse_args(["evaluate", "synthetic", "--jobs", str(value)]).jobs == value
+
+
 def test_model_that_does_not_take_recordings_is_a_usage_error(recordings, capsys):
     rng = np.random.default_rng(0)
     save_model(CenterLossClassifier().fit(rng.normal(size=(4, 5, 9)), [0, 1, 0, 1]), "m.safetensors")

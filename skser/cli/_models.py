@@ -25,7 +25,7 @@ def make_model(arguments: Any) -> Pipeline:
 
 
 def _make_encoder_pipeline(name: str) -> Pipeline:
-    """Make the pipeline "three speeds" of the page on unseen speakers, with an encoder that can be used."""
+    """Make the "three speeds" pipeline of the page on unseen speakers; raise if its encoder cannot load."""
     speeds = (0.86, 1.0, 1.16) if name == "ge2e" else (1.0,)  # not measured with other encoders
     encoder = SpeechEncoderTransformer(name, speeds=speeds)
     with usage_errors():

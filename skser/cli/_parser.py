@@ -12,7 +12,7 @@ _LIMITS = """\
 limits of use:
   A model predicts which of its classes a voice resembles, not what a person feels. It is often wrong for
   speakers, languages and microphones that differ from those in its training set. Test it on speakers like
-  yours first. Do not use it to make decisions about people, such as in hiring, at school or for the police;
+  yours first. Do not use it to make decisions about people, such as in hiring, education or law enforcement;
   the EU AI Act prohibits or restricts this."""
 
 _CORPUS = """\
@@ -24,7 +24,7 @@ corpus:
 
 _CODES = """\
 exit codes:
-  0 everything was answered; 1 something failed, and the rest was answered; 2 the arguments are wrong"""
+  0 success; 1 failure (predict still prints the other recordings; audit found errors); 2 invalid arguments"""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -154,7 +154,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=_jobs,
         metavar="N",
         help="processes, -1 for one per processor (default: one per processor, at most 8, for the folds of "
         "the network, otherwise 1)",
@@ -184,6 +184,19 @@ def _number(text: str, low: float, high: float, what: str, closed: bool = True) 
     if not (low <= value <= high) or (not closed and value in (low, high)):
         raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}")
     return value
+
+
+def _jobs(text: str) -> int:
+    """Convert a number of processes."""
+    try:
+        n_jobs = int(text)
+    except ValueError:
+        n_jobs = 0
+    if not 0 < abs(n_jobs) < 2**31:  # joblib's range
+        raise argparse.ArgumentTypeError(
+            f"must be a number of processes, or -1 for one per processor, got {text!r}"
+        )
+    return n_jobs
 
 
 def _at_least(low: int) -> Callable[[str], int]:
