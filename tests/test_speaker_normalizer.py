@@ -11,7 +11,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -118,6 +118,16 @@ def test_an_unknown_speaker_loses_the_mean_of_the_training_speakers_with_one_war
     assert len(caught) == 1
     np.testing.assert_allclose(found[0], Z[0] - normalizer.speakers_["Ann"][0])
     np.testing.assert_allclose(found[1:], Z[1:4] - normalizer.mean_)
+
+
+@pytest.mark.parametrize("routing", [False, True], ids=["one step", "a pipeline"])
+def test_the_warning_names_the_line_of_the_user(Z, routing):
+    with sklearn.config_context(enable_metadata_routing=routing):
+        model = make_pipeline(SpeakerNormalizer(), StandardScaler()) if routing else SpeakerNormalizer()
+        model.fit(Z, groups=SPEAKERS)
+        with pytest.warns(UserWarning, match="get the mean of the training speakers") as caught:
+            model.transform(Z[:1], groups=["Tom"])
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("with_std", [False, True])

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,17 @@ def all_finite(values: np.ndarray) -> bool:
 
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line outside this package that called it, at any depth of the call stack."""
+    """Warn at the line of the user's code, at any depth of the call stack."""
     frame, level = sys._getframe(), 1
-    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("skser."):
+    # scikit-learn wraps `transform`, and calls the steps of a Pipeline, also in joblib's workers.
+    while frame.f_back is not None and _package(frame) in ("skser", "sklearn", "joblib"):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame: FrameType) -> str:
+    """Name of the package whose code runs in a frame."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def listed(values: Iterable[Any], most: int = 5) -> str:
