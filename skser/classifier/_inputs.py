@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from .._utils import Labels, plain_labels, read_labels, warn_caller, without_mask
-from ..sequences import Spectrograms
+from ..sequences import Spectrograms, as_spectrograms, check_not_empty
 
 
 def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
     """Convert an estimator's input to one container; a row of a table is an item of one frame."""
     X = without_mask("X", X)
-    container = _as_spectrograms(X)
+    container = as_spectrograms(X)
     takes_tables = estimator.network == "dense"
     if takes_tables and container is not None:
         raise ValueError(
@@ -30,7 +28,7 @@ def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
     try:
         if container is not None:
             validate_data(estimator, container, reset=reset, skip_check_array=True)
-            _check_not_empty(container)
+            check_not_empty(container)
             return container
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
     except OverflowError as error:  # an integer too large for a float
@@ -43,39 +41,6 @@ def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
             "for fit."
         ) from error
     return Spectrograms.from_frames(table, np.ones(len(table), dtype=np.int64))
-
-
-def _as_spectrograms(X: Any) -> Spectrograms | None:
-    """Convert spectrograms of several frames to a container; None for anything else."""
-    if isinstance(X, Spectrograms):
-        return X
-    if getattr(X, "ndim", 0) > 3:
-        raise ValueError(
-            f"X has {X.ndim} dimensions, of shape {tuple(X.shape)}: pass spectrograms of shape (n_samples, "
-            "n_bins, n_frames), or a list of arrays (n_bins, n_frames)."
-        )
-    if getattr(X, "ndim", None) == 3:
-        return Spectrograms.from_padded(X)
-    if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSU":  # an array or Series
-        X = np.asarray(X).tolist()
-    if not isinstance(X, (list, tuple)):
-        return None
-    _check_not_empty(X)
-    for index, item in enumerate(X):
-        if isinstance(item, (str, bytes, os.PathLike)):
-            raise TypeError(
-                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
-                "SpectrogramTransformer before the classifier."
-            )
-    dimensions = {np.ndim(item) for item in X}
-    lengths = {len(item) for item in X if np.ndim(item) == 1}
-    return Spectrograms(list(X)) if dimensions - {0, 1} or len(lengths) > 1 else None
-
-
-def _check_not_empty(X: Sized) -> None:
-    """Raise if a container is empty."""
-    if not len(X):
-        raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")
 
 
 def check_labels(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from .._utils import plain_labels, without_mask
-from ..sequences import Buffer, Spectrograms
+from ..sequences import Buffer, Spectrograms, as_spectrograms, check_not_empty
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
 Features = NDArray[Any] | Spectrograms
@@ -26,8 +26,8 @@ def normalize_by_group(Z: ArrayLike | Spectrograms, groups: ArrayLike, *, with_s
     Parameters
     ----------
     Z : array-like of shape (n, n_features), or Spectrograms of n items
-        Features, such as the embeddings of utterances. A dense array (n, n_bins, n_frames) is converted to
-        Spectrograms.
+        Features, such as the embeddings of utterances. A dense array (n, n_bins, n_frames) and a list of
+        arrays (n_bins, n_frames) are converted to Spectrograms.
     groups : array-like of shape (n,)
         The group of each item.
     with_std : bool, default=False
@@ -66,12 +66,13 @@ def normalize_by_group(Z: ArrayLike | Spectrograms, groups: ArrayLike, *, with_s
 
 
 def to_spectrograms(Z: Any) -> Any:
-    """Convert a dense array (n, n_bins, n_frames) to spectrograms; raise for masked features."""
+    """Convert spectrograms of several frames to a container; raise for masked features."""
     Z = without_mask("X", Z)
-    if isinstance(Z, Spectrograms) and not len(Z):
-        raise ValueError("Found array with 0 sample(s): give at least one spectrogram.")
-    is_dense = getattr(Z, "ndim", None) == 3 and not isinstance(Z, Spectrograms)
-    return Spectrograms.from_padded(Z) if is_dense else Z
+    container = as_spectrograms(Z)
+    if container is None:
+        return Z
+    check_not_empty(container)
+    return container
 
 
 def encode_groups(groups: ArrayLike, n_items: int) -> tuple[list[Any], NDArray[np.intp]]:
