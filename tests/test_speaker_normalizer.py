@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skser import SpeakerNormalizer, Spectrograms, normalize_by_group
+from skser import SpeakerNormalizer, Spectrograms, load_model, normalize_by_group, save_model
 
 SPEAKERS = np.repeat(["Ann", "Ben", "Eve"], [4, 9, 7])
 
@@ -105,6 +105,19 @@ def test_a_constant_feature_and_a_speaker_of_one_item_are_not_divided_by_zero():
 def test_fit_forgets_earlier_speakers(Z):
     normalizer = SpeakerNormalizer().fit(Z, groups=SPEAKERS).fit(Z[:4], groups=["Tom"] * 4)
     assert list(normalizer.speakers_) == ["Tom"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "groups"),
+    [(np.zeros((4, 2)), ["Ann"]), (np.full((4, 2), np.nan), None), (pd.DataFrame({"a": [np.inf] * 4}), None)],
+    ids=["groups", "not a number", "infinite frame"],
+)
+def test_a_fit_that_fails_changes_nothing(Z, wrong, groups):
+    normalizer = SpeakerNormalizer().fit(pd.DataFrame(Z, columns=["a", "b", "c"]), groups=SPEAKERS)
+    before = dict(vars(normalizer))
+    with pytest.raises(ValueError, match=r"groups has 1 values|contains NaN|contains infinity"):
+        normalizer.fit(wrong, groups=groups)
+    assert vars(normalizer) == before
 
 
 # Unknown speakers
@@ -220,6 +233,69 @@ def test_spectrograms_stay_spectrograms_if_tables_become_data_frames():
     assert isinstance(normalizer.fit_transform(X), Spectrograms)
     assert not hasattr(normalizer, "get_feature_names_out")
     assert isinstance(normalizer.fit_transform(np.eye(3)), pd.DataFrame)
+
+
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_pipeline_can_set_the_output_whatever_the_normalizer_received(S, is_fitted):
+    model = make_pipeline(SpeakerNormalizer(), StandardScaler())
+    if is_fitted:
+        model[0].fit(S)
+    model.set_output(transform="pandas")
+    assert isinstance(model[0].fit_transform(S), Spectrograms)
+    assert isinstance(model[0].fit_transform(np.eye(3)), pd.DataFrame)
+    assert model[0].set_output() is model[0]
+
+
+def test_a_normalizer_of_spectrograms_names_no_columns(S):
+    normalizer = SpeakerNormalizer().fit(S).set_output(transform="pandas")
+    assert not hasattr(normalizer, "get_feature_names_out")
+
+
+@pytest.mark.parametrize("kind", ["table", "spectrograms"])
+def test_a_loaded_normalizer_takes_the_kind_of_its_first_input(Z, S, tmp_path, kind):
+    first, other = (Z, S) if kind == "table" else (S, Z)
+    save_model(SpeakerNormalizer().fit(first), tmp_path / "normalizer")
+    loaded = load_model(tmp_path / "normalizer")
+    with sklearn.config_context(transform_output="pandas"):
+        found = loaded.transform(first)
+    assert isinstance(found, pd.DataFrame if kind == "table" else Spectrograms)
+    with pytest.raises(ValueError, match="but fit received"):
+        loaded.transform(other)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_refuses_another_kind_of_features_than_that_of_fit(Z, S, output):
+    of_table = SpeakerNormalizer().set_output(transform=output).fit(Z)
+    of_spectrograms = SpeakerNormalizer().set_output(transform=output).fit(S)
+    for name in ("transform", "enroll"):
+        with pytest.raises(
+            ValueError, match=r"X is Spectrograms, but fit received a table: pass a table, or"
+        ):
+            getattr(of_table, name)(S, SPEAKERS)
+        with pytest.raises(ValueError, match=r"X is a table, but fit received Spectrograms: pass Spectrog"):
+            getattr(of_spectrograms, name)(Z, SPEAKERS)
+    assert isinstance(of_table.fit(S).transform(S), Spectrograms)
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+def test_a_list_of_spectrograms_of_different_lengths_is_converted(S, form):
+    items, normalizer = form(S), SpeakerNormalizer()
+    expected = normalize_by_group(S, SPEAKERS)
+    for found in (
+        normalizer.fit_transform(items, groups=SPEAKERS),
+        normalizer.enroll(items, SPEAKERS).transform(items, SPEAKERS),
+        normalize_by_group(items, SPEAKERS),
+    ):
+        assert isinstance(found, Spectrograms)
+        for item, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(item, other)
+
+
+def test_rows_of_different_lengths_are_named():
+    rows = [[1.0, 2.0], [3.0]]
+    for call in (SpeakerNormalizer().fit, lambda Z: normalize_by_group(Z, ["Ann", "Ben"])):
+        with pytest.raises(ValueError, match=r"item 0 must be a spectrogram of shape \(n_bins, n_frames\)"):
+            call(rows)
 
 
 @pytest.mark.parametrize("with_std", [False, True])

@@ -196,6 +196,14 @@ def test_frames_have_no_names(ge2e):
     assert not hasattr(SpeechEncoderTransformer(ge2e, statistics=None), "get_feature_names_out")
 
 
+def test_a_pipeline_can_set_the_output_of_frames_and_of_later_tables(ge2e, waveforms):
+    transformer = SpeechEncoderTransformer(ge2e, statistics=None)
+    make_pipeline(transformer, KNeighborsClassifier()).set_output(transform="pandas")
+    assert isinstance(transformer.transform(waveforms), Spectrograms)
+    transformer.set_params(statistics=("mean",))
+    assert list(transformer.transform(waveforms).columns[[0, 255]]) == ["mean_0", "mean_255"]
+
+
 def test_several_layers_are_averaged(ge2e, waveforms):
     first, third, both = (
         SpeechEncoderTransformer(ge2e, layer=layer, statistics=None).transform(waveforms[:1])[0]

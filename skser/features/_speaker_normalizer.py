@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._utils import check_choice, check_flag, check_number, listed, warn_caller
 from ..sequences import Spectrograms
+from ._set_output import SetOutputMixin, names_columns
 from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize, to_spectrograms
 
 
-class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
     """Subtract from each item the mean of its speaker.
 
     The mean of a speaker's recordings describes the voice, the language and the microphone more than the
@@ -61,7 +63,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     Features are tables (n, n_features) or :class:`skser.Spectrograms`, whose means are taken per bin over
-    all frames of a speaker. A dense array (n, n_bins, n_frames) is converted to Spectrograms.
+    all frames of a speaker. A dense array (n, n_bins, n_frames) and a list of arrays (n_bins, n_frames) are
+    converted to Spectrograms.
 
     `groups` are the speakers. `fit` and `transform` request them from scikit-learn's metadata routing, so
     that with ``sklearn.set_config(enable_metadata_routing=True)`` a pipeline passes them on: write
@@ -81,6 +84,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> normalizer.enroll([[7.0], [9.0]], ["Eve", "Eve"]).transform([[8.0]], ["Eve"])
     array([[0.]])
     """
+
+    speakers_: dict[Any, NDArray[np.float64]]
 
     # Read by scikit-learn as plain dicts.
     __metadata_request__fit = {"groups": True}  # noqa: RUF012
@@ -118,13 +123,14 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             value per item.
         """
         check_normalizer_parameters(self.get_params(deep=False))
-        X = self._check_features(X, reset=True)
-        self._of_spectrograms = isinstance(X, Spectrograms)
-        self.speakers_ = {} if groups is None else self._statistics(X, groups)
+        work = copy.copy(self)  # a fit that fails leaves this normalizer as it was
+        X = work._check_features(X, reset=True)
+        work.speakers_ = {} if groups is None else work._statistics(X, groups)
         if groups is None:
-            self.mean_, self.scale_ = mean_and_scale(X, self.with_std)
+            work.mean_, work.scale_ = mean_and_scale(X, self.with_std)
         else:
-            self.mean_, self.scale_ = np.mean([*self.speakers_.values()], axis=0)
+            work.mean_, work.scale_ = np.mean([*work.speakers_.values()], axis=0)
+        self.__dict__ = work.__dict__
         return self
 
     def transform(self, X: Any, groups: ArrayLike | None = None) -> Features:
@@ -145,8 +151,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If a parameter is invalid, `X` is not finite or has a wrong shape, or `groups` does not have one
-            value per item.
+            If a parameter is invalid, `X` is not finite, has a wrong shape or differs in kind from that of
+            `fit`, or `groups` does not have one value per item.
 
         Warns
         -----
@@ -203,7 +209,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If `X` is not finite or has a wrong shape, or `groups` does not have one value per item.
+            If `X` is not finite, has a wrong shape or differs in kind from that of `fit`, or `groups` does
+            not have one value per item.
         """
         check_is_fitted(self)
         check_normalizer_parameters(self.get_params(deep=False))
@@ -211,8 +218,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.speakers_ = {**self.speakers_, **enrolled}
         return self
 
-    # set_output makes data frames of the output of estimators that have this method.
-    @available_if(lambda self: not getattr(self, "_of_spectrograms", False))
+    @available_if(names_columns)
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the features of a table; normalizers of spectrograms do not have this method.
 
@@ -228,12 +234,21 @@ class SpeakerNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         return super().get_feature_names_out(input_features)
 
+    def _returns_table(self) -> bool:
+        """Whether `fit` received a table, or was not called."""
+        return not getattr(self, "_of_spectrograms", False)
+
     def _check_features(self, X: Any, *, reset: bool) -> Features:
-        """Check features, and compare their number with that of `fit`."""
+        """Check features, and compare their kind and number with those of `fit`."""
         X = to_spectrograms(X)
-        is_table = not isinstance(X, Spectrograms)
-        settings = {"dtype": FLOATS} if is_table else {"skip_check_array": True}
+        is_container = isinstance(X, Spectrograms)
+        # A model file does not hold the kind.
+        if not reset and is_container != getattr(self, "_of_spectrograms", is_container):
+            given, fitted = ("Spectrograms", "a table") if is_container else ("a table", "Spectrograms")
+            raise ValueError(f"X is {given}, but fit received {fitted}: pass {fitted}, or fit again.")
+        settings = {"skip_check_array": True} if is_container else {"dtype": FLOATS}
         checked: Features = validate_data(self, X, reset=reset, **settings)
+        self._of_spectrograms = is_container
         return checked
 
     def _statistics(self, X: Features, groups: ArrayLike) -> dict[Any, NDArray[np.float64]]:

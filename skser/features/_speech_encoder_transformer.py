@@ -15,15 +15,11 @@ from ._encoder_function import EncoderFunction
 from ._extraction import Extraction
 from ._parameters import check_encoder_parameters
 from ._recording_transformer import RecordingTransformer
+from ._set_output import SetOutputMixin, names_columns
 from ._statistics import feature_names
 
 
-def _has_table(transformer: SpeechEncoderTransformer) -> bool:
-    """Whether the result is a table, whose columns have names."""
-    return transformer.statistics is not None
-
-
-class SpeechEncoderTransformer(RecordingTransformer):
+class SpeechEncoderTransformer(SetOutputMixin, RecordingTransformer):
     """Compute the features of a pretrained speech encoder from recordings.
 
     Each recording is read, mixed down to one channel, resampled to the rate of the encoder (16 kHz), trimmed,
@@ -216,7 +212,7 @@ class SpeechEncoderTransformer(RecordingTransformer):
         """
         return self._extract(X)
 
-    @available_if(_has_table)
+    @available_if(names_columns)
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of the table: "mean_0", "mean_1", ...
 
@@ -231,6 +227,10 @@ class SpeechEncoderTransformer(RecordingTransformer):
             Names of type str, in an array of objects.
         """
         return feature_names(self._make_function().n_bins, self.statistics or ())
+
+    def _returns_table(self) -> bool:
+        """Whether the result is a table."""
+        return self.statistics is not None
 
     def _check_parameters(self) -> None:
         """Raise unless the parameters can be used."""
