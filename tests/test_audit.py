@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from joblib import parallel_config
 from sklearn.utils import Bunch
 
 from skser import load_audio
@@ -423,6 +424,13 @@ def damaged(corpus):
     write(paths[5], np.zeros(SR))
     write(paths[7], noise(7), 8000)
     return corpus
+
+
+def test_a_back_end_without_generators_can_show_a_progress_bar(corpus, capsys):
+    expected = audit(corpus)
+    with parallel_config("multiprocessing", n_jobs=2):
+        pd.testing.assert_frame_equal(audit(corpus, verbose=True), expected)
+    assert "12/12" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])

@@ -162,6 +162,16 @@ def test_folds_are_fitted_in_other_processes(processors):
     assert os.getpid() not in [estimator.process_ for estimator in estimators]
 
 
+@pytest.mark.parametrize("backend", ["sequential", "loky", "threading", "multiprocessing"])
+def test_every_back_end_can_show_a_progress_bar(backend, capsys):
+    corpus = np.eye(8), list("ab" * 4), list("wwxxyyzz")
+    expected = evaluate(SVC(), corpus)
+    with joblib.parallel_config(backend, n_jobs=2):
+        found = evaluate(SVC(), corpus, verbose=1)
+    assert found.predictions.equals(expected.predictions)
+    assert "4/4" in capsys.readouterr().err
+
+
 def test_each_process_has_one_thread(processors):
     processors(4)
     with share_folds("auto", CPU, n_folds=2):

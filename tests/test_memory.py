@@ -21,10 +21,10 @@ import soundfile
 from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import GridSearchCV
 
-import skser.features._parallel
+import skser._utils._parallel
 import skser.sequences._buffer
 from skser import CenterLossClassifier, RecordingsError, Spectrograms, SpectrogramTransformer
-from skser.features._parallel import parallel_map
+from skser._utils import parallel_map
 from skser.sequences import Buffer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -130,7 +130,7 @@ def test_the_limit_is_the_largest_size_in_memory_and_not_for_dense_arrays(wavefo
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_every_back_end_gives_the_same(backend, waveforms):
     many = waveforms * 30  # more than a part of those that give all at once
-    assert len(many) > skser.features._parallel._CALLS_PER_JOB * 2
+    assert len(many) > skser._utils._parallel._CALLS_PER_JOB * 2
     with parallel_config(backend, n_jobs=2):
         X = SpectrogramTransformer(max_nbytes=0).transform(many)
     assert_equal(X, SpectrogramTransformer(n_jobs=1).transform(many))

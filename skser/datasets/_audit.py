@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_n_jobs, check_number, is_path, labels_or_none
+from .._utils import check_flag, check_n_jobs, check_number, is_path, labels_or_none, parallel_map
 from ._bunch import check_lengths
 from ._examine import Examined, Finding, examine_recording
 
@@ -185,10 +184,9 @@ def _examine_all(data: list[Any], settings: Any, n_jobs: int | None, verbose: bo
     """Examine every item in threads; reading, hashing and numpy release the interpreter lock."""
     from tqdm import tqdm
 
-    tasks = (delayed(examine_recording)(audio, *settings) for audio in data)
-    # Only the progress bar needs results one by one, which not every back end of joblib supports.
-    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator" if verbose else "list")(tasks)
-    return list(tqdm(results, total=len(data), desc="audit", unit="recording", disable=not verbose))
+    calls = ((audio, *settings) for audio in data)
+    with parallel_map(examine_recording, calls, n_jobs, "threads") as results:
+        return list(tqdm(results, total=len(data), desc="audit", unit="recording", disable=not verbose))
 
 
 def _find_odd_rates(examined: list[Examined]) -> Iterator[tuple[int, Finding]]:

@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import column_or_1d
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils import column_or_1d, parallel
 
 from .._utils import (
     check_flag,
     group_parameters,
-    in_working_directory,
     listed,
+    parallel_map,
     requests_metadata,
     warn_caller,
 )
@@ -209,11 +208,13 @@ def evaluate(
     with share_folds(choose_for_recordings(n_jobs, estimator), estimator, len(folds)):
         remaining, X = _compute_spectrograms(estimator, items.X)
     prepared = items._replace(X=X)
-    with share_folds(n_jobs, estimator, len(folds)), ended_by_ctrl_c():
-        evaluate_fold = delayed(in_working_directory(_evaluate_fold))
-        tasks = (evaluate_fold(clone(remaining), prepared, fold, return_estimator) for fold in folds)
-        # Not every back end can return a generator; Dask's cannot.
-        results = Parallel(return_as="generator" if verbose else "list")(tasks)
+    calls = ((clone(remaining), prepared, fold, return_estimator) for fold in folds)
+    with (
+        share_folds(n_jobs, estimator, len(folds)),
+        ended_by_ctrl_c(),
+        # scikit-learn passes its configuration, and the filters that end a training, to the processes.
+        parallel_map(_evaluate_fold, calls, None, library=parallel) as results,
+    ):
         bar = tqdm(results, total=len(splits), desc="folds", unit="fold", disable=not verbose)
         rows, tables, fitted = zip(*bar, strict=True)
     predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)

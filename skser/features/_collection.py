@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .._utils import parallel_map
 from ..exceptions import RecordingFailure, RecordingsError
 from ..sequences import Buffer, Spectrograms
 from ._cache import remove_unfinished
 from ._extraction import Extraction, extract
-from ._parallel import parallel_map
 
 
 def extract_all(
