@@ -128,12 +128,12 @@ def test_no_process_copies_an_encoder_by_default(processors, monkeypatch, transf
     processors(2)
     numbers = []
 
-    def compute(estimator, X):
+    def compute(estimator, first, X):
         numbers.append(get_active_backend()[1])
         return Process(device="cpu"), Spectrograms([np.zeros((2, 3))] * 8)
 
     monkeypatch.setattr(_processes, "resolve_device", torch.device)
-    monkeypatch.setattr(_evaluate, "_compute_spectrograms", compute)
+    monkeypatch.setattr(_evaluate, "_compute_features", compute)
     monkeypatch.setattr(_evaluate, "_put_first_step_back", lambda fitted, *_: fitted)
     corpus = [np.zeros(8)] * 8, list("ab" * 4), list("wwxxyyzz")
     evaluate(make_pipeline(transformer, CPU), corpus, n_jobs=n_jobs)

@@ -205,8 +205,9 @@ def evaluate(
     sentences = tuple(split_warnings(cv, items, splits))
     for sentence in sentences:
         warn_caller(sentence)
-    with share_folds(choose_for_recordings(n_jobs, estimator), estimator, len(folds)):
-        remaining, X = _compute_spectrograms(estimator, items.X)
+    first = _stateless_first_step(estimator)
+    with share_folds(choose_for_recordings(n_jobs, first), estimator, len(folds)):
+        remaining, X = _compute_features(estimator, first, items.X)
     prepared = items._replace(X=X)
     calls = ((clone(remaining), prepared, fold, return_estimator) for fold in folds)
     with (
@@ -219,7 +220,7 @@ def evaluate(
         rows, tables, fitted = zip(*bar, strict=True)
     predictions = pd.concat(tables).sort_values(["item", "fold"], ignore_index=True)
     labels = np.unique([*items.y, *predictions["predicted"].to_numpy()])
-    estimators = [_put_first_step_back(model, estimator, items.X) for model in fitted if model is not None]
+    estimators = [_put_first_step_back(model, first, items.X) for model in fitted if model is not None]
     return Evaluation(
         predictions,
         pd.DataFrame(rows),
@@ -231,21 +232,24 @@ def evaluate(
     )
 
 
-def _compute_spectrograms(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Compute the spectrograms of a Pipeline's first step, and replace that step by "passthrough"."""
+def _stateless_first_step(estimator: Any) -> Any:
+    """Return the first step of a Pipeline if it learns nothing, otherwise None."""
+    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else None
     # Only these exact classes: a subclass, like any other step, may depend on the training set.
-    if not (isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) in _STATELESS):
+    return first if type(first) in _STATELESS else None
+
+
+def _compute_features(estimator: Any, first: Any, X: Any) -> tuple[Any, Any]:
+    """Compute the features of a stateless first step, and replace that step by "passthrough"."""
+    if first is None:
         return estimator, X
-    name, transformer = estimator.steps[0]
-    return clone(estimator).set_params(**{name: "passthrough"}), clone(transformer).fit_transform(X)
+    remaining = clone(estimator).set_params(**{estimator.steps[0][0]: "passthrough"})
+    return remaining, clone(first).fit_transform(X)
 
 
-def _put_first_step_back(fitted: Any, estimator: Any, X: Any) -> Any:
-    """Restore the first step of a fitted Pipeline that `_compute_spectrograms` replaced."""
-    if isinstance(estimator, Pipeline) and type(estimator.steps[0][1]) in _STATELESS:
-        name, transformer = estimator.steps[0]
-        fitted.set_params(**{name: clone(transformer).fit(X)})
-    return fitted
+def _put_first_step_back(fitted: Any, first: Any, X: Any) -> Any:
+    """Restore the first step of a fitted Pipeline that `_compute_features` replaced."""
+    return fitted if first is None else fitted.set_params(**{fitted.steps[0][0]: clone(first).fit(X)})
 
 
 def _evaluate_fold(

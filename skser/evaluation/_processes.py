@@ -8,7 +8,6 @@ from typing import Any
 
 from joblib import cpu_count, parallel_config
 from joblib.parallel import LokyBackend, get_active_backend
-from sklearn.pipeline import Pipeline
 
 from .._utils import check_n_jobs, is_search, resolve_device
 from ..classifier import CenterLossClassifier
@@ -39,9 +38,8 @@ def share_folds(n_jobs: Any, estimator: Any, n_folds: int) -> AbstractContextMan
     return parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1)
 
 
-def choose_for_recordings(n_jobs: Any, estimator: Any) -> Any:
+def choose_for_recordings(n_jobs: Any, first: Any) -> Any:
     """Return `n_jobs`, or None if "auto" would copy an encoder, or take memory of a GPU, in each process."""
-    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else None
     is_on_gpu = isinstance(first, SpectrogramTransformer) and resolve_device(first.device).type != "cpu"
     is_heavy = isinstance(first, SpeechEncoderTransformer) or is_on_gpu
     return None if isinstance(n_jobs, str) and is_heavy else n_jobs
