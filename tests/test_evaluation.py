@@ -15,6 +15,7 @@ import scipy.sparse
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -676,6 +677,52 @@ def test_refuses_an_estimator_that_is_not_a_classifier(features, estimator, erro
         evaluate(estimator, features)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "kind"),
+    [
+        (LinearRegression(), "LinearRegression is a regressor"),
+        (KMeans(3, random_state=0), "KMeans is a clusterer"),
+        (make_pipeline(StandardScaler(), KMeans(3, random_state=0)), "Pipeline is a clusterer"),
+        (GridSearchCV(make_pipeline(LinearRegression()), {}), "GridSearchCV is a regressor"),
+    ],
+    ids=["regressor", "clusterer", "pipeline", "search"],
+)
+def test_refuses_a_regressor_and_a_clusterer(features, estimator, kind):
+    features.target = np.unique(features.target, return_inverse=True)[1]
+    with pytest.raises(TypeError, match=f"estimator must be a classifier, but {kind}: pass a classifier, or"):
+        evaluate(estimator, features)
+
+
+class Untagged:
+    """A classifier that only follows scikit-learn's conventions."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def set_params(self):
+        return self
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+class Mixed(ClassifierMixin, Untagged):
+    """A classifier without scikit-learn's BaseEstimator."""
+
+
+class Untyped(Untagged, BaseEstimator):
+    """A classifier without scikit-learn's ClassifierMixin."""
+
+
+@pytest.mark.parametrize("classifier", [Untagged(), Mixed(), Untyped()], ids=lambda it: type(it).__name__)
+def test_a_classifier_need_not_say_that_it_is_one(features, classifier):
+    assert (without_warnings(classifier, features).predictions["predicted"] == "angry").all()
+
+
 TWO = ["sad", "calm"]
 
 
@@ -799,13 +846,14 @@ def test_another_warning_that_is_an_error_is_no_ctrl_c(features):
 
 
 class Numbering(Recorder):
-    """Predict numbers instead of labels, or too few of them."""
+    """Predict a number instead of labels, or too few of them."""
 
-    def __init__(self, n_missing=0):
+    def __init__(self, number=0, n_missing=0):
+        self.number = number
         self.n_missing = n_missing
 
     def predict(self, X):
-        return np.zeros((len(X) - self.n_missing, 1), dtype=int)
+        return np.full((len(X) - self.n_missing, 1), self.number)
 
 
 @pytest.mark.parametrize(
@@ -813,12 +861,12 @@ class Numbering(Recorder):
     [
         (Numbering(), r"string and number"),
         (Numbering(n_missing=1), r"Length of values \(9\) does not match length of index \(10\)"),
-        (LinearRegression(), "Mix type of y not allowed"),
+        (Numbering(0.5), "Mix type of y not allowed"),
     ],
     ids=str,
 )
 def test_refuses_predictions_that_are_not_labels(features, model, error):
-    if isinstance(model, LinearRegression):
+    if model.number == 0.5:
         features.target = np.unique(features.target, return_inverse=True)[1]
     with pytest.raises((TypeError, ValueError), match=error) as caught:
         evaluate(model, features)

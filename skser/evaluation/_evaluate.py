@@ -190,11 +190,7 @@ def evaluate(
     import pandas as pd
     from tqdm import tqdm
 
-    if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
-        raise TypeError(
-            f"estimator must be a classifier with fit and predict, got {estimator!r}: pass an instance, or a "
-            "Pipeline that ends with a classifier."
-        )
+    _check_classifier(estimator)
     check_flag("return_estimator", return_estimator)
     check_shares(n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
@@ -230,6 +226,24 @@ def evaluate(
         speaker_means if has_normalizer(estimator) else None,
         n_enroll if speaker_means == "enrolled" else None,
     )
+
+
+def _check_classifier(estimator: Any) -> None:
+    """Raise unless an estimator is a classifier, or may be one that does not say so."""
+    if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise TypeError(
+            f"estimator must be a classifier with fit and predict, got {estimator!r}: pass an instance, or a "
+            "Pipeline that ends with a classifier."
+        )
+    try:
+        kind = estimator.__sklearn_tags__().estimator_type
+    except AttributeError:  # not all classes inherit from scikit-learn's BaseEstimator
+        return
+    if kind in ("regressor", "clusterer"):
+        raise TypeError(
+            f"estimator must be a classifier, but {type(estimator).__name__} is a {kind}: pass a classifier, "
+            "or a Pipeline or search of one."
+        )
 
 
 def _stateless_first_step(estimator: Any) -> Any:
