@@ -206,6 +206,53 @@ def test_other_steps_still_receive_the_groups(corpus, routing):
         assert len(fitted[0].speakers_) == 4
 
 
+BATCH = model(unknown="batch", min_items=2)
+
+
+@pytest.mark.parametrize("groups", ["speaker", "session"])
+@pytest.mark.parametrize(
+    ("routed", "part"),
+    [
+        (BATCH, lambda fitted: fitted),
+        (RejectOption(BATCH, threshold=0.1), lambda fitted: fitted),
+        # These do not pass groups to predictions.
+        (GridSearchCV(BATCH, {}, cv=GroupKFold(2)), lambda fitted: fitted.best_estimator_),
+        (CalibratedClassifierCV(BATCH, cv=2), lambda fitted: fitted.calibrated_classifiers_[0].estimator),
+    ],
+    ids=["pipeline", "reject option", "search", "calibrated"],
+)
+@pytest.mark.filterwarnings("ignore:speakers who are neither")  # in the inner folds
+def test_kept_estimators_request_groups_as_before(corpus, routed, part, groups):
+    X = corpus.data[:4]
+    with sklearn.config_context(enable_metadata_routing=True):
+        (fitted, *_) = evaluate(routed, corpus, groups=groups, return_estimator=True).estimators
+        normalized = part(fitted).predict_proba(X, groups=["Zoe"] * 4)
+        assert not np.allclose(normalized, part(fitted).predict_proba(X))
+        fitted.fit(corpus.data, EMOTIONS, groups=SPEAKERS)
+
+
+def test_requests_of_the_user_are_served_and_kept(corpus):
+    expected = evaluate(model(), corpus, groups="session")
+    with sklearn.config_context(enable_metadata_routing=True):
+        named = SpeakerNormalizer().set_fit_request(groups="voice").set_transform_request(groups="voice")
+        pipeline = make_pipeline(named, LogisticRegression())
+        evaluation = evaluate(pipeline, corpus, groups="session", return_estimator=True)
+        for fitted in (*evaluation.estimators, pipeline):
+            requests = fitted[0].get_metadata_routing()
+            assert requests.fit.requests == requests.transform.requests == {"groups": "voice"}
+    assert evaluation.predictions.equals(expected.predictions)
+
+
+@pytest.mark.filterwarnings("ignore:speakers who are neither")  # in the inner folds
+def test_a_normalizer_among_the_candidates_of_a_search_receives_the_speakers(corpus):
+    candidates = {"speakernormalizer": [SpeakerNormalizer(min_items=3)]}
+    search = GridSearchCV(model(), candidates, cv=GroupKFold(2))
+    with sklearn.config_context(enable_metadata_routing=True):
+        evaluation = evaluate(search, corpus, groups="session", return_estimator=True)
+    for fitted in evaluation.estimators:
+        assert len(fitted.best_estimator_[0].speakers_) == 4
+
+
 class MeanFrame(TransformerMixin, BaseEstimator):
     """The mean over the frames of each spectrogram as a row."""
 

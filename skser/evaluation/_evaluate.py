@@ -6,39 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d, parallel
 
-from .._utils import (
-    check_flag,
-    group_parameters,
-    listed,
-    parallel_map,
-    requests_metadata,
-    warn_caller,
-)
+from .._utils import check_flag, listed, parallel_map, warn_caller
 from ..classifier import ended_by_ctrl_c
-from ..features import SpeakerNormalizer, SpectrogramTransformer, SpeechEncoderTransformer
+from ..features import SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
 from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
 from ._folds import Fold, make_folds, make_splits, split_warnings
+from ._groups import groups_for_fit, restore_requests
 from ._processes import check_shares, choose_for_recordings, share_folds
-from ._speaker_means import (
-    check_speaker_means,
-    choose_enrolled,
-    has_normalizer,
-    transform_test_items,
-)
+from ._speaker_means import check_speaker_means, choose_enrolled, has_normalizer, transform_test_items
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Name by which metadata routing passes the speakers, which need not be the groups.
-_SPEAKERS = "speakers"
-
 
 # They learn nothing, and no recording influences another: their result can be computed once for all folds.
 _STATELESS = (SpectrogramTransformer, SpeechEncoderTransformer)
@@ -272,7 +256,7 @@ def _evaluate_fold(
     """Return the row of the table of folds, the predictions, and the fitted estimator if it is kept."""
     train, test = fold.train, fold.test
     try:
-        estimator.fit(take(corpus.X, train), corpus.y[train], **_groups_for_fit(estimator, corpus, train))
+        estimator.fit(take(corpus.X, train), corpus.y[train], **groups_for_fit(estimator, corpus, train))
         classifier, X = estimator, take(corpus.X, test)
         if fold.enrolled is not None:
             classifier, X = transform_test_items(estimator, X, corpus.speakers[test], fold.enrolled)
@@ -285,6 +269,8 @@ def _evaluate_fold(
     except Exception as error:
         error.add_note(f"This happened in fold {fold.number} (test groups: {listed(fold.names)}).")
         raise
+    if keep:
+        restore_requests(estimator)
     return row, predictions, estimator if keep else None
 
 
@@ -301,26 +287,3 @@ def _predict(estimator: Any, X: Any, items: pd.DataFrame, labels: NDArray[Any]) 
     # A class that was missing in training has probability 0.
     probabilities = probabilities.reindex(columns=np.union1d(labels, estimator.classes_), fill_value=0.0)
     return predictions.join(probabilities.add_prefix("probability_"))
-
-
-def _groups_for_fit(
-    estimator: Any, corpus: EvaluationCorpus, train: NDArray[np.intp]
-) -> dict[str, NDArray[Any]]:
-    """Make the parameters of `fit` that pass groups to each part of an estimator that can use them."""
-    if corpus.groups is None:
-        return {}
-    values = {"groups": corpus.groups[train], _SPEAKERS: corpus.speakers[train]}
-    if get_config()["enable_metadata_routing"]:
-        _request_speakers(estimator)
-        return {name: values[name] for name in values if requests_metadata(estimator, "fit", name)}
-    return {
-        name: values[_SPEAKERS if isinstance(part, SpeakerNormalizer) else "groups"]
-        for name, part in group_parameters(estimator).items()
-    }
-
-
-def _request_speakers(estimator: Any) -> None:
-    """Let metadata routing pass the speakers as groups to each SpeakerNormalizer."""
-    for part in estimator.get_params().values():
-        if isinstance(part, SpeakerNormalizer):
-            part.set_fit_request(groups=_SPEAKERS).set_transform_request(groups=_SPEAKERS)
