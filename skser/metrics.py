@@ -326,10 +326,24 @@ def reliability_curve(
     is_right, values = _check_predictions(y_true, y_pred, confidence)
     if values.min() < 0 or values.max() > 1 + _EXCESS:
         raise ValueError("confidence holds values outside [0, 1]: pass the highest probability of each item.")
-    edges = np.quantile(values, np.arange(1, n_bins) / n_bins)
-    bins = np.unique(np.searchsorted(edges, values), return_inverse=True)[1]
+    return mean_in_bins(is_right, values, n_bins)
+
+
+def mean_in_bins(
+    is_right: NDArray[np.bool_], confidence: NDArray[np.float64], n_bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Share of correct predictions, mean confidence and number of items in each bin."""
+    edges = np.quantile(confidence, np.arange(1, n_bins) / n_bins)
+    bins = np.unique(np.searchsorted(edges, confidence), return_inverse=True)[1]
     counts = np.bincount(bins)
-    return np.bincount(bins, is_right) / counts, np.bincount(bins, values) / counts, counts
+    return np.bincount(bins, is_right) / counts, np.bincount(bins, confidence) / counts, counts
+
+
+def mean_gap(
+    accuracies: NDArray[np.float64], confidences: NDArray[np.float64], counts: NDArray[np.int64]
+) -> float:
+    """Mean over the items of the difference between the accuracy and the confidence of their bin."""
+    return float(np.average(np.abs(accuracies - confidences), weights=counts))
 
 
 def expected_calibration_error(y_true: Any, y_pred: Any, confidence: Any, *, n_bins: int = 10) -> float:
@@ -381,8 +395,7 @@ def expected_calibration_error(y_true: Any, y_pred: Any, confidence: Any, *, n_b
     >>> expected_calibration_error(y_true, y_pred, [0.5, 1, 0.75, 0.25], n_bins=2)
     0.125
     """
-    accuracies, confidences, counts = reliability_curve(y_true, y_pred, confidence, n_bins=n_bins)
-    return float(np.average(np.abs(accuracies - confidences), weights=counts))
+    return mean_gap(*reliability_curve(y_true, y_pred, confidence, n_bins=n_bins))
 
 
 def _check_predictions(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import pickle
 import warnings
 from pathlib import Path
@@ -38,6 +40,7 @@ from sklearn.svm import SVC
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+import skser.metrics
 from skser import (
     CenterLossClassifier,
     Evaluation,
@@ -49,6 +52,7 @@ from skser import (
     weighted_accuracy,
 )
 from skser.datasets import load_audio_files, load_ravdess, make_emotional_speech
+from skser.metrics import expected_calibration_error
 from skser.training import CenterLossNet
 
 SPEAKERS = np.repeat(["Ann", "Ben", "Eve", "Ian", "Liz", "Tom"], 10)
@@ -269,6 +273,51 @@ def draw_evaluation(n_speakers, *, gap, random):
     columns = {"label": np.where(is_right, "sad", "calm"), "predicted": "sad", "speaker": speakers}
     table = pd.DataFrame({**columns, "probability_calm": 1 - confidence, "probability_sad": confidence})
     return Evaluation(table, pd.DataFrame(), np.array(["calm", "sad"]))
+
+
+def naive_interval(evaluation):
+    """Resample the speakers one by one, and compute the error of each resample from its labels."""
+    table, rng = evaluation.predictions, np.random.default_rng(0)
+    is_right, sure = (table["label"] == "sad").to_numpy(), table["probability_sad"].to_numpy()
+    rows = [np.flatnonzero(table["speaker"] == name) for name in np.unique(table["speaker"])]
+    errors = []
+    for draw in rng.integers(len(rows), size=(1000, len(rows))):
+        items = np.concatenate([rows[number] for number in draw])
+        errors.append(expected_calibration_error(is_right[items], [True] * len(items), sure[items]))
+    high, low = np.quantile(errors, [0.025, 0.975])
+    found = expected_calibration_error(is_right, [True] * len(table), sure)
+    return max(2 * found - low, 0), max(2 * found - high, 0)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["speakers", "items"])
+def test_interval_is_that_of_a_naive_loop(is_known):
+    evaluation = draw_evaluation(5, gap=0.2, random=np.random.default_rng(0))
+    table = evaluation.predictions.sample(frac=0.4, random_state=0, ignore_index=True)  # uneven and mixed
+    if not is_known:
+        table["speaker"] = np.arange(len(table))
+    evaluation = Evaluation(table, pd.DataFrame(), evaluation.labels)
+    scores = evaluation.calibration
+    assert (scores["ECE_low"], scores["ECE_high"]) == naive_interval(evaluation)
+
+
+def test_labels_are_not_checked_again_in_each_resample(monkeypatch):
+    calls, check = [], skser.metrics._check_predictions
+    monkeypatch.setattr(skser.metrics, "_check_predictions", lambda *args: calls.append(1) or check(*args))
+    assert draw_evaluation(5, gap=0, random=np.random.default_rng(0)).calibration is not None
+    assert len(calls) < 10
+
+
+def test_scores_of_probabilities_are_computed_once():
+    evaluation = draw_evaluation(5, gap=0, random=np.random.default_rng(0))
+    scores = evaluation.calibration
+    assert evaluation.calibration is scores
+    for same in (pickle.loads(pickle.dumps(evaluation)), copy.copy(evaluation), copy.deepcopy(evaluation)):
+        assert same.calibration.equals(scores)
+    assert evaluation != copy.copy(evaluation)
+    half = dataclasses.replace(evaluation, predictions=evaluation.predictions[:100])
+    assert not half.calibration.equals(scores)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        evaluation.calibration = None
 
 
 def test_interval_of_calibrated_probabilities_is_near_zero():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,7 +159,8 @@ class Evaluation:
         shares = recall_score(label, predicted, labels=self.labels, average=None, zero_division=np.nan)
         return pd.Series(shares, index=pd.Index(self.labels, name="label"), name="recall")
 
-    @property
+    # Cached, because the interval takes seconds for thousands of predictions.
+    @cached_property
     def calibration(self) -> pd.Series | None:
         """ECE with its interval, NLL and accuracy at 50 % coverage; None without probabilities."""
         import pandas as pd
