@@ -243,6 +243,15 @@ def test_requests_of_the_user_are_served_and_kept(corpus):
     assert evaluation.predictions.equals(expected.predictions)
 
 
+def test_a_normalizer_that_requests_no_groups_receives_no_speakers(corpus):
+    with sklearn.config_context(enable_metadata_routing=True):
+        normalizer = SpeakerNormalizer().set_fit_request(groups=False).set_transform_request(groups=False)
+        evaluation = evaluate(make_pipeline(normalizer, Recorder()), corpus, return_estimator=True)
+    for fitted, name in zip(evaluation.estimators, np.unique(SPEAKERS), strict=True):
+        assert fitted[0].speakers_ == {}
+        np.testing.assert_array_equal(fitted[1].groups_, SPEAKERS[name != SPEAKERS])
+
+
 @pytest.mark.filterwarnings("ignore:speakers who are neither")  # in the inner folds
 def test_a_normalizer_among_the_candidates_of_a_search_receives_the_speakers(corpus):
     candidates = {"speakernormalizer": [SpeakerNormalizer(min_items=3)]}

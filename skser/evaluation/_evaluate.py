@@ -125,7 +125,8 @@ def evaluate(
     has a parameter `groups`, and the group splitter of a search with the steps of the Pipeline it searches.
 
     A `SpeakerNormalizer` in a Pipeline receives the speakers instead of the groups, even if groups such as
-    sessions hold several speakers. Within a search, inner folds are scored without `speaker_means`.
+    sessions hold several speakers. With metadata routing, it can request no groups, or request them under
+    another name. Within a search, inner folds are scored without `speaker_means`.
 
     If the first step of a Pipeline is a `SpectrogramTransformer` or a `SpeechEncoderTransformer`, each
     recording is processed only once instead of once per fold. The predictions are the same bit for bit,
