@@ -385,6 +385,58 @@ def test_linked_folders_are_followed_and_loops_end(classes, tmp_path_factory):
     assert Counter(corpus.target.tolist()) == {"happy": 2, "sad": 2, "calm": 1}
 
 
+def link(path: Path, target: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target, target_is_directory=True)
+
+
+def names(corpus) -> list[str]:
+    return sorted(Path(path).name for path in corpus.data)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+class TestLinkedFolders:
+    """Each file in linked folders is found once."""
+
+    def test_folders_may_link_to_each_other(self, tmp_path):
+        touch(tmp_path, "x/n0/0.wav", "x/n1/1.wav", "x/n2/2.wav")
+        for i in range(3):
+            for j in range(3):
+                link(tmp_path / f"x/n{i}/to{j}", tmp_path / f"x/n{j}")
+        assert names(load_audio_files(tmp_path)) == ["0.wav", "1.wav", "2.wav"]
+
+    def test_linked_folders_outside_may_link_to_each_other(self, tmp_path):
+        touch(tmp_path, "one/1.wav", "two/2.wav")
+        link(tmp_path / "one/l", tmp_path / "two")
+        link(tmp_path / "two/l", tmp_path / "one")
+        link(tmp_path / "root/sad/l", tmp_path / "one")
+        assert names(load_audio_files(tmp_path / "root")) == ["1.wav", "2.wav"]
+
+    def test_a_second_name_of_a_folder_is_skipped(self, tmp_path):
+        touch(tmp_path, "happy/2024/a.wav")
+        for name in ("2023", "latest"):  # sorted before and after the folder
+            link(tmp_path / "happy" / name, tmp_path / "happy/2024")
+        assert load_audio_files(tmp_path).data == [str(tmp_path / "happy/2024/a.wav")]
+
+    def test_a_folder_above_an_earlier_link_is_searched(self, tmp_path):
+        touch(tmp_path, "elsewhere/part/a.wav", "elsewhere/b.wav")
+        link(tmp_path / "root/sad/1", tmp_path / "elsewhere/part")
+        link(tmp_path / "root/sad/2", tmp_path / "elsewhere")
+        assert names(load_audio_files(tmp_path / "root")) == ["a.wav", "b.wav"]
+
+    def test_a_linked_folder_that_links_to_its_parent_stays_apart_from_it(self, tmp_path):
+        touch(tmp_path, "elsewhere/part/a.wav", "elsewhere/b.wav")
+        link(tmp_path / "elsewhere/part/up", tmp_path / "elsewhere")
+        link(tmp_path / "root/sad", tmp_path / "elsewhere/part")
+        assert names(load_audio_files(tmp_path / "root")) == ["a.wav"]
+
+    def test_a_linked_folder_may_be_hidden_where_it_is(self, tmp_path):
+        touch(tmp_path, "sad/.store/1/a.wav")
+        link(tmp_path / "sad/one", tmp_path / "sad/.store/1")
+        link(tmp_path / "sad/two", tmp_path / "sad/.store/1")
+        assert load_audio_files(tmp_path).data == [str(tmp_path / "sad/one/a.wav")]
+
+
 def test_a_folder_that_cannot_be_read_is_an_error(classes, monkeypatch):
     def scandir(path, usual=os.scandir):
         if Path(path).name == "sad":

@@ -43,7 +43,7 @@ def load_audio_files(
     ----------
     root : str or PathLike
         Folder whose subfolders are the classes. These may contain other folders. Hidden files and folders are
-        skipped; linked folders are followed.
+        skipped; linked folders are followed, and each of their files is found once.
     speaker : str, re.Pattern, dict, pandas.DataFrame or PathLike, default=None
         Source of the speakers. A regular expression is searched in the path relative to `root`, with "/" as
         separator; its only group, or the group named speaker, is the speaker. A table is a dict from file to

@@ -38,11 +38,12 @@ def check_folder(root: str | os.PathLike[str]) -> Path:
 
 
 def find_files(folder: Path) -> Iterator[Path]:
-    """Yield every file in a folder, at any depth and in linked folders, except for hidden ones."""
+    """Yield every file in a folder once, at any depth and in linked folders, except for hidden ones."""
+    roots = {Path(os.path.realpath(folder))}  # of the folder and of the linked ones
     # This also excludes the `._*` companion files of macOS.
     for where, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(where)
-        folders[:] = [name for name in folders if name[0] != "." and not _is_loop(here / name)]
+        folders[:] = [name for name in sorted(folders) if name[0] != "." and _is_new(here / name, roots)]
         yield from (here / name for name in names if name[0] != ".")
 
 
@@ -86,9 +87,23 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _is_loop(folder: Path) -> bool:
-    """Whether a link points to a folder above itself, so that following it would never end."""
-    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+def _is_new(folder: Path, roots: set[Path]) -> bool:
+    """Whether the files of a folder are found only here; the target of a link becomes a root."""
+    target = Path(os.path.realpath(folder))
+    if not folder.is_symlink():
+        return target not in roots
+    above = Path(os.path.realpath(folder.parent))
+    if above.is_relative_to(target) or _is_searched(target, roots):
+        return False
+    roots.add(target)
+    return True
+
+
+def _is_searched(folder: Path, roots: set[Path]) -> bool:
+    """Whether a folder is one of the roots, or inside one and not hidden."""
+    while folder not in roots and folder.name and folder.name[0] != ".":
+        folder = folder.parent
+    return folder in roots
 
 
 def warn_left_out(folder: Path, items: Sequence[Any], noun: str, reason: str) -> None:
