@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import numpy as np
 import pandas as pd
@@ -218,6 +219,35 @@ def test_a_model_is_tested_on_each_corpus_in_turn():
 
 
 # Errors
+
+
+def test_a_file_in_two_corpora_is_refused(corpora, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    corpora["two"].data = ["d.wav", str(tmp_path / "x" / ".." / "b.wav")]
+    message = (
+        r"the corpora 'one' and 'two' both have 1 file \(.*b\.wav\): keep each in only one of them, so that "
+        "it is not in both training and test set"
+    )
+    with pytest.raises(ValueError, match=message):
+        merged(corpora)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_linked_file_in_two_corpora_is_refused(corpora, tmp_path):
+    (tmp_path / "link.wav").symlink_to(tmp_path / "file.wav")
+    corpora["one"].data[0], corpora["two"].data[0] = tmp_path / "link.wav", tmp_path / "file.wav"
+    with pytest.raises(ValueError, match=r"both have 1 file \(.*file\.wav\)"):
+        merged(corpora)
+
+
+def test_a_file_that_is_left_out_may_be_in_two_corpora(corpora):
+    corpora["two"].data[0] = "c.wav"  # of the label calm in the first corpus
+    assert merged(corpora).data == ["a.wav", "b.wav", "c.wav", "e.wav"]
+
+
+def test_a_corpus_may_have_a_file_twice(corpora):
+    corpora["one"].data[1] = "a.wav"
+    assert merged(corpora).data == ["a.wav", "a.wav", "d.wav", "e.wav"]
 
 
 def test_labels_that_are_neither_mapped_nor_left_out_are_named(corpora):

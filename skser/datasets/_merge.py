@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import listed, make_frame, plain_labels, printable
+from .._utils import counted, is_path, listed, make_frame, plain_labels, printable
 from ._bunch import check_corpus, make_bunch
 from ._filters import check_list
 
@@ -59,7 +60,7 @@ def merge_corpora(
     ValueError
         If a label is neither in `labels` nor in `left_out`, or in both; if `labels` is None and a label in
         `left_out` does not occur; if the speakers of a corpus are not known; if the sampling rates of
-        waveforms differ; if no item is left.
+        waveforms differ; if two corpora have the same file; if no item is left.
 
     See Also
     --------
@@ -89,6 +90,7 @@ def merge_corpora(
     new_names = _find_names(targets, labels, check_list("left_out", left_out))
     table = _count_labels(targets, new_names)
     parts = [_read_part(name, corpus, targets[name], new_names) for name, corpus in corpora.items()]
+    _check_files({name: data for name, (data, _, _) in zip(corpora, parts, strict=True)})
     frame = pd.concat([part for _, _, part in parts], ignore_index=True)
     if frame.empty:
         raise ValueError("No item is left: leave out fewer labels.")
@@ -197,6 +199,22 @@ def _read_part(
         _prefix(name, speakers if groups is None else groups)[kept],
         frame,
     )
+
+
+def _check_files(data: Mapping[str, list[Any]]) -> None:
+    """Raise if two corpora have the same file, which would have a speaker in each of them."""
+    owners: dict[str, str] = {}
+    shared = defaultdict(list)
+    for name, items in data.items():
+        for file in (os.path.realpath(os.path.expanduser(item)) for item in items if is_path(item)):
+            if owners.setdefault(file, name) != name:
+                shared[owners[file], name].append(file)
+    if shared:
+        (one, other), files = next(iter(shared.items()))
+        raise ValueError(
+            f"the corpora {one!r} and {other!r} both have {counted(len(files), 'file')} ({listed(files)}): "
+            "keep each in only one of them, so that it is not in both training and test set."
+        )
 
 
 def _prefix(name: str, speakers: Any) -> np.ndarray:
