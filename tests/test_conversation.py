@@ -107,3 +107,9 @@ def test_corpus_with_missing_speakers_raises(corpus, groups, message):
 def test_corpus_without_speakers_raises(corpus):
     with pytest.raises(TypeError, match="groups"):
         make_conversation(Bunch(**{**corpus, "groups": None}))
+
+
+def test_waveforms_without_a_sampling_rate_raise(corpus):
+    unknown = Bunch(**{name: value for name, value in corpus.items() if name != "sr"})
+    with pytest.raises(ValueError, match=r"corpus holds waveforms without a sampling rate: set corpus\.sr"):
+        make_conversation(unknown)

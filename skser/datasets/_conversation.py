@@ -58,13 +58,14 @@ def make_conversation(
     -------
     Bunch
         `data` (ndarray of shape (n_times,)) is the waveform, float32; `sr` (int) its sampling rate in Hz.
-        `turns` (pandas.DataFrame) has one row per turn, in order of time: start and end in seconds, speaker,
-        label, and item, the position of the recording in the corpus. `DESCR` describes it.
+        `turns` (pandas.DataFrame) has one row per turn, in chronological order: start and end in seconds,
+        speaker, label, and item, the position of the recording in the corpus. `DESCR` describes it.
 
     Raises
     ------
     TypeError, ValueError
-        If the corpus has no speakers or fewer than `n_speakers`, or a parameter is invalid.
+        If the corpus has no speakers or fewer than `n_speakers`; if it has waveforms but no sampling rate; if
+        a parameter is invalid.
     OSError
         If a recording cannot be read.
 
@@ -88,6 +89,8 @@ def make_conversation(
     cure = "give a Bunch with data, target and groups (set the parameter speaker of its loader)"
     check_corpus("corpus", corpus, ["data", "target", "groups"], cure)
     data, target = corpus.data, np.asarray(corpus.target)
+    if corpus.get("sr") is None and not all(map(is_path, data)):
+        raise ValueError("corpus holds waveforms without a sampling rate: set corpus.sr.")
     groups = plain_labels("corpus.groups", corpus.groups)
     rng = check_random_state(random_state)
     items = _draw_items(groups, n_turns, n_speakers, rng)
