@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,4 +17,9 @@ def make_frame(data: Any) -> pd.DataFrame:
     try:
         return pd.DataFrame(data)
     except UnicodeEncodeError:  # by PyArrow, which pandas 3 uses for text if it is installed
-        return pd.DataFrame(data, dtype=object)
+        frame = pd.DataFrame(data, dtype=object)
+    columns = data if isinstance(data, Mapping) else {name: frame[name].tolist() for name in frame}
+    for name, values in columns.items():
+        with suppress(UnicodeEncodeError):
+            frame[name] = pd.DataFrame({name: values}, index=frame.index)[name]
+    return frame
