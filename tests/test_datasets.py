@@ -18,6 +18,7 @@ import soundfile
 from sklearn.linear_model import LogisticRegression
 
 from skser import evaluate
+from skser._utils import make_frame
 from skser.datasets import (
     audit,
     drop,
@@ -306,17 +307,55 @@ def test_report_on_classes_whose_names_are_not_utf_8_can_be_printed(latin_1):
     assert rb"caf\udce9" in str(evaluation).encode()
 
 
-def test_a_frame_holds_names_that_pyarrow_refuses(monkeypatch, classes):
+NOT_UTF_8 = os.fsdecode(b"gr\xfc\xdfe")
+
+
+@pytest.fixture
+def strict_frames(monkeypatch):
+    """Let pandas refuse text that is not UTF-8, as with PyArrow, unless the columns are of objects."""
     made = pd.DataFrame
 
-    def refuse(data, dtype=None):
+    def refuse(data=None, *args, dtype=None, **parameters):
         if dtype is None:
-            raise UnicodeEncodeError("utf-8", "\udcfc", 0, 1, "surrogates not allowed")
-        return made(data, dtype=dtype)
+            values = made(data, *args, dtype=object, **parameters).to_numpy().ravel()
+            "".join(value for value in values if isinstance(value, str)).encode()
+        return made(data, *args, dtype=dtype, **parameters)
 
     monkeypatch.setattr(pd, "DataFrame", refuse)
-    corpus = load_audio_files(classes)
-    assert corpus.frame["path"].tolist() == corpus.data
+
+
+COLUMNS = {"path": ["a", NOT_UTF_8], "take": [1, 2], "level": [0.5, 1.5], "cut": [True, False]}
+
+
+@pytest.mark.usefixtures("strict_frames")
+@pytest.mark.parametrize(
+    "data", [COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)]]
+)
+def test_only_columns_with_names_that_pyarrow_refuses_are_of_objects(data):
+    frame = make_frame(data)
+    assert frame.to_dict("list") == COLUMNS
+    assert frame.dtypes.astype(str).tolist() == ["object", "int64", "float64", "bool"]
+
+
+@pytest.mark.usefixtures("strict_frames")
+def test_other_columns_keep_their_type_beside_such_names():
+    whole = pd.Series([1, None], dtype="Int64", index=[3, 5])
+    kinds = pd.Series(["a", "b"], dtype="category", index=[3, 5])
+    frame = make_frame({"path": ["a", NOT_UTF_8], "whole": whole, "kind": kinds, "one": 7})
+    assert frame["path"].tolist() == ["a", NOT_UTF_8]
+    assert frame.dtypes.astype(str).tolist() == ["object", "Int64", "category", "int64"]
+    assert frame.index.tolist() == [3, 5]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+def test_numbers_in_the_frame_of_a_corpus_stay_numbers(tmp_path):
+    name = os.fsdecode(b"gr\xfc\xdfe")
+    try:
+        touch(tmp_path, f"{name}/03-01-05-01-02-01-07.wav")
+    except OSError:
+        pytest.skip("the file system refuses such names")
+    frame = load_ravdess(tmp_path).frame
+    assert frame["actor"].dtype.kind == frame["repetition"].dtype.kind == "i"
 
 
 def test_files_that_are_not_loaded_are_listed(classes):
@@ -331,7 +370,7 @@ def test_files_that_are_not_loaded_are_listed(classes):
     assert corpus.target_names == ["happy", "sad"]
     others = f"{Path('sad/deep/lab.csv')}, {Path('sad/notes.txt')}"
     assert [str(warning.message) for warning in record] == [
-        f"Left out 2 files in '{classes}' without the ending of an audio file: {others}.",
+        f"Left out 2 files in '{classes}' without an audio file extension: {others}.",
         f"Left out 1 audio file in '{classes}' next to the class folders: outside.wav.",
         f"No audio files for 1 class in '{classes}': calm.",
     ]
@@ -347,6 +386,28 @@ def test_categories_select_folders(classes):
         FileNotFoundError, match=r"No folder 'calm' in '.*': choose categories from happy, sad"
     ):
         load_audio_files(classes, categories=["sad", "calm"])
+
+
+@pytest.mark.parametrize("name", ["col\u00e8re", "cole\u0300re"], ids=["composed", "decomposed"])
+@pytest.mark.parametrize("wanted", ["col\u00e8re", "cole\u0300re"], ids=["composed", "decomposed"])
+def test_accents_of_classes_may_be_composed_or_not(tmp_path, name, wanted):
+    touch(tmp_path, f"{name}/1.wav", "joie/2.wav")
+    corpus = load_audio_files(tmp_path)
+    assert corpus.target_names == ["col\u00e8re", "joie"]
+    assert corpus.frame["label"].tolist() == corpus.target.tolist() == ["col\u00e8re", "joie"]
+    assert load_audio_files(tmp_path, categories=[wanted]).data == [str(tmp_path / name / "1.wav")]
+
+
+def test_two_spellings_of_one_class_are_one_class(tmp_path):
+    try:
+        touch(tmp_path, "col\u00e8re/1.wav", "joie/2.wav")
+        (tmp_path / "cole\u0300re").mkdir()
+    except FileExistsError:
+        pytest.skip("the file system composes or decomposes accents")
+    touch(tmp_path, "cole\u0300re/3.wav")
+    corpus = load_audio_files(tmp_path)
+    assert Counter(corpus.target.tolist()) == {"col\u00e8re": 2, "joie": 1}
+    assert names(load_audio_files(tmp_path, categories=["col\u00e8re"])) == ["1.wav", "3.wav"]
 
 
 @pytest.mark.parametrize("ending", ["wav", ".WAV"])

@@ -60,9 +60,9 @@ def load_audio_files(
     -------
     Bunch
         Sorted by class, then by path. `data` (list of str) are the paths, `target` (ndarray of str) the
-        names of the class folders, `groups` (ndarray of str) the speakers, or None without `speaker`.
-        `frame` (pandas.DataFrame) has the columns path, label and speaker. `target_names` are the classes
-        that occur, sorted; `DESCR` has the counts.
+        names of the class folders (with accents in composed form, NFC), `groups` (ndarray of str) the
+        speakers, or None without `speaker`. `frame` (pandas.DataFrame) has the columns path, label and
+        speaker. `target_names` are the classes that occur, sorted; `DESCR` has the counts.
 
     Raises
     ------
@@ -93,14 +93,12 @@ def load_audio_files(
     """
     folder = check_folder(root)
     find_speaker = None if speaker is None else make_speaker_finder(speaker)
-    endings: tuple[str, ...] = AUDIO_EXTENSIONS
-    if extensions is not None:
-        endings = tuple(f".{name.lower().lstrip('.')}" for name in _check_names("extensions", extensions))
+    chosen = AUDIO_EXTENSIONS if extensions is None else _check_extensions(extensions)
     files = {name: sorted(find_files(folder / name)) for name in _find_classes(folder, categories)}
-    label = {path: name for name, paths in files.items() for path in paths if is_audio(path, endings)}
-    _warn_of_files(folder, files, label, endings)
+    label = {path: compose(name) for name, paths in files.items() for path in paths if is_audio(path, chosen)}
+    _warn_of_files(folder, files, label, chosen)
     if not label:
-        raise ValueError(f"No audio files ({', '.join(endings)}) in the folders of {str(folder)!r}: {_CURE}.")
+        raise ValueError(f"No audio files ({', '.join(chosen)}) in the folders of {str(folder)!r}: {_CURE}.")
     paths = drop_pointers(folder, list(label))
     columns = {
         "path": [str(path) for path in paths],
@@ -124,32 +122,40 @@ def _check_names(parameter: str, values: Iterable[str]) -> list[str]:
     return names
 
 
+def _check_extensions(extensions: Iterable[str]) -> tuple[str, ...]:
+    """Convert extensions to lower case, with a dot."""
+    return tuple(f".{name.lower().lstrip('.')}" for name in _check_names("extensions", extensions))
+
+
 def _find_classes(folder: Path, categories: Iterable[str] | None) -> list[str]:
-    """List the names of the class folders, sorted."""
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    """List the names of the class folders, sorted by class."""
+    folders = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    found = sorted(folders, key=lambda name: (compose(name), name))
     if categories is None:
         if not found:
             raise ValueError(f"No folders in {str(folder)!r}: {_CURE}.")
         return found
-    wanted = sorted(set(_check_names("categories", categories)))
-    missing = [name for name in wanted if name not in found]
-    if missing:
+    wanted = set(map(compose, _check_names("categories", categories)))
+    classes = list(dict.fromkeys(map(compose, found)))
+    if missing := sorted(wanted.difference(classes)):
         raise FileNotFoundError(
-            f"No folder {missing[0]!r} in {str(folder)!r}: choose categories from {listed(found, 20)}."
+            f"No folder {missing[0]!r} in {str(folder)!r}: choose categories from {listed(classes, 20)}."
         )
-    return wanted
+    return [name for name in found if compose(name) in wanted]
 
 
-def _warn_of_files(folder: Path, files: dict[str, list[Path]], label: dict[Path, str], endings: Any) -> None:
+def _warn_of_files(
+    folder: Path, files: dict[str, list[Path]], label: dict[Path, str], extensions: Any
+) -> None:
     """Warn about files that are not loaded, and about classes without any."""
     left_out = [path for paths in files.values() for path in paths if path not in label]
     report_unreadable(folder, left_out, are_all=not label)
     others = [path.relative_to(folder) for path in left_out if not is_audio(path, UNREADABLE)]
-    warn_left_out(folder, others, "file", "without the ending of an audio file")
+    warn_left_out(folder, others, "file", "without an audio file extension")
     visible = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
-    outside = sorted(path.name for path in visible if is_audio(path, endings))
+    outside = sorted(path.name for path in visible if is_audio(path, extensions))
     warn_left_out(folder, outside, "audio file", "next to the class folders")
-    empty = sorted(set(files) - set(label.values()))
+    empty = sorted(set(map(compose, files)) - set(label.values()))
     if empty and label:
         n_empty = counted(len(empty), "class", "classes")
         warn_caller(f"No audio files for {n_empty} in {str(folder)!r}: {listed(empty)}.")
