@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def test_the_separator_is_found(folder, frame, separator):
 
 
 def test_a_single_column_needs_no_separator(folder):
-    with pytest.raises(ValueError, match="lacks the column 'label', it has 'path': rename a column, or"):
+    with pytest.raises(ValueError, match="lacks the column 'label'; it has 'path': rename a column, or"):
         load_manifest(csv(folder, "path\none.wav\n"), speaker=None)
 
 
@@ -202,6 +203,24 @@ def test_a_frame_of_another_library_is_read(folder, frame):
     assert corpus.frame.equals(frame.assign(path=corpus.data))
 
 
+class ArrowTable:
+    """A table with columns by number, as in PyArrow."""
+
+    def __init__(self, frame):
+        self._frame = frame
+        self.column_names = frame.columns.tolist()
+        self.columns = [frame[name] for name in self.column_names]
+        self.shape = frame.shape
+
+    def to_pandas(self):
+        return self._frame
+
+
+def test_a_table_of_pyarrow_is_read(folder, frame):
+    corpus = load_manifest(ArrowTable(frame), root=folder)
+    assert corpus.frame.equals(frame.assign(path=corpus.data))
+
+
 @pytest.mark.corpus
 @pytest.mark.filterwarnings("ignore:nEMO .* is not as published")
 def test_the_published_table_of_nemo_is_read(ravdess_root):
@@ -251,15 +270,65 @@ def test_a_table_from_windows_is_read(folder):
     assert [Path(file).name for file in load_manifest(path, speaker=None).data] == ["größer.wav"]
 
 
+@pytest.mark.parametrize("written", ["Jos\u00e9.wav", "Jose\u0301.wav"], ids=["composed", "decomposed"])
+@pytest.mark.parametrize("name", ["Jos\u00e9.wav", "Jose\u0301.wav"], ids=["composed", "decomposed"])
+def test_accents_of_paths_may_be_composed_or_not(tmp_path, name, written):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / name).touch()  # file systems of macOS decompose them
+    for path in (f"deep/{written}", f"deep\\{written}", f" deep/{written}"):
+        table = pd.DataFrame({"path": [path], "label": ["sad"]})
+        (data,) = load_manifest(table, speaker=None, root=tmp_path).data
+        assert os.path.samefile(data, tmp_path / "deep" / name)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file system finds both spellings")
+def test_a_file_in_two_spellings_is_a_duplicate(tmp_path):
+    (tmp_path / "Jose\u0301.wav").touch()
+    table = pd.DataFrame({"path": ["Jose\u0301.wav", "Jos\u00e9.wav"], "label": ["sad", "calm"]})
+    with pytest.raises(ValueError, match="The table lists 1 file more than once"):
+        load_manifest(table, speaker=None, root=tmp_path)
+
+
+def test_whitespace_around_a_path_is_removed_if_no_file_has_it(folder):
+    (folder / " two.wav").touch()
+    corpus = load_manifest(csv(folder, "path,label\n one.wav ,sad\n two.wav,sad\n"), speaker=None)
+    assert corpus.data == corpus.frame.path.tolist() == [str(folder / "one.wav"), str(folder / " two.wav")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,label,speaker,,\none.wav,sad,a,,\ntwo.wav,calm,b,, \n",
+        "path,label,speaker\none.wav,sad,a\n,,\ntwo.wav,calm,b\n, ,\n,,\n",
+        ",,\npath,label,speaker\none.wav,sad,a\ntwo.wav,calm,b\n",
+        "path;label;;speaker\none.wav;sad;;a\ntwo.wav;calm;;b\n",
+        "sep=;\npath;label;speaker\none.wav;sad;a\ntwo.wav;calm;b\n",
+        "\ufeffsep=|\r\npath|label|speaker\r\none.wav|sad|a\r\ntwo.wav|calm|b\r\n",
+        '"sep=\t"\npath\tlabel\tspeaker\none.wav\tsad\ta\ntwo.wav\tcalm\tb\n',
+    ],
+)
+def test_tables_of_spreadsheets_are_read(folder, text):
+    corpus = load_manifest(csv(folder, text))
+    assert [Path(path).name for path in corpus.data] == ["one.wav", "two.wav"]
+    assert corpus.target.tolist() == ["sad", "calm"]
+    assert corpus.groups.tolist() == ["a", "b"]
+    assert corpus.frame.columns.tolist() == ["path", "label", "speaker"]
+
+
+def test_columns_without_a_name_but_with_values_are_kept(folder):
+    corpus = load_manifest(csv(folder, "path,label,\none.wav,sad,x\n"), speaker=None)
+    assert corpus.frame[""].tolist() == ["x"]
+
+
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
         (
             "label",
-            r"The table lacks the column 'label', it has 'path', 'speaker': rename a column, or name it with "
+            r"The table lacks the column 'label'; it has 'path', 'speaker': rename a column, or name it with "
             r"label=\.",
         ),
-        ("speaker", r"lacks the column 'speaker', .*speaker=, or pass speaker=None if the speakers are not"),
+        ("speaker", r"lacks the column 'speaker'; .*speaker=, or pass speaker=None if the speakers are not"),
     ],
 )
 def test_missing_columns_are_named(folder, frame, lacking, message):
@@ -297,14 +366,23 @@ def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "lacks the column 'path' and the column 'label' and the column 'speaker', it has none"),
+        *(
+            (blank, "is empty: give a CSV file with a header and one row per")
+            for blank in ("", "\n", ",,\n,,\n")
+        ),
+        ("one,two\na,b\n", "lacks the columns 'path', 'label' and 'speaker'; it has 'one', 'two': rename"),
+        ("path,one\na,b\n", "lacks the columns 'label' and 'speaker'; it has 'path', 'one': rename"),
         ("path,label,speaker\n", "has no rows: list one recording per row"),
         ("path,label,speaker\none.wav,sad\ntwo.wav,sad,x\n", r"no value in the column 'speaker' .*\(row 1, "),
         (
             "path,label,speaker\none.wav,sad,a,b\n",
-            "is not a CSV file .*line 2.*: save it in this format, with quotes",
+            r"has rows of different lengths \(Expected 3 fields in line 2, saw 4\): give every row the "
+            "columns of the header, and fields that contain ',' quotes",
         ),
-        ('path,label,speaker\n"one.wav,sad\n', "is not a CSV file in UTF-8"),
+        (
+            'path,label,speaker\n"one.wav,sad\n',
+            r"is not a CSV file \(EOF inside string.*\): close every quotation mark",
+        ),
         ("path,label,speaker,label\none.wav,sad,a,joy\n", "has two columns 'label': rename or drop one"),
         ("path|label|speaker\none.wav|sad|a\n", "it has 'path|label|speaker'".replace("|", "[|]")),
     ],
@@ -312,6 +390,16 @@ def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
 def test_invalid_tables_are_named(folder, text, message):
     with pytest.raises(ValueError, match=rf"^The table '.*table\.csv' .*{message}"):
         load_manifest(csv(folder, text))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_that_is_not_in_utf_8_is_named(folder, encoding):
+    (folder / "table.csv").write_bytes("path,label,speaker\ngrößer.wav,sad,a\n".encode(encoding))
+    message = (
+        r"The table '.*table\.csv' is not in UTF-8 \('utf-8' codec .*\): in Excel, save it as \"CSV UTF-8\""
+    )
+    with pytest.raises(ValueError, match=message):
+        load_manifest(folder / "table.csv")
 
 
 @pytest.mark.parametrize(

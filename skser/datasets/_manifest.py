@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +36,11 @@ def load_manifest(
     Parameters
     ----------
     table : str, PathLike or DataFrame
-        The table, of pandas or polars, or the path of a CSV file with a header, in UTF-8, separated by
-        commas, tabs or semicolons.
+        The table, of pandas, polars or PyArrow, or the path of a CSV file with a header, in UTF-8, separated
+        by commas, tabs or semicolons. Blank rows and columns of a CSV file are ignored.
     path : str, default="path"
-        Name of the column with the files. Relative paths start at `root`.
+        Name of the column with the files. Relative paths start at `root`. Accents may be composed or not,
+        and whitespace around a path is removed if no file has such a name.
     label : str, default="label"
         Name of the column with the labels. Labels in a DataFrame keep their type; labels in a CSV file are
         text. Whitespace around labels and speakers is removed.
@@ -126,6 +129,8 @@ def _read(
     """Return the name of the table for messages, its content, and the folder at which its paths start."""
     import pandas as pd
 
+    if hasattr(table, "column_names") and hasattr(table, "to_pandas"):  # of PyArrow
+        table = table.to_pandas()
     if hasattr(table, "columns") and hasattr(table, "shape"):
         if not isinstance(table, pd.DataFrame):  # of polars; the conversions of pandas would need pyarrow
             table = pd.DataFrame({column: [*table[column]] for column in table.columns})
@@ -137,6 +142,8 @@ def _read(
             f"table must be the path of a CSV file, or a DataFrame of pandas or polars, got {kind}."
         )
     name, frame = _read_csv(table)
+    if not len(frame.columns):
+        raise ValueError(f"{name} is empty: give a CSV file with a header and one row per recording.")
     _check_columns(name, frame.columns.tolist(), columns)
     for column in frame.columns.difference(list(columns.values())):
         frame[column] = _numbers_or_text(frame[column])
@@ -158,12 +165,13 @@ def _check_columns(name: str, found: list[Any], columns: dict[str, str]) -> None
     """Raise unless the table has each column once."""
     missing = {parameter: column for parameter, column in columns.items() if column not in found}
     if missing:
-        lacking = f"the column {' and the column '.join(map(repr, missing.values()))}"
+        *others, last = map(repr, missing.values())
+        lacking = f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
         parameters = ", ".join(f"{parameter}=" for parameter in missing)
         unknown = ", or pass speaker=None if the speakers are not known" if "speaker" in missing else ""
         has = f"it has {', '.join(map(repr, found)) or 'none'}"
         raise ValueError(
-            f"{name} lacks {lacking}, {has}: rename a column, or name it with {parameters}{unknown}."
+            f"{name} lacks {lacking}; {has}: rename a column, or name it with {parameters}{unknown}."
         )
     check_unique(name, found)
 
@@ -207,8 +215,19 @@ def _find_files(name: str, column: pd.Series, folder: Path) -> list[Path]:
 
 
 def _resolve(folder: Path, text: str) -> Path:
-    r"""Make the path of a file, also if the table was written on Windows, with \ instead of /."""
-    path = folder / (Path(text).expanduser() if text.startswith("~/") else text)
-    if "\\" in text and not path.is_file():
-        return folder / text.replace("\\", "/")
-    return path
+    """Make the path of a file, in the spelling in which it exists."""
+    paths = (_join(folder, spelling) for spelling in _spellings(text))
+    return next(filter(Path.is_file, paths), _join(folder, text))
+
+
+def _join(folder: Path, text: str) -> Path:
+    """Make a path that is relative to a folder, or absolute."""
+    return folder / (Path(text).expanduser() if text.startswith("~/") else text)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    r"""Spell a path as given, with / for \, without whitespace around it, and accents both ways."""
+    texts = [text, text.replace("\\", "/")]
+    texts += [spelling.strip() for spelling in texts]
+    yield from texts
+    yield from (unicodedata.normalize(form, spelling) for form in ("NFC", "NFD") for spelling in texts)

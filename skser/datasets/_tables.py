@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,27 +30,54 @@ def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFra
         raise FileNotFoundError(f"{name} does not exist: {cure}.")
     separator = ","
     try:
-        separator = _find_separator(file)
+        separator, n_skipped = _find_separator(file)
         # With header=0, pandas would rename equal columns, and treat additional fields as an index.
         rows = pd.read_csv(
-            file, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+            file,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            skiprows=n_skipped,
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
-    except (csv.Error, pd.errors.ParserError, UnicodeDecodeError) as error:
-        cure = f"save it in this format, with quotes around fields that contain {separator!r}"
-        raise ValueError(f"{name} is not a CSV file in UTF-8 ({str(error).strip()}): {cure}.") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{name} is not in UTF-8 ({error}): in Excel, save it as "CSV UTF-8".') from error
+    except (csv.Error, pd.errors.ParserError) as error:
+        reason = str(error).rpartition("C error: ")[2].strip()
+        raise ValueError(f"{name} {_explain(reason, separator)}.") from error
+    filled = rows.apply(lambda column: column.str.strip().fillna("") != "")
+    rows = rows.loc[filled.any(axis=1), filled.any()]  # spreadsheets add columns and rows of blank fields
+    if rows.empty:
+        return pd.DataFrame()
     return rows[1:].reset_index(drop=True).set_axis(rows.iloc[0].tolist(), axis=1)
 
 
-def _find_separator(file: Path) -> str:
-    """Find the separator that makes most columns of the header; a comma if there is only one column."""
+def _find_separator(file: Path) -> tuple[str, int]:
+    """Find the separator, and the number of lines before the header, one if Excel's states the separator."""
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        stated = re.fullmatch(r'"?sep=(.)"?\s*', stream.readline(), re.IGNORECASE)
+    if stated:
+        return stated[1], 1
     n_columns = {}
     for separator in _SEPARATORS:
         with open(file, encoding="utf-8-sig", newline="") as stream:
             header: list[str] = next(filter(None, csv.reader(stream, delimiter=separator)), [])
         n_columns[separator] = len(header)
-    return max(_SEPARATORS, key=lambda separator: n_columns[separator])
+    # A comma if there is only one column.
+    return max(_SEPARATORS, key=lambda separator: n_columns[separator]), 0
+
+
+def _explain(reason: str, separator: str) -> str:
+    """Explain the error of the parser of CSV files."""
+    if "Expected" in reason:  # "Expected 3 fields in line 2, saw 4"
+        cure = "give every row the columns of the header"
+        return (
+            f"has rows of different lengths ({reason}): {cure}, and fields that contain {separator!r} quotes"
+        )
+    return f"is not a CSV file ({reason}): close every quotation mark"
 
 
 def check_unique(name: str, columns: Iterable[Any]) -> None:
