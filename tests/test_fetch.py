@@ -139,6 +139,38 @@ def test_only_an_empty_folder_is_filled(server, home):
     assert len(server.agents) == 1
 
 
+def test_a_folder_that_the_file_manager_of_macos_opened_is_filled(server, home):
+    (home / "ravdess").mkdir(parents=True)
+    (home / "ravdess" / ".DS_Store").touch()
+    assert len(fetch_ravdess(home).data) == 4
+    assert not (home / "ravdess" / ".DS_Store").exists()
+
+
+def test_a_folder_with_another_hidden_file_is_not_replaced(server, home):
+    (home / "ravdess").mkdir(parents=True)
+    (home / "ravdess" / ".notes").touch()
+    with pytest.raises(ValueError, match="No RAVDESS"):
+        fetch_ravdess(home)
+    assert entries(home) == ["ravdess", "ravdess/.notes"]
+    assert not server.agents
+
+
+@pytest.mark.parametrize("content", [[], [".DS_Store"]])
+def test_an_empty_folder_is_removed_first(server, home, monkeypatch, content):
+    rename = os.rename
+
+    def rename_as_on_windows(source, target):
+        if os.path.exists(target):
+            raise FileExistsError(17, "File exists")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_as_on_windows)
+    (home / "ravdess").mkdir(parents=True)
+    for name in content:
+        (home / "ravdess" / name).touch()
+    assert len(fetch_ravdess(home).data) == 4
+
+
 def test_filters_are_passed_on(server, home):
     corpus = fetch_ravdess(home, emotions=["angry"], intensities=["normal"], statements=["kids"], actors=[2])
     assert (corpus.target.tolist(), corpus.groups.tolist()) == (["angry"], [2])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, is_path
+from .._utils import check_flag, is_path, remove_abandoned
 from ._ravdess import load_ravdess
 
 _URL = "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip"
@@ -23,7 +23,8 @@ _MD5 = "bc696df654c87fed845eb13823edef8a"
 _N_BYTES, _N_BYTES_UNPACKED = 208_468_073, 560_000_000  # the second is approximate
 _CHUNK, _TIMEOUT = 2**16, 30  # bytes, s
 _UNFINISHED = ".skser-"  # start of the names of temporary folders
-_ABANDONED_AFTER = 24 * 3600  # s
+_UNFINISHED_NAME = re.compile(rf"{re.escape(_UNFINISHED)}.*")
+_BY_SYSTEM = ".DS_Store"  # macOS adds this file to folders
 _LICENSE = (
     "RAVDESS is published under CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0/): "
     "name its authors, S. R. Livingstone and F. A. Russo (PLoS ONE 13(5), 2018, e0196391), do not use it "
@@ -45,7 +46,8 @@ def fetch_ravdess(
 
     The archive of 208 MB is downloaded from Zenodo, compared with its published checksum, and unpacked into
     the folder "ravdess" in `data_home`, which takes about 560 MB. The folder appears only when it is
-    complete; if it exists, nothing is downloaded. The license is written to standard error before a download.
+    complete; if it exists and is not empty, nothing is downloaded. The license is written to standard error
+    before a download.
 
     Parameters
     ----------
@@ -95,15 +97,15 @@ def fetch_ravdess(
     check_flag("download_if_missing", download_if_missing)
     check_flag("progress", progress)
     folder = _find_data_home(data_home) / "ravdess"
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if _is_missing(folder):
         if not download_if_missing:
             cure = f"pass download_if_missing=True, or unpack {_URL} into this folder"
             raise OSError(f"RAVDESS is not in {str(folder)!r}: {cure}.")
-        with _make_workplace(folder.parent) as workplace:
-            _check_space(workplace, _N_BYTES + _N_BYTES_UNPACKED)
+        with _make_temporary_folder(folder.parent) as temporary:
+            _check_space(temporary, _N_BYTES + _N_BYTES_UNPACKED)
             size = f"{_N_BYTES / 1e6:.0f} MB"
             sys.stderr.write(f"{_LICENSE}\nDownloading {size} from {_URL} for {str(folder)!r}.\n")
-            archive = _download(workplace, folder, bool(progress))
+            archive = _download(temporary, folder, bool(progress))
             _publish(_unpack(archive, folder), folder)
     return load_ravdess(
         folder, emotions=emotions, intensities=intensities, statements=statements, actors=actors
@@ -124,18 +126,25 @@ def _find_data_home(data_home: str | os.PathLike[str] | None) -> Path:
     return Path(data_home).expanduser()
 
 
+def _is_missing(folder: Path) -> bool:
+    """Whether a folder does not exist or is empty."""
+    return not folder.exists() or (
+        folder.is_dir() and {path.name for path in folder.iterdir()} <= {_BY_SYSTEM}
+    )
+
+
 @contextmanager
-def _make_workplace(home: Path) -> Iterator[Path]:
+def _make_temporary_folder(home: Path) -> Iterator[Path]:
     """Yield a temporary folder in `home`; afterwards, remove it and the empty folders made for it."""
     made = [path for path in (home, *home.parents) if not path.exists()]
     try:
         try:
             home.mkdir(parents=True, exist_ok=True)
-            workplace = TemporaryDirectory(prefix=_UNFINISHED, dir=home, ignore_cleanup_errors=True)
+            temporary = TemporaryDirectory(prefix=_UNFINISHED, dir=home, ignore_cleanup_errors=True)
         except OSError as error:
             raise _folder_error(home, error) from error
-        with workplace as name:
-            _remove_abandoned(home)
+        with temporary as name:
+            remove_abandoned(str(home), _UNFINISHED_NAME)
             yield Path(name)
     finally:
         with suppress(OSError):  # a folder that is not empty
@@ -143,30 +152,22 @@ def _make_workplace(home: Path) -> Iterator[Path]:
                 path.rmdir()
 
 
-def _remove_abandoned(home: Path) -> None:
-    """Remove the temporary folders of downloads that were killed long ago."""
-    for path in home.glob(f"{_UNFINISHED}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
-                shutil.rmtree(path)
-
-
-def _check_space(workplace: Path, n_bytes: int) -> None:
+def _check_space(temporary: Path, n_bytes: int) -> None:
     """Raise unless there is space for a number of bytes."""
-    free = shutil.disk_usage(workplace).free
+    free = shutil.disk_usage(temporary).free
     if free < n_bytes:
-        space = f"{n_bytes / 1e9:.2f} GB in {str(workplace.parent)!r}, where {free / 1e9:.2f} GB are free"
+        space = f"{n_bytes / 1e9:.2f} GB in {str(temporary.parent)!r}, where {free / 1e9:.2f} GB are free"
         raise OSError(f"RAVDESS needs {space}: make space or give another data_home.")
 
 
-def _download(workplace: Path, folder: Path, progress: bool) -> Path:
+def _download(temporary: Path, folder: Path, progress: bool) -> Path:
     """Download the archive, and raise unless it is the published one."""
     import pooch
     from tqdm import tqdm
 
     from .._version import __version__
 
-    archive = workplace / "archive.zip"
+    archive = temporary / "archive.zip"
     agent = {"User-Agent": f"skser/{__version__} pooch/{pooch.__version__}"}
     with tqdm(total=_N_BYTES, unit="B", unit_scale=True, disable=not progress) as bar:
         get = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT, headers=agent)
@@ -174,7 +175,7 @@ def _download(workplace: Path, folder: Path, progress: bool) -> Path:
             get(_URL, str(archive), None)
         except OSError as error:
             if error.errno is not None:  # an error of the local file; errors of requests have no number
-                raise _folder_error(workplace.parent, error) from error
+                raise _folder_error(temporary.parent, error) from error
             raise _archive_error(folder, _explain(error, archive.stat().st_size)) from error
     md5 = pooch.file_hash(str(archive), alg="md5")
     if md5 != _MD5:
@@ -217,9 +218,12 @@ def _unpack(archive: Path, folder: Path) -> Path:
 def _publish(unpacked: Path, folder: Path) -> None:
     """Move the unpacked folder to its final place in one step."""
     try:
+        with suppress(OSError):  # it does not exist, or another process was faster
+            (folder / _BY_SYSTEM).unlink(missing_ok=True)
+            folder.rmdir()  # Windows does not replace a folder, even if it is empty
         os.rename(unpacked, folder)
     except OSError as error:
-        if not (folder.is_dir() and any(folder.iterdir())):  # otherwise another process was faster
+        if _is_missing(folder):  # otherwise another process was faster
             raise _folder_error(folder.parent, error) from error
 
 
