@@ -243,8 +243,8 @@ def test_crema_d_has_43_women_and_48_men(complete):
 def test_missing_recordings_are_counted(tmp_path):
     touch(tmp_path, [file for file in savee_files() if "/JE/" not in file])
     message = (
-        r"SAVEE in '.*' is not as published, 360 of 480 recordings \(by emotion angry 45 of 60, .*, "
-        r"surprised 45 of 60; by speaker JE 0 of 120\): complete the copy"
+        r"SAVEE in '.*' is not as published, 360 of 480 recordings \(by emotion: angry has 45 of 60, .*, "
+        r"surprised has 45 of 60; by speaker: JE has 0 of 120\): complete the copy"
     )
     with pytest.warns(UserWarning, match=message) as record:
         assert len(load_savee(tmp_path).data) == 360
@@ -253,13 +253,13 @@ def test_missing_recordings_are_counted(tmp_path):
 
 def test_surplus_recordings_are_counted(tmp_path):
     touch(tmp_path, [*emodb_files(), "wav/03a01Wz.wav"])
-    message = r"536 of 535 recordings \(by emotion angry 128 of 127; by speaker 03 50 of 49\)"
+    message = r"536 of 535 recordings \(by emotion: angry has 128 of 127; by speaker: 03 has 50 of 49\)"
     with pytest.warns(UserWarning, match=message):
         load_emodb(tmp_path)
 
 
 def test_a_long_list_of_missing_recordings_is_cut(tmp_path):
-    message = r"by actor 1001 1 of 82, 1002 0 of 81, .*, 1012 0 of 82 and 79 more\): complete"
+    message = r"by actor: 1001 has 1 of 82, 1002 has 0 of 81, .*, 1012 has 0 of 82 and 79 more\): complete"
     with pytest.warns(UserWarning, match=message):
         load_crema_d(touch(tmp_path, SMALL["crema_d"]))
 
@@ -267,7 +267,7 @@ def test_a_long_list_of_missing_recordings_is_cut(tmp_path):
 def test_recordings_are_counted_before_the_filters(tmp_path):
     files = savee_files()
     touch(tmp_path, files[1:])  # DC's first angry recording is missing
-    with pytest.warns(UserWarning, match="by emotion angry 59 of 60; by speaker DC 119 of 120"):
+    with pytest.warns(UserWarning, match="by emotion: angry has 59 of 60; by speaker: DC has 119 of 120"):
         assert len(load_savee(tmp_path, emotions=["sad"], speakers=["JE"]).data) == 15
     touch(tmp_path, files[:1])
     assert len(load_without_warnings(load_savee, tmp_path, emotions=["sad"], speakers=["JE"]).data) == 15
@@ -550,7 +550,7 @@ def test_song_and_video_are_left_out_and_counted(tmp_path):
 def test_incomplete_actors_of_ravdess_are_listed(tmp_path):
     touch(tmp_path, [*ravdess_files(1), *ravdess_files(2)[:58]])
     with pytest.warns(
-        UserWarning, match=r"RAVDESS .* 118 of 120 recordings \(by actor 2 58 of 60\)"
+        UserWarning, match=r"RAVDESS .* 118 of 120 recordings \(by actor: 2 has 58 of 60\)"
     ) as record:
         text = load_ravdess(tmp_path, actors=[1]).DESCR
     assert len(record) == 1

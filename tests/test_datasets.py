@@ -542,7 +542,7 @@ def test_speakers_of_other_corpora_have_no_pattern(spec):
         (
             "iemo:x",
             ValueError,
-            "Unknown corpus 'iemo:x': write synthetic, ravdess:PATH, iemocap:PATH, .* or fi",
+            'Unknown corpus \'iemo:x\': write "synthetic", "ravdess:PATH", .* or "files:PATH"',
         ),
         ("manifest:", ValueError, "The corpus 'manifest:' lacks a path: write manifest:PATH"),
         ("", ValueError, "Unknown corpus ''"),
@@ -554,7 +554,7 @@ def test_speakers_of_other_corpora_have_no_pattern(spec):
             FileNotFoundError,
             re.escape(r"No folder 'C:\\nowhere'"),
         ),  # after the first colon
-        (None, TypeError, "spec must be a str, .*, got None of type NoneType"),
+        (None, TypeError, 'spec must be text, one of "synthetic", .* or "files:PATH", got None of type'),
     ],
 )
 def test_names_of_corpora_are_checked(spec, error, message):

@@ -55,15 +55,15 @@ def all_iemocap_turns() -> dict[str, str]:
     turns: dict[str, str] = {}
     for session, (classes, sexes, kinds) in IEMOCAP_SESSIONS.items():
         labels = shuffled(repeated(dict(zip(["ang", "hap", "neu", "sad"], classes, strict=True))))
-        talkers = repeated(dict(zip("FM", sexes, strict=True)))
+        speakers = repeated(dict(zip("FM", sexes, strict=True)))
         dialogues = random.Random(1).sample(
             repeated(dict(zip(["impro", "script"], kinds, strict=True))), len(labels)
         )
-        for i, (label, talker, kind) in enumerate(zip(labels, talkers, dialogues, strict=True)):
+        for i, (label, speaker, kind) in enumerate(zip(labels, speakers, dialogues, strict=True)):
             code = next(happy) if label == "hap" else label
-            owner = "FM"[i % 2]  # the name of the dialogue is independent of the talker
+            owner = "FM"[i % 2]  # the name of the dialogue is independent of the speaker
             number = "01_1" if kind == "script" else "05a"
-            turns[f"Ses0{session}{owner}_{kind}{number}{i // 1000}_{talker}{i % 1000:03d}"] = code
+            turns[f"Ses0{session}{owner}_{kind}{number}{i // 1000}_{speaker}{i % 1000:03d}"] = code
     return turns
 
 
@@ -86,7 +86,7 @@ def test_the_four_class_protocol_is_as_published(iemocap):
     assert "Sessions: 5" in corpus.DESCR
 
 
-def test_the_talker_is_the_letter_of_the_last_field(tmp_path):
+def test_the_speaker_is_the_letter_of_the_last_field(tmp_path):
     speakers = {
         "Ses01F_impro01_F000": "Ses01F",
         "Ses01F_impro01_M000": "Ses01M",
@@ -120,7 +120,7 @@ def test_the_frame_has_every_field_of_a_turn(tmp_path):
         assert word in corpus.DESCR
 
 
-def test_groups_are_sessions_or_talkers(iemocap):
+def test_groups_are_sessions_or_speakers(iemocap):
     corpus = load_iemocap(iemocap, groups="speaker")
     assert set(corpus.groups) == {f"Ses0{session}{sex}" for session in range(1, 6) for sex in "FM"}
     assert corpus.groups.tolist() == corpus.frame.speaker.tolist()
@@ -169,10 +169,10 @@ def test_missing_turns_are_counted(tmp_path, pretend_files):
         load_iemocap(tmp_path, sessions=[2], labels={"sad": "sad"})
     assert len(record) == 1
     text = str(record[0].message)
-    for part in (" 3 angry 0 of 240,", " Ses05M 0 of 651;", " 4 scripted 0 of 497,"):
+    for part in (" 3 angry has 0 of 240,", " Ses05M has 0 of 651;", " 4 scripted has 0 of 497,"):
         assert part in text
     assert "Ses02" not in text
-    assert f"by speaker Ses01{absent.split('_')[-1][0]}" in text
+    assert f"by speaker: Ses01{absent.split('_')[-1][0]}" in text
 
 
 def test_files_of_single_raters_are_not_read(tmp_path):
@@ -222,7 +222,7 @@ def test_recordings_without_an_evaluation_are_listed(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        "[6.29 - 8.24]\tSes01F_impro01_X000\tneu\t[2.5, 2.5, 2.5]\n",  # no such talker
+        "[6.29 - 8.24]\tSes01F_impro01_X000\tneu\t[2.5, 2.5, 2.5]\n",  # no such speaker
         "[6.29 - 8.24]\tSes09F_impro01_F000\tneu\t[2.5, 2.5, 2.5]\n",  # no such session
         "[6.29 - 8.24]\tSes01F_impro01_F001\tneu\n",
         emo_line("Ses01F_impro01_F000", "ang"),  # a second time

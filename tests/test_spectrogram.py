@@ -373,7 +373,7 @@ def test_empty_mel_filters_raise_and_say_how_many():
         (np.zeros(5, dtype=np.int16), TypeError, "got torch.int16: scale it to .* as load_audio does"),
         (torch.zeros(5, dtype=torch.bool), TypeError, "floating-point samples, got torch.bool"),
         ([[0.0, 1.0], [0.0]], ValueError, "y must be an array, but its parts differ in length"),
-        (["a", "b"], TypeError, "y must hold floating-point samples, got <U1"),
+        (["a", "b"], TypeError, "floating-point samples, got <U1: load a file with load_audio first"),
         ([0.0, 1.0, np.nan], ValueError, "NaN or infinite samples, the first at index 2: repair"),
         (torch.tensor([[0.0, 1.0], [-np.inf, 0.0]]), ValueError, "the first at index 1, 0"),
     ],

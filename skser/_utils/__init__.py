@@ -9,6 +9,7 @@ from ._files import (
     open_existing,
     open_regular,
     remove_abandoned,
+    start_of_relative,
     with_message,
     write_whole,
 )

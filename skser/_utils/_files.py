@@ -48,14 +48,15 @@ def open_existing(path: str) -> Iterator[BinaryIO]:
         with open_regular(path) as file:
             yield file
     except OSError as error:
-        hint = (
-            f"; relative paths start at {os.getcwd()!r}"
-            if isinstance(error, FileNotFoundError) and not os.path.isabs(path)
-            else ""
-        )
+        hint = start_of_relative(path) if isinstance(error, FileNotFoundError) else ""
         raise with_message(
             error, f"{path} cannot be read ({_reason(error)}): give a model file{hint}."
         ) from error
+
+
+def start_of_relative(path: str) -> str:
+    """Say where a relative path starts, in the error of a missing file."""
+    return "" if os.path.isabs(path) else f"; relative paths start at {os.getcwd()!r}"
 
 
 def write_whole(path: str, content: bytes) -> None:

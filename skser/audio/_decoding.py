@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._utils import start_of_relative
 from ._errors import with_problem
 from ._headers import (
     check_head,
@@ -191,7 +192,7 @@ def open_binary(path: str | os.PathLike[str]) -> BufferedReader:
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
-        missing = f"no such file: check the path, relative paths start at {os.getcwd()!r}."
+        missing = f"no such file: check the path{start_of_relative(path)}."
         raise with_problem(FileNotFoundError(missing), "missing") from error
     except OSError as error:
         raise type(error)(f"cannot be opened ({error.strerror}): check its permissions.") from error

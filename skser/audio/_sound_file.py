@@ -51,7 +51,7 @@ class _EndlessFile:
         head = content.read(2**16)
         self._end = content.seek(0, os.SEEK_END) + _EXTRA
         if file_format == "MP3" and not head.startswith(b"ID3"):
-            # libsndfile recognizes MP3 by the ending of the name, which is not known here, or by a tag.
+            # libsndfile recognizes MP3 by the file extension, which is not known here, or by a tag.
             first = MPEG_FRAME.search(head)
             self._prefix, self._start = _ID3, first.start() if first else 0
 

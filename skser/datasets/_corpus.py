@@ -61,10 +61,10 @@ def load_corpus(spec: str, *, speaker: Any = None) -> Bunch:
     >>> len(corpus.data), len(set(corpus.groups))
     (160, 8)
     """
-    *names, last = ("synthetic", *(f"{name}:PATH" for name in _LOADERS))
+    *names, last = ('"synthetic"', *(f'"{name}:PATH"' for name in _LOADERS))
     spellings = f"{', '.join(names)} or {last}"
     if not isinstance(spec, str):
-        raise TypeError(f"spec must be a str, {spellings}, got {spec!r} of type {type(spec).__name__}.")
+        raise TypeError(f"spec must be text, one of {spellings}, got {spec!r} of type {type(spec).__name__}.")
     name, colon, path = spec.partition(":")
     if name not in ("synthetic", *_LOADERS):
         raise ValueError(f"Unknown corpus {spec!r}: write {spellings}.")

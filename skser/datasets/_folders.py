@@ -115,8 +115,8 @@ def warn_left_out(folder: Path, items: Sequence[Any], noun: str, reason: str) ->
 def report_unreadable(folder: Path, paths: Iterable[Path], *, are_all: bool) -> None:
     """Warn about files in formats that libsndfile cannot read; raise if they are all recordings."""
     found = [path.relative_to(folder) for path in paths if is_audio(path, UNREADABLE)]
-    endings = ", ".join(sorted({path.suffix.lower() for path in found}))
-    reason = f"in formats that libsndfile cannot read ({endings}; {CONVERT})"
+    extensions = ", ".join(sorted({path.suffix.lower() for path in found}))
+    reason = f"in formats that libsndfile cannot read ({extensions}; {CONVERT})"
     if found and are_all:
         raise ValueError(f"All recordings in {str(folder)!r} are {reason}: {listed(found)}.")
     warn_left_out(folder, found, "file", reason)

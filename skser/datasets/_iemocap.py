@@ -40,8 +40,8 @@ TURNS = {"impro": "improvised", "script": "scripted"}
 _SESSIONS = range(1, 6)
 _TEXTS, _WAVS = "Session1/dialog/EmoEvaluation/*.txt", "Session1/sentences/wav"
 _NUMBERS = ("start", "end", "valence", "activation", "dominance")
-# The letter after the session belongs to the name of the dialogue; the last field begins with the talker's.
-_NAME = r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<turn>impro|script)\w*)_(?P<talker>[FM])\d{3}"
+# The letter after the session belongs to the name of the dialogue; the last field begins with the speaker's.
+_NAME = r"(?P<dialogue>Ses0(?P<session>[1-5])[FM]_(?P<turn>impro|script)\w*)_(?P<sex>[FM])\d{3}"
 _UTTERANCE = re.compile(_NAME, re.ASCII)
 # Such as "[6.29 - 8.23] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]", with tabs between the fields.
 _START, _END, _VALENCE, _ACTIVATION, _DOMINANCE = (rf"(?P<{name}>-?\d+(?:\.\d+)?)" for name in _NUMBERS)
@@ -229,8 +229,8 @@ def _decode(evaluation: re.Match[str]) -> dict[str, Any]:
         "utterance": fields["utterance"],
         "dialogue": fields["dialogue"],
         "session": int(fields["session"]),
-        "speaker": f"Ses0{fields['session']}{fields['talker']}",
-        "sex": "female" if fields["talker"] == "F" else "male",
+        "speaker": f"Ses0{fields['session']}{fields['sex']}",
+        "sex": "female" if fields["sex"] == "F" else "male",
         "turn": TURNS[fields["turn"]],
         **{name: float(fields[name]) for name in _NUMBERS},
     }

@@ -119,11 +119,11 @@ def _describe_deviations(columns: str, published: Mapping[Any, int], frame: pd.D
     names = columns.split()
     found = Counter(frame[columns] if len(names) == 1 else zip(*(frame[name] for name in names), strict=True))
     wrong = [
-        f"{' '.join(map(str, value)) if len(names) > 1 else value} {found[value]} of {n}"
+        f"{' '.join(map(str, value)) if len(names) > 1 else value} has {found[value]} of {n}"
         for value, n in published.items()
         if found[value] != n
     ]
-    return f"by {' and '.join(names)} {listed(wrong, _MOST_DEVIATIONS)}" if wrong else ""
+    return f"by {' and '.join(names)}: {listed(wrong, _MOST_DEVIATIONS)}" if wrong else ""
 
 
 def filter_rows(folder: Path, name: str, frame: pd.DataFrame, filters: Filters) -> pd.DataFrame:

@@ -54,7 +54,8 @@ def to_tensor(array: np.ndarray) -> torch.Tensor:
     try:
         return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), ["C", "W"]))
     except TypeError as error:  # text, objects, long doubles
-        raise TypeError(f"y must hold floating-point samples, got {array.dtype}.") from error
+        cure = ": load a file with load_audio first" if array.dtype.kind in "SUT" else ""
+        raise TypeError(f"y must hold floating-point samples, got {array.dtype}{cure}.") from error
 
 
 def _check_samples(y: torch.Tensor) -> torch.Tensor:
