@@ -47,7 +47,7 @@ def make_timeline(start, end, angry, silent=None, label=None):
     )
 
 
-def test_limits_of_overlapping_windows_are_between_their_centers():
+def test_edges_of_overlapping_windows_are_between_their_centers():
     edges, rows = cell_edges(np.array([0.0, 1, 2, 2.5]), np.array([3.0, 4, 5, 5.5]))
     assert edges.tolist() == [0, 2, 3, 3.75, 5.5]
     assert rows == [0, 1, 2, 3]
@@ -57,6 +57,29 @@ def test_gaps_between_turns_are_cells_of_their_own():
     edges, rows = cell_edges(np.array([1.0, 2, 5]), np.array([2.0, 4, 6]))
     assert edges.tolist() == [1, 2, 4, 5, 6]
     assert rows == [0, 1, -1, 2]
+
+
+def test_a_turn_within_another_is_drawn_inside_it():
+    edges, rows = cell_edges(np.array([0.0, 6, 8]), np.array([10.0, 7, 9]))
+    assert edges.tolist() == [0, 6, 7, 8, 9, 10]
+    assert rows == [0, 1, 0, 2, 0]
+
+
+def test_cells_are_gaps_exactly_where_no_turn_is():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        start = rng.uniform(0, 20, 6)
+        end = start + rng.uniform(0.1, 6, 6)
+        order = np.argsort(start + end)
+        start, end = start[order], end[order]
+        edges, rows = cell_edges(start, end)
+        assert (edges[0], edges[-1]) == (start.min(), end.max())
+        assert (np.diff(edges) > 0).all()
+        times = rng.uniform(edges[0], edges[-1], 100)
+        row = np.array(rows)[np.searchsorted(edges, times) - 1]
+        covered = (start[:, np.newaxis] <= times) & (times <= end[:, np.newaxis])
+        np.testing.assert_array_equal(row >= 0, covered.any(axis=0))
+        assert covered[row, np.arange(100)][row >= 0].all()
 
 
 @pytest.mark.parametrize("n_blocks", [1, 7])

@@ -12,19 +12,18 @@ _COLUMNS = 2000  # more than a picture has pixels
 
 
 def cell_edges(start: NDArray[np.float64], end: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[int]]:
-    """Limits of the cells of rows in order of time, and the row of each cell, -1 for gaps between rows."""
-    # Where rows overlap, the limit is halfway between their centers.
+    """Edges of the cells of rows sorted by time, and the row of each cell, -1 for gaps between rows."""
+    # Where rows overlap, a cell belongs to the row with the nearest center.
     centers = (start + end) / 2
-    edges, rows = [start[0]], [0]
-    for row in range(1, len(start)):
-        if start[row] > end[row - 1]:
-            edges += [end[row - 1], start[row]]
-            rows += [-1, row]
-        else:
-            overlaps = start[row] < end[row - 1]
-            edges.append((centers[row - 1] + centers[row]) / 2 if overlaps else start[row])
-            rows.append(row)
-    return np.array([*edges, end[-1]]), rows
+    edges = np.unique(np.concatenate([start, end, (centers[1:] + centers[:-1]) / 2]))
+    middle = (edges[1:] + edges[:-1]) / 2
+    rows, nearest = np.full(len(middle), -1), np.full(len(middle), np.inf)
+    for row, (first, last) in enumerate(np.searchsorted(edges, np.column_stack([start, end]))):
+        distance = np.abs(middle[first:last] - centers[row])
+        closer = first + np.flatnonzero(distance < nearest[first:last])
+        rows[closer], nearest[closer] = row, distance[closer - first]
+    changes = np.flatnonzero(np.diff(rows, prepend=-2))
+    return np.append(edges[changes], edges[-1]), rows[changes].tolist()
 
 
 def envelope(
