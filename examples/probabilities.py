@@ -60,9 +60,8 @@ def main() -> None:
         accuracies = (metric(others.target, predicted) for metric in (unweighted_accuracy, weighted_accuracy))
         ua, wa = (f"{100 * accuracy:.1f} %" for accuracy in accuracies)
         print(f"{name:12} temperature {classifier.temperature_:.2f}   ECE {error:.3f}   UA {ua}   WA {wa}")
-        look = {} if ax is None else {"marker": "s", "color": "#D55E00"}
         display = ReliabilityDisplay.from_predictions(
-            others.target, predicted, confidence, n_bins=5, name=name, ax=ax, **look
+            others.target, predicted, confidence, n_bins=5, name=name, ax=ax
         )
         ax = display.ax_
     display.figure_.savefig(arguments.output / "reliability.png", dpi=150)

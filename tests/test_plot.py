@@ -625,6 +625,24 @@ def test_style_of_items_and_centers_can_be_changed():
     assert tuple(display.centers_[0].get_facecolor()[0]) == (1, 0, 0, 1)
 
 
+@pytest.mark.parametrize("short", ["c", "fc"])
+def test_style_takes_short_names_of_arguments(short):
+    Z, y, centers = vectors()
+    look = {short: "red", "ec": "none", "lw": 0, "alpha": 1}
+    display = EmbeddingDisplay.from_predictions(Z, y, centers=centers, scatter_kw=look, center_kw=look)
+    for drawn in (*display.points_, *display.centers_):
+        assert tuple(drawn.get_facecolor()[0]) == (1, 0, 0, 1)
+        assert not len(drawn.get_edgecolor())
+        assert drawn.get_linewidth().tolist() == [0]
+
+
+def test_style_with_two_names_of_one_argument_is_refused_without_a_figure():
+    Z, y, _ = vectors()
+    with pytest.raises(TypeError, match="Got both 'linewidth' and 'lw'"):
+        EmbeddingDisplay.from_predictions(Z, y, center_kw={"linewidth": 1, "lw": 2})
+    assert not plt.get_fignums()
+
+
 @pytest.mark.parametrize(
     ("where", "width", "layout", "expected"),
     [

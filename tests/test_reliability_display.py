@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from skser import CenterLossClassifier, RejectOption, ReliabilityDisplay
+from skser import CenterLossClassifier, RejectOption, ReliabilityDisplay, RiskCoverageDisplay
 from skser.metrics import reliability_curve
 
 matplotlib = pytest.importorskip("matplotlib", reason="pictures need the extra plot")
@@ -50,6 +50,35 @@ def test_diagrams_share_axes_and_one_diagonal(data):
     assert second.ax_ is first.ax_
     assert [text.get_text() for text in second.ax_.get_legend().texts] == ["calibrated", "A", r"B \$"]
     assert second.line_.get_marker() == "s"
+
+
+@pytest.mark.parametrize("display", [ReliabilityDisplay, RiskCoverageDisplay])
+def test_curves_on_the_same_axes_differ_in_color_and_line_style(data, display):
+    _, y = data
+    ax, lines = None, []
+    for _ in range(9):
+        drawn = display.from_predictions(y, y, np.linspace(0, 1, len(y)), ax=ax)
+        ax = drawn.ax_
+        lines.append(drawn.line_)
+    colors = [line.get_color() for line in lines]
+    assert len(set(colors[:8])) == 8
+    assert colors[8] == colors[0]
+    assert [line.get_linestyle() for line in lines[:4]] == ["-", "--", "-.", "-"]
+
+
+@pytest.mark.parametrize("display", [ReliabilityDisplay, RiskCoverageDisplay])
+def test_curves_take_short_names_of_arguments(data, display):
+    _, y = data
+    line = display.from_predictions(y, y, np.full(len(y), 0.5), c="red", ls=":", lw=3).line_
+    assert (line.get_color(), line.get_linestyle(), line.get_linewidth()) == ("red", ":", 3)
+
+
+@pytest.mark.parametrize("display", [ReliabilityDisplay, RiskCoverageDisplay])
+def test_arguments_of_the_same_meaning_are_refused_without_a_figure(data, display):
+    _, y = data
+    with pytest.raises(TypeError, match="Got both 'color' and 'c'"):
+        display.from_predictions(y, y, np.full(len(y), 0.5), color="blue", c="red")
+    assert not plt.get_fignums()
 
 
 def test_diagram_of_a_reject_option_shows_the_probabilities(data):

@@ -15,6 +15,7 @@ from .._utils import check_choice
 # which is weak on white paper, is the last one.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d")
+_LINES = ("-", "--", "-.")
 
 _OUTSIDE = {"frameon": False, "handlelength": 1.5, "handletextpad": 0.5, "columnspacing": 1}
 _LEGEND_PLACES: dict[str, dict[str, Any]] = {
@@ -71,12 +72,39 @@ def as_percentages(dim: str, **shares: Any) -> list[NDArray[np.float64]]:
 
 
 def draw_curve(ax: Any, x: Any, y: Any, name: str | None, look: dict[str, Any]) -> Any:
-    """Draw a curve, and a legend if it has a name."""
+    """Draw a curve in a color that the axes do not have yet, and a legend if it has a name."""
     label = None if name is None else plain(name)
-    (line,) = ax.plot(x, y, **({"color": COLOURS[0], "label": label} | look))
+    (line,) = ax.plot(x, y, **(_curve_style(ax) | {"label": label} | look))
     if name is not None:
         ax.legend(loc="best")
     return line
+
+
+def _curve_style(ax: Any) -> dict[str, str]:
+    """Color that the fewest lines on the axes have, and its line style, which is also visible in gray."""
+    from matplotlib.colors import same_color
+
+    drawn = [sum(same_color(line.get_color(), color) for line in ax.lines) for color in COLOURS]
+    index = int(np.argmin(drawn))
+    return {"color": COLOURS[index], "linestyle": _LINES[index % len(_LINES)]}
+
+
+def line_arguments(look: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `Axes.plot` by their full names, such as "color" for "c"."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    arguments: dict[str, Any] = normalize_kwargs(look, Line2D)
+    return arguments
+
+
+def scatter_arguments(look: dict[str, Any] | None) -> dict[str, Any]:
+    """Arguments of `Axes.scatter` by their full names, such as "linewidth" for "lw"."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
+
+    arguments: dict[str, Any] = normalize_kwargs(look or {}, PathCollection)
+    return arguments
 
 
 def class_style(index: int) -> dict[str, str]:

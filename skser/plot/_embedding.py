@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..classifier import CenterLossClassifier
-from ._drawing import check_drawing, class_style, draw_legend, open_axes, plain
+from ._drawing import check_drawing, class_style, draw_legend, open_axes, plain, scatter_arguments
 from ._estimators import find_step
 from ._labels import check_classes, check_labelled
 from ._projection import check_method, project
@@ -19,7 +19,7 @@ from ._projection import check_method, project
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_CENTER_LOOK: dict[str, Any] = {"s": 80, "edgecolors": "black", "linewidths": 1.5}
+_CENTER_LOOK: dict[str, Any] = {"s": 80, "edgecolor": "black", "linewidth": 1.5}
 
 
 @dataclass(eq=False, repr=False)
@@ -149,14 +149,15 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
                 'method such as "pca" or PCA(n_components=2).'
             )
         self.classes_, centers = check_classes(y, self.classes, self.centers, dim)
+        looks = scatter_arguments(scatter_kw), scatter_arguments(center_kw)
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         if dim == 1:
             rows = (y[:, np.newaxis] == self.classes_).argmax(axis=1)
             points = np.column_stack([points, rows + np.random.default_rng(0).uniform(-0.3, 0.3, len(y))])
             centers = None if centers is None else np.column_stack([centers, range(len(centers))])
-        self._draw_items(points, y, scatter_kw or {})
-        self._draw_centers(centers, center_kw or {})
+        self._draw_items(points, y, looks[0])
+        self._draw_centers(centers, looks[1])
         self._label_axes(dim)
         self.legend_ = None if legend is None else self._draw_legend(dim, legend)
         return self
@@ -308,7 +309,7 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
     def _draw_items(self, points: NDArray[np.float64], y: NDArray[Any], scatter_kw: dict[str, Any]) -> None:
         """Draw the items of each class; many items are drawn smaller and paler."""
         many = np.interp(np.log(len(points)), np.log([200, 5000]), [0, 1])
-        look = {"s": 20 - 12 * many, "alpha": 0.85 - 0.3 * many, "edgecolors": "black", "linewidths": 0.3}
+        look = {"s": 20 - 12 * many, "alpha": 0.85 - 0.3 * many, "edgecolor": "black", "linewidth": 0.3}
         self.points_ = self._scatter([points[y == label] for label in self.classes_], look | scatter_kw)
 
     def _draw_centers(self, centers: NDArray[np.float64] | None, center_kw: dict[str, Any]) -> None:
@@ -320,9 +321,13 @@ class EmbeddingDisplay:  # numpydoc ignore=PR02
 
     def _scatter(self, parts: Iterable[NDArray[np.float64]], look: dict[str, Any]) -> list[Any]:
         """Draw the points of each class in its color and with its marker, unless `look` has its own."""
-        return [
-            self.ax_.scatter(*points.T, **(class_style(index) | look)) for index, points in enumerate(parts)
-        ]
+        drawn = []
+        for index, points in enumerate(parts):
+            style = class_style(index)
+            if "c" in look:  # another name of the color in `Axes.scatter`, which refuses both
+                del style["color"]
+            drawn.append(self.ax_.scatter(*points.T, **(style | look)))
+        return drawn
 
     def _label_axes(self, dim: int) -> None:
         """Scale and label the axes."""

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..inference import find_outputs
 from ..metrics import reliability_curve
-from ._drawing import as_percentages, check_drawing, draw_curve, open_axes, plain
+from ._drawing import as_percentages, check_drawing, draw_curve, line_arguments, open_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,11 +90,11 @@ class ReliabilityDisplay:  # numpydoc ignore=PR02
         check_drawing(ax)
         curve = as_percentages("n_bins", accuracies=self.accuracies, confidences=self.confidences)
         accuracies, confidences = curve
+        look = {"marker": "o", "clip_on": False} | line_arguments(line_kw)
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
         if _CALIBRATED not in self.ax_.get_legend_handles_labels()[1]:
             self.ax_.plot([0, 100], [0, 100], linestyle=":", color="0.4", label=_CALIBRATED)
-        look = {"marker": "o", "clip_on": False} | line_kw
         self.line_ = draw_curve(self.ax_, confidences, accuracies, self.name, look)
         self.ax_.set(xlabel=plain("mean probability (%)"), ylabel=plain("correct predictions (%)"))
         self.ax_.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")

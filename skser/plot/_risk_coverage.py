@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._utils import check_number
 from ..inference import find_outputs, lowest_confidence
 from ..metrics import risk_coverage_curve
-from ._drawing import as_percentages, check_drawing, draw_curve, open_axes, plain
+from ._drawing import as_percentages, check_drawing, draw_curve, line_arguments, open_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,9 +104,10 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
                 f"threshold can only be drawn with thresholds of the shape of risks, {risks.shape}, got "
                 f"{np.shape(self.thresholds)}."
             )
+        look = line_arguments(line_kw)
         self.ax_ = open_axes(ax, title)
         self.figure_ = self.ax_.figure
-        self.line_ = draw_curve(self.ax_, coverages, risks, self.name, line_kw)
+        self.line_ = draw_curve(self.ax_, coverages, risks, self.name, look)
         self.point_ = self._mark(risks, coverages)
         self.ax_.set(xlabel=plain("answered items (%)"), ylabel=plain("wrong answers (%)"), xlim=(0, 100))
         self.ax_.set_ylim(bottom=0)
