@@ -164,6 +164,49 @@ def test_other_tables_raise(timeline):
         TimelineDisplay.from_predictions(timeline)
 
 
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_saved_timeline_is_drawn_whatever_the_types_of_its_columns(tmp_path, backend):
+    if backend == "pyarrow":
+        pytest.importorskip("pyarrow")
+    label = ["calm", "unknown", None]
+    table = make_timeline([0, 1, 2], [1, 2, 3], [0.2, 0.55, np.nan], label=label)
+    table.to_csv(tmp_path / "timeline.csv", index=False)
+    saved = pd.read_csv(tmp_path / "timeline.csv", dtype_backend=backend)
+    expected, drawn = (TimelineDisplay.from_predictions(each) for each in (table, saved))
+    np.testing.assert_array_equal(
+        drawn.mesh_.get_array().filled(-1), expected.mesh_.get_array().filled(-1), strict=True
+    )
+    names = [[text.get_text() for text in display.ax_.get_yticklabels()] for display in (expected, drawn)]
+    assert names == [["angry", "calm", "unknown"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("recording", "sr", "error", "message"),
+    [
+        ("missing.wav", 16000, FileNotFoundError, "missing.wav"),
+        ([0.0, np.nan], 16000, ValueError, "NaN or infinite samples"),
+        (np.zeros(9), 2**20 + 1, ValueError, r"sr must be an integer in \[1, 1048576\], got 1048577"),
+    ],
+)
+def test_recording_that_cannot_be_drawn_changes_no_axes(recording, sr, error, message):
+    timeline = make_timeline([0], [1], [0.2])
+    figure, ax = plt.subplots()
+    position = ax.get_position().bounds
+    with pytest.raises(error, match=message):
+        TimelineDisplay.from_predictions(timeline, recording=recording, sr=sr, ax=ax)
+    assert figure.axes == [ax]
+    assert ax.get_position().bounds == position
+    with pytest.raises(error, match=message):
+        TimelineDisplay.from_predictions(timeline, recording=recording, sr=sr)
+    assert len(plt.get_fignums()) == 1
+
+
+@pytest.mark.parametrize("end", [1, 2])
+def test_rows_must_end_after_their_start(end):
+    with pytest.raises(ValueError, match="each row of timeline must end after its start"):
+        TimelineDisplay.from_predictions(make_timeline([0, 2], [1, end], [0.5, 0.5]))
+
+
 def test_timeline_of_several_files_raises():
     timeline = make_timeline([0, 0], [1, 1], [0.2, 0.9]).assign(file=["a.wav", "b.wav"])
     with pytest.raises(ValueError, match="timeline is that of several files"):

@@ -6,9 +6,10 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .._utils import check_flag, check_number
-from ..audio import stream_waveform
+from .._utils import check_flag
+from ..audio import check_audio_parameters, stream_waveform
 from ..inference import find_sampling_rate, predict_timeline
 from ._cells import cell_edges, envelope
 from ._drawing import check_drawing, import_pyplot, open_axes, plain, split_axes
@@ -128,13 +129,17 @@ class TimelineDisplay:  # numpydoc ignore=PR02
         check_flag("colorbar", colorbar)
         table = _check_timeline(self.timeline)
         colors = import_pyplot().get_cmap(cmap)
+        check_audio_parameters(self.sr)
+        waveform = None
+        if self.recording is not None:
+            waveform = envelope(stream_waveform(self.recording, self.sr), self.sr)
         self.ax_, self.waveform_ax_ = open_axes(ax, title), None
         self.figure_ = self.ax_.figure
-        if self.recording is not None:
-            check_number("sr", self.sr, integer=True, low=1)
+        if waveform is not None:
             self.waveform_ax_ = self.ax_
             self.ax_ = split_axes(self.waveform_ax_, 0.3)
-            _draw_waveform(self.waveform_ax_, self.recording, self.sr)
+            self.waveform_ax_.fill_between(*waveform, color="0.35", linewidth=0.5)
+            self.waveform_ax_.set_ylabel("amplitude")
         self.mesh_ = _draw_cells(self.ax_, table, colors)
         self.colorbar_ = None
         if colorbar:
@@ -265,31 +270,32 @@ def _check_timeline(table: Any) -> pd.DataFrame:
             "timeline is that of several files: pick one, such as timeline[timeline.file == path]."
         )
     times = table[["start", "end"]]
-    if not all(dtype.kind in "fiu" for dtype in times.dtypes) or not np.isfinite(times.to_numpy()).all():
+    are_numbers = all(dtype.kind in "fiu" for dtype in times.dtypes)
+    if not are_numbers or not np.isfinite(_to_floats(times)).all():
         raise ValueError("start and end of timeline must be finite numbers, the times in seconds.")
-    order = np.argsort(times.sum(axis=1).to_numpy(), kind="stable")
-    return table.iloc[order]
+    start, end = _to_floats(times).T
+    if not (start < end).all():
+        raise ValueError("each row of timeline must end after its start: remove the other rows.")
+    return table.iloc[np.argsort(start + end, kind="stable")]
 
 
-def _draw_waveform(ax: Any, recording: Any, sr: int) -> None:
-    """Draw the envelope of a recording."""
-    times, low, high = envelope(stream_waveform(recording, sr), sr)
-    ax.fill_between(times, low, high, color="0.35", linewidth=0.5)
-    ax.set_ylabel("amplitude")
+def _to_floats(columns: pd.Series | pd.DataFrame) -> NDArray[np.float64]:
+    """Convert columns of numbers, which may be of pandas' nullable types or PyArrow's."""
+    return columns.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _draw_cells(ax: Any, table: pd.DataFrame, cmap: Any) -> Any:
     """Draw a row per class, a row per other label, and hatches over silent parts."""
-    start, end = (table[name].to_numpy(dtype=np.float64) for name in ("start", "end"))
+    start, end = (_to_floats(table[name]) for name in ("start", "end"))
     values = table.filter(regex=f"^{_PREFIX}")
     classes = [str(name).removeprefix(_PREFIX) for name in values.columns]
-    labels = table["label"].astype(str).where(table["label"].notna(), None)
+    labels = table["label"].astype(str).astype(object).where(table["label"].notna(), None)
     others = [label for label in labels.dropna().unique() if label not in classes]
     chosen = [np.where(labels == label, 1.0, np.nan) for label in others]
     edges, rows = cell_edges(start, end)
     cells = np.full((len(classes) + len(others), len(rows)), np.nan)
     filled = np.array(rows) >= 0
-    cells[:, filled] = np.vstack([values.to_numpy(dtype=np.float64).T, *chosen])[:, np.array(rows)[filled]]
+    cells[:, filled] = np.vstack([_to_floats(values).T, *chosen])[:, np.array(rows)[filled]]
     mesh = ax.pcolormesh(edges, np.arange(len(cells) + 1), cells, cmap=cmap, vmin=0, vmax=1, rasterized=True)
     silent = table["silent"].to_numpy()
     for cell, row in enumerate(rows):
