@@ -92,6 +92,29 @@ def test_child_forked_while_another_thread_trains_computes(call):
     """)
 
 
+def test_child_forked_while_another_thread_loads_an_encoder_loads_one():
+    run("""
+    import signal
+
+    import skser.encoders._source as source
+
+    def load(encoder, device):
+        loading.set()
+        time.sleep(60)
+
+    def child():
+        signal.alarm(20)  # ends a child that waits for the thread of its parent
+        source._load = lambda encoder, device: "encoder"
+        return source.load_encoder(source.EncoderSource("b", None, True, "b"), cpu) == "encoder"
+
+    loading, cpu, source._load = threading.Event(), torch.device("cpu"), load
+    first = source.EncoderSource("a", None, True, "a")
+    threading.Thread(target=source.load_encoder, args=(first, cpu), daemon=True).start()
+    loading.wait()
+    os._exit(abs(exit_code(child)))
+    """)
+
+
 def test_models_are_saved_and_loaded_without_waiting_for_a_training():
     run("""
     from skorch.callbacks import Callback

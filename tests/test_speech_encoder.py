@@ -8,8 +8,10 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,38 @@ def test_results_do_not_depend_on_workers_or_threads(ge2e, paths, waveforms):
     try:
         np.testing.assert_array_equal(SpeechEncoderTransformer(ge2e).transform(waveforms), expected)
         assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def test_overlapping_calls_compute_with_one_thread_and_restore_the_number():
+    seen = []
+    first_inside, second_inside, first_done = (threading.Event() for _ in range(3))
+
+    def encode(entered, until):
+        def outputs(y, last):
+            entered.set()
+            assert until.wait(10)
+            seen.append(torch.get_num_threads())
+            return [torch.zeros(3, 2)]
+
+        encoder = types.SimpleNamespace(device=CPU, first_layer=0, outputs=outputs)
+        encode_waveform(encoder, np.zeros(4), [0])
+        return torch.get_num_threads()
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(encode, first_inside, second_inside)
+            assert first_inside.wait(10)
+            second = pool.submit(encode, second_inside, first_done)
+            restored = [first.result(10)]
+            first_done.set()
+            restored.append(second.result(10))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result(10) == 3
+        assert (seen, restored) == ([1, 1], [3, 3])
     finally:
         torch.set_num_threads(n_threads)
 

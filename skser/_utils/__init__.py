@@ -2,7 +2,15 @@
 
 from ._arrays import to_array, without_mask
 from ._container import pack, unpack
-from ._device import PRECISIONS, check_acceleration, resolve_device, to_device, torch_defaults, torch_settings
+from ._device import (
+    PRECISIONS,
+    check_acceleration,
+    one_thread,
+    resolve_device,
+    to_device,
+    torch_defaults,
+    torch_settings,
+)
 from ._files import (
     check_path,
     is_path,

@@ -79,8 +79,11 @@ class _Users:
 class _SharedSettings:
     """Settings of the process, made by the first thread that needs them and restored by the last."""
 
-    def __init__(self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None]) -> None:
+    def __init__(
+        self, read: Callable[[], tuple[Any, ...]], write: Callable[..., None], per_thread: bool = False
+    ) -> None:
         self._read, self._write = read, write
+        self._per_thread = per_thread  # whether each thread must also make and restore them for itself
         # By process: after a fork, the lock may be held by a thread that the child does not have.
         self._users: dict[int, _Users] = {}
 
@@ -89,15 +92,17 @@ class _SharedSettings:
         users = self._users.setdefault(os.getpid(), _Users())
         with users.lock:
             users.count += 1
+            found = self._read()
             if users.count == 1:
-                users.before = self._read()
+                users.before = found
+            if users.count == 1 or self._per_thread:
                 self._write(*values)
         try:
             yield
         finally:
             with users.lock:
                 users.count -= 1
-                if not users.count:
+                if not users.count or self._per_thread:
                     self._write(*users.before)
 
 
@@ -124,8 +129,15 @@ def _read_default_dtype() -> tuple[torch.dtype]:
     return (torch.get_default_dtype(),)
 
 
+def _read_n_threads() -> tuple[int]:
+    return (torch.get_num_threads(),)
+
+
 _GPU_FLAGS = _SharedSettings(_read_flags, _write_flags)
 _DEFAULT_DTYPE = _SharedSettings(_read_default_dtype, torch.set_default_dtype)
+# torch has a number for each thread, which a new thread takes, when it first reads it, from the last number
+# that any thread has set. A thread that only sets it would lose it at its first computation.
+_N_THREADS = _SharedSettings(_read_n_threads, torch.set_num_threads, per_thread=True)
 _IMPORTED_IN = os.getpid()
 
 
@@ -158,6 +170,11 @@ def _repeatable(kind: str) -> AbstractContextManager[None]:
     # By default torch rounds the factors of convolutions and recurrent layers to TensorFloat-32 (10-bit
     # mantissa), and may choose algorithms whose sums depend on the order of the threads.
     return _GPU_FLAGS.held(True, False, "ieee", "ieee", "ieee") if kind == "cuda" else nullcontext()
+
+
+def one_thread(device: torch.device) -> AbstractContextManager[None]:
+    """Compute with one thread on a CPU, so that sums do not depend on the number of workers."""
+    return _N_THREADS.held(1) if device.type == "cpu" else nullcontext()
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from .._utils import torch_settings
+from .._utils import one_thread, torch_settings
 
 
 class Encoder(Protocol):
@@ -39,20 +38,8 @@ def check_layers(encoder: Encoder, name: str, layers: Sequence[int]) -> None:
 
 def encode_waveform(encoder: Encoder, y: np.ndarray, layers: Sequence[int]) -> np.ndarray:
     """Frames (n_features, n_frames) of a waveform: the mean over these layers."""
-    with torch_settings(encoder.device), _one_thread(encoder.device), torch.inference_mode():
+    with torch_settings(encoder.device), one_thread(encoder.device), torch.inference_mode():
         outputs = encoder.outputs(y, max(layers))
         chosen = torch.stack([outputs[layer - encoder.first_layer] for layer in layers])
         frames: np.ndarray = chosen.mean(dim=0).T.cpu().numpy()
     return frames
-
-
-@contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
-    """Compute with one thread on a CPU, so that the sums do not depend on the number of workers."""
-    n_threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)

@@ -30,7 +30,8 @@ class EncoderSource:
 
 
 _LOADED: dict[tuple[EncoderSource, str], Encoder] = {}
-_LOCK = threading.Lock()
+# By process: after a fork, the lock may be held by a thread that the child does not have.
+_LOCKS: dict[int, threading.Lock] = {}
 
 
 def check_source_parameters(encoder: Any, revision: Any, local_files_only: Any) -> None:
@@ -58,7 +59,7 @@ def find_encoder(
 def load_encoder(source: EncoderSource, device: torch.device) -> Encoder:
     """Load an encoder, once per process and device."""
     key = source, str(device)
-    with _LOCK:
+    with _LOCKS.setdefault(os.getpid(), threading.Lock()):
         if key not in _LOADED:
             while len(_LOADED) >= _MOST_LOADED:
                 del _LOADED[next(iter(_LOADED))]
