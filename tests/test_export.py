@@ -403,6 +403,13 @@ def test_relative_path_with_spaces_and_umlauts_replaces_a_file(shared_classifier
     assert_agrees(InferenceSession(path), shared_classifier, draw([12, 3]))
 
 
+def test_tilde_is_the_home_folder(shared_classifier, tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    to_onnx(shared_classifier, "~/model.onnx")
+    assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
 def test_interrupted_export_keeps_the_old_file(shared_classifier, path, monkeypatch, error):
     def fail(*args):

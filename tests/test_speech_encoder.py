@@ -590,6 +590,14 @@ def test_model_file_names_the_encoder_and_does_not_hold_it(ge2e, waveforms, tmp_
     np.testing.assert_array_equal(loaded.transform(waveforms), transformer.transform(waveforms))
 
 
+def test_encoder_that_is_a_path_is_saved_as_text(ge2e, waveforms, tmp_path):
+    transformer = SpeechEncoderTransformer(Path(ge2e)).fit(waveforms)
+    save_model(make_pipeline(transformer), tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert loaded[0].encoder == ge2e
+    np.testing.assert_array_equal(loaded.transform(waveforms), transformer.transform(waveforms))
+
+
 def test_loaded_model_refuses_another_encoder(ge2e, other_ge2e, waveforms, tmp_path):
     save_model(SpeechEncoderTransformer(ge2e).fit(waveforms), tmp_path / "model")
     loaded = load_model(tmp_path / "model").set_params(encoder=other_ge2e)

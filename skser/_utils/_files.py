@@ -18,13 +18,13 @@ _ABANDONED_AFTER = 24 * 3600  # s
 
 
 def check_path(path: Any, name: str = "path", expected: str = "the path of a file") -> str:
-    """Convert a parameter that is a path to text."""
+    """Convert a parameter that is a path to text, in which a leading ~ is the home folder of the user."""
     text = os.fspath(path) if is_path(path) else None
     if not isinstance(text, str):
         raise TypeError(f"{name} must be {expected}, got {path!r} of type {type(path).__name__}.")
     if not text or "\0" in text:
         raise ValueError(f"{name} must be {expected}, got {text!r}.")
-    return text
+    return os.path.expanduser(text)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
         of the model.
     path : str or path-like
         Path of the file, such as "model.onnx"; nothing is appended to the name. An existing file is
-        replaced after the new one is complete.
+        replaced after the new one is complete. A leading ``~`` is the home folder of the user.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sized
 from typing import Any
@@ -154,7 +155,7 @@ def _storable_labels(classes: NDArray[Any]) -> NDArray[Any]:
 def describe_parameters(estimator: BaseEstimator, prefix: str) -> dict[str, Any]:
     """Describe the parameters that do not belong to the machine."""
     described = {
-        name: encode(value, prefix + name)
+        name: encode(os.fspath(value) if isinstance(value, os.PathLike) else value, prefix + name)
         for name, value in estimator.get_params(deep=False).items()
         if name not in (*_RUNTIME_PARAMETERS, *_MODELS)
     }

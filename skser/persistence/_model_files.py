@@ -65,7 +65,7 @@ def save_model(
         saved as well, even as the last step of a `Pipeline`.
     path : str or path-like
         Path of the file, such as "model.safetensors"; nothing is appended to the name. An existing file is
-        replaced after the new one is complete.
+        replaced after the new one is complete. A leading ``~`` is the home folder of the user.
     optimizer : bool, default=False
         Whether to store the state of the optimizer, so that `partial_fit` and a warm start continue bit for
         bit as if the model had not been saved. This makes the file about three times as large.
@@ -139,7 +139,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
     Parameters
     ----------
     path : str or path-like
-        Path of the file.
+        Path of the file. A leading ``~`` is the home folder of the user.
     device : str or torch.device, default="auto"
         Device on which the classifier computes, which becomes its parameter `device`. "auto" uses a CUDA
         device if there is one, otherwise the CPU. The device on which it was trained does not matter.

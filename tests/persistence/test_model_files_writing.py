@@ -158,6 +158,13 @@ class TestWriting:
         assert os.listdir(tmp_path) == [name]
         assert load_model(str(tmp_path / name)).classes_.tolist() == ["falling", "rising"]
 
+    def test_tilde_is_the_home_folder(self, fitted, tmp_path, monkeypatch):
+        for variable in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(variable, str(tmp_path))
+        save_model(fitted, "~/model")
+        assert os.listdir(tmp_path) == ["model"]
+        assert load_model("~/model").classes_.tolist() == ["falling", "rising"]
+
     def test_old_file_is_replaced(self, fitted, pipeline, tmp_path):
         save_model(pipeline, tmp_path / "model")
         save_model(fitted, tmp_path / "model")
