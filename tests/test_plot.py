@@ -7,6 +7,7 @@ import sys
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -334,10 +335,36 @@ def test_a_file_looks_like_its_samples(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "audio", [["a.wav", "b.wav"], np.zeros((2, 400)), [np.zeros(400), np.zeros(300)], 0.5, None]
+    "audio",
+    [
+        ["a.wav", "b.wav"],
+        np.array(["a.wav"]),
+        pd.Series(["a.wav"], index=[3]),
+        [np.zeros(400), np.zeros(300)],
+    ],
+    ids=["list", "array", "Series", "waveforms"],
 )
 def test_several_recordings_are_refused(audio):
-    with pytest.raises(ValueError, match=r"audio must be one recording.*pick an item, such as X\[0\]"):
+    with pytest.raises(
+        ValueError, match=r"audio must be one recording, got several: pick an item, such as X"
+    ):
+        SpectrogramDisplay.from_estimator(SpectrogramTransformer(), audio)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("audio", "error", "message"),
+    [
+        (np.zeros((400, 2)), ValueError, r"got shape \(400, 2\): take the mean over its channels"),
+        ((16000, np.zeros(400)), TypeError, "pair of a sampling rate and samples.*pass only the samples"),
+        ([], ValueError, "the waveform is empty"),
+        (0.5, TypeError, "expected a path or a waveform"),
+        (None, TypeError, "expected a path or a waveform"),
+    ],
+    ids=["stereo", "pair", "empty", "number", "None"],
+)
+def test_other_objects_than_a_recording_are_refused(audio, error, message):
+    with pytest.raises(error, match=message):
         SpectrogramDisplay.from_estimator(SpectrogramTransformer(), audio)
     assert plt.get_fignums() == []
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import column_or_1d
 
 from .._utils import check_flag, check_number, is_path
+from ..audio import check_waveform
 from ..features import SpectrogramTransformer
 from ._drawing import check_drawing, import_pyplot, open_axes
 from ._estimators import find_step
@@ -305,18 +306,11 @@ def settings_of(source: Any) -> dict[str, Any]:
 def compute_spectrogram(transformer: SpectrogramTransformer, audio: Any) -> NDArray[np.float32]:
     """Compute the spectrogram of one recording."""
     if not is_path(audio):
-        _check_waveform(audio)
+        if isinstance(audio, Iterable) and getattr(audio, "ndim", 1) == 1:
+            first: Any = next(iter(audio), None)
+            if is_path(first) or np.ndim(first):
+                raise ValueError("audio must be one recording, got several: pick an item, such as X[0].")
+        check_waveform(audio)
     # A copy, so that a previous fit on arrays has no effect; a single item needs no workers.
     S: NDArray[np.float32] = clone(transformer).set_params(n_jobs=1, verbose=0).transform([audio])[0]
     return S
-
-
-def _check_waveform(audio: Any) -> None:
-    """Raise unless an object is one waveform."""
-    try:
-        column_or_1d(audio, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(
-            "audio must be one recording, either a path or a waveform (n_times,), "
-            f"got {type(audio).__name__}: pick an item, such as X[0]."
-        ) from error
