@@ -31,10 +31,6 @@ class SpectrogramDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, index: int) -> Batch:
-        inputs, y = self.batch(np.array([index]))
-        return {name: value[0] for name, value in inputs.items()}, y[0]
-
     def batch(self, indices: NDArray[Any]) -> Batch:
         """Collate some items into one padded batch."""
         padded = torch.from_numpy(self.X.pad_frames(indices, 0.0))
