@@ -103,7 +103,7 @@ def drawn_centers(display):
 
 
 def look(collection):
-    """Colour and outline of the markers of a class."""
+    """Color and outline of the markers of a class."""
     return tuple(collection.get_facecolor()[0][:3]), collection.get_paths()[0].vertices.tobytes()
 
 
@@ -237,7 +237,7 @@ def test_mel_bands_are_drawn_around_the_peaks_of_their_filters(fmin, fmax):
     np.testing.assert_allclose(heights[[0, -1]], 1.5 * heights[1], rtol=1e-6)
 
 
-def test_axes_and_colour_bar_name_their_units():
+def test_axes_and_color_bar_name_their_units():
     display = SpectrogramDisplay.from_predictions(np.zeros((20, 200)))
     display.figure_.canvas.draw()
     assert display.ax_.get_xlabel() == "time (s)"
@@ -266,7 +266,7 @@ def test_narrow_band_has_ticks_although_it_contains_no_usual_one():
         (-100, {"vmax": -120}, (-121, -120), "max"),
     ],
 )
-def test_colours_span_80_db_or_the_limits_passed_in(lowest, limits, expected, extend):
+def test_colors_span_80_db_or_the_limits_passed_in(lowest, limits, expected, extend):
     S = np.full((8, 10), float(lowest))
     S[2, 3] = 10.0
     display = SpectrogramDisplay.from_predictions(S, kind="stft", n_fft=14, **limits)
@@ -274,7 +274,7 @@ def test_colours_span_80_db_or_the_limits_passed_in(lowest, limits, expected, ex
     assert display.colorbar_.extend == extend
 
 
-def test_silence_has_the_darkest_colour():
+def test_silence_has_the_darkest_color():
     display = SpectrogramDisplay.from_estimator(SpectrogramTransformer(n_mels=20), np.zeros(1600))
     display.figure_.canvas.draw()
     mesh = display.mesh_
@@ -282,14 +282,14 @@ def test_silence_has_the_darkest_colour():
     np.testing.assert_array_equal(mesh.get_facecolor()[0], mesh.get_cmap()(0.0))
 
 
-def test_default_colours_become_lighter_throughout():
+def test_default_colors_become_lighter_throughout():
     mesh = SpectrogramDisplay.from_predictions(np.zeros((8, 2)), kind="stft", n_fft=14).mesh_
     rgb = mesh.get_cmap()(np.linspace(0, 1, 64))[:, :3]
-    grey = rgb @ [0.299, 0.587, 0.114]  # as ITU-R BT.601 turns colours into grey
-    assert (np.diff(grey) > 0).all()
+    gray = rgb @ [0.299, 0.587, 0.114]  # as ITU-R BT.601 turns colors into gray
+    assert (np.diff(gray) > 0).all()
 
 
-def test_colour_map_can_be_chosen_and_the_bar_left_out():
+def test_color_map_can_be_chosen_and_the_bar_left_out():
     S = torch.zeros(20, 3, requires_grad=True)
     display = SpectrogramDisplay.from_predictions(S, cmap="gray_r", colorbar=False)
     assert display.mesh_.get_array().shape == (20, 3)
@@ -570,13 +570,13 @@ def test_discriminants_of_few_items_warn():
 
 
 @pytest.mark.parametrize("n_classes", [2, 8, 12, 96])
-def test_classes_differ_in_colour_and_marker(n_classes):
+def test_classes_differ_in_color_and_marker(n_classes):
     y = np.arange(n_classes)
     points = np.column_stack([y, y])
     display = EmbeddingDisplay.from_predictions(points, y, centers=points, legend=None)
     looks = [look(collection) for collection in display.points_]
     assert len(set(looks)) == n_classes
-    assert len({colour for colour, _ in looks}) == min(n_classes, 8)
+    assert len({color for color, _ in looks}) == min(n_classes, 8)
     assert len({marker for _, marker in looks}) == min(n_classes, 12)
     for collection, center in zip(display.points_, display.centers_, strict=True):
         assert look(center) == look(collection)
@@ -856,7 +856,7 @@ def test_best_epoch_is_marked_on_both_axes(classifier):
     assert legend_texts(display) == [*losses, "training", "validation", best]
 
 
-def test_lines_differ_in_print_without_colour():
+def test_lines_differ_in_print_without_color():
     lines = TrainingHistoryDisplay.from_predictions(HISTORY).lines_
     looks = {
         (line.get_linestyle(), line.get_marker())

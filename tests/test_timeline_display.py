@@ -209,7 +209,7 @@ def test_rows_must_end_after_their_start(end):
 
 def test_timeline_of_several_files_raises():
     timeline = make_timeline([0, 0], [1, 1], [0.2, 0.9]).assign(file=["a.wav", "b.wav"])
-    with pytest.raises(ValueError, match="timeline is that of several files"):
+    with pytest.raises(ValueError, match="timeline covers several files: select one, such as"):
         TimelineDisplay.from_predictions(timeline)
     TimelineDisplay.from_predictions(timeline[timeline["file"] == "b.wav"])
 

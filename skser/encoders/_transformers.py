@@ -63,7 +63,7 @@ class TransformersEncoder:
         return [state[0, :n_frames] for state in states]
 
 
-@lru_cache(maxsize=16)  # the Hub is asked once per process
+@lru_cache(maxsize=16)  # the Hub is queried once per process
 def find_folder(name: str, revision: str | None, local_files_only: bool) -> str:
     """Find the folder of an encoder; fetch it from the Hub if it is not a folder."""
     if find_spec("transformers") is None:
@@ -118,7 +118,7 @@ def load_folder(folder: str, device: torch.device) -> TransformersEncoder:
 
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        with _quiet():  # bandit takes both calls for downloads, but this is a folder
+        with _quiet():  # bandit mistakes both calls for downloads, but this is a folder
             extractor = AutoFeatureExtractor.from_pretrained(folder, **options)  # nosec B615
             # Other kinds of attention may be fetched as compiled code, which a configuration can request.
             model, report = AutoModel.from_pretrained(  # nosec B615

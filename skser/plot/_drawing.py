@@ -13,7 +13,7 @@ from .._utils import check_choice
 
 # Okabe and Ito, "Color universal design", 2008: distinguishable with any kind of color vision. Yellow,
 # which is weak on white paper, is the last one.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d")
 _LINES = ("-", "--", "-.")
 
@@ -84,9 +84,9 @@ def _curve_style(ax: Any) -> dict[str, str]:
     """Color that the fewest lines on the axes have, and its line style, which is also visible in gray."""
     from matplotlib.colors import same_color
 
-    drawn = [sum(same_color(line.get_color(), color) for line in ax.lines) for color in COLOURS]
+    drawn = [sum(same_color(line.get_color(), color) for line in ax.lines) for color in COLORS]
     index = int(np.argmin(drawn))
-    return {"color": COLOURS[index], "linestyle": _LINES[index % len(_LINES)]}
+    return {"color": COLORS[index], "linestyle": _LINES[index % len(_LINES)]}
 
 
 def line_arguments(look: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def scatter_arguments(look: dict[str, Any] | None) -> dict[str, Any]:
 def class_style(index: int) -> dict[str, str]:
     """Color and marker of a class: 96 different pairs, of which the first 12 have different markers."""
     # Without a shift, 8 colors and 12 markers would repeat after 24 classes.
-    return {"color": COLOURS[index % 8], "marker": _MARKERS[(index + index // 24) % 12]}
+    return {"color": COLORS[index % 8], "marker": _MARKERS[(index + index // 24) % 12]}
 
 
 def plain(text: Any) -> str:

@@ -25,14 +25,14 @@ def as_spectrogram(S: Any) -> NDArray[np.float64]:
 
 
 def frame_edges(n_frames: int, sr: int, hop_length: int) -> NDArray[np.float64]:
-    """Limits (n_frames + 1,) of the frames in seconds, halfway between their centers."""
+    """Edges (n_frames + 1,) of the frames in seconds, halfway between their centers."""
     return (np.arange(n_frames + 1) - 0.5).clip(min=0) * hop_length / sr
 
 
 def bin_edges(
     n_bins: int, *, kind: str, sr: int, n_fft: int, fmin: float, fmax: float | None
 ) -> NDArray[np.float64]:
-    """Limits (n_bins + 1,) of the bins in Hz, halfway between their frequencies on the scale of `kind`."""
+    """Edges (n_bins + 1,) of the bins in Hz, halfway between their frequencies on the scale of `kind`."""
     centers = frequencies(kind=kind, sr=sr, n_fft=n_fft, n_mels=n_bins, fmin=fmin, fmax=fmax)
     if len(centers) != n_bins:
         raise ValueError(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._utils import check_number
 from ..classifier import CenterLossClassifier
-from ._drawing import COLOURS, check_drawing, draw_legend, open_axes, plain, split_axes
+from ._drawing import COLORS, check_drawing, draw_legend, open_axes, plain, split_axes
 from ._estimators import find_step
 
 _PARTS: dict[str, dict[str, Any]] = {
@@ -21,9 +21,9 @@ _PARTS: dict[str, dict[str, Any]] = {
 }
 _CURVES: dict[str, dict[str, Any]] = {
     "loss": {"label": "joint loss", "color": "black", "marker": "o", "linewidth": 2.2},
-    "cross_entropy": {"label": "cross-entropy", "color": COLOURS[0], "marker": "s"},
-    "center_loss": {"label": "center loss", "color": COLOURS[1], "marker": "^"},
-    "unweighted_accuracy": {"label": "UA", "color": COLOURS[2], "marker": "D"},
+    "cross_entropy": {"label": "cross-entropy", "color": COLORS[0], "marker": "s"},
+    "center_loss": {"label": "center loss", "color": COLORS[1], "marker": "^"},
+    "unweighted_accuracy": {"label": "UA", "color": COLORS[2], "marker": "D"},
 }
 _ACCURACY = "valid_unweighted_accuracy"
 _KEYS = [*(f"{part}_{loss}" for part in _PARTS for loss in list(_CURVES)[:3]), _ACCURACY]

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._utils import check_flag, check_number, steps_of, without_mask
 from ..classifier import CenterLossClassifier, compute_saliency
 from ..features import SpectrogramTransformer
-from ._drawing import COLOURS, check_drawing, plain
+from ._drawing import COLORS, check_drawing, plain
 from ._spectrogram import SpectrogramDisplay, compute_spectrogram, settings_of
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class SaliencyDisplay:  # numpydoc ignore=PR02
         from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
         pale = LinearSegmentedColormap.from_list("pale", _PALE)
-        marks = LinearSegmentedColormap.from_list("marks", [to_rgba(COLOURS[0], a) for a in (0, 1)])
+        marks = LinearSegmentedColormap.from_list("marks", [to_rgba(COLORS[0], a) for a in (0, 1)])
         spectrogram = SpectrogramDisplay(self.S, **settings_of(self))
         title = self._make_title() if title is None else title
         self.spectrogram_ = spectrogram.plot(ax, cmap=pale, colorbar=False, title=title)

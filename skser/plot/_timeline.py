@@ -267,7 +267,7 @@ def _check_timeline(table: Any) -> pd.DataFrame:
         )
     if "file" in names and table["file"].nunique() > 1:
         raise ValueError(
-            "timeline is that of several files: pick one, such as timeline[timeline.file == path]."
+            "timeline covers several files: select one, such as timeline[timeline.file == path]."
         )
     times = table[["start", "end"]]
     are_numbers = all(dtype.kind in "fiu" for dtype in times.dtypes)
