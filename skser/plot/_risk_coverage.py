@@ -78,7 +78,8 @@ class RiskCoverageDisplay:  # numpydoc ignore=PR02
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on. None makes a new figure. Curves of several classifiers can share axes.
+            Axes to draw on. None makes a new figure. Curves of several classifiers can share axes: they
+            differ in color and line style.
         title : str, default=None
             Title of the axes.
         **line_kw : dict

@@ -61,7 +61,7 @@ class TimelineDisplay:  # numpydoc ignore=PR02
     in gray. Labels that are not classes, such as "unknown", have a row below. Silent parts are hatched.
     Parts without a window or turn are white.
 
-    Windows that overlap are drawn around their centers.
+    Where windows or turns overlap, the one with the nearest center is drawn.
 
     Examples
     --------
