@@ -169,7 +169,7 @@ def test_saved_timeline_is_drawn_whatever_the_types_of_its_columns(tmp_path, bac
     if backend == "pyarrow":
         pytest.importorskip("pyarrow")
     label = ["calm", "unknown", None]
-    table = make_timeline([0, 1, 2], [1, 2, 3], [0.2, 0.55, np.nan], label=label)
+    table = make_timeline([0, 1, 2], [1, 2, 3], [0.25, 0.625, np.nan], label=label)
     table.to_csv(tmp_path / "timeline.csv", index=False)
     saved = pd.read_csv(tmp_path / "timeline.csv", dtype_backend=backend)
     expected, drawn = (TimelineDisplay.from_predictions(each) for each in (table, saved))
