@@ -61,8 +61,7 @@ def open_cache(memory: str | os.PathLike[str]) -> str:
 
 def check_memory(memory: Any) -> str:
     """Raise unless a value can be the path of a folder; return its absolute path."""
-    folder = check_path(memory, "memory", "None or the path of a folder")
-    return os.path.abspath(os.path.expanduser(folder))
+    return os.path.abspath(check_path(memory, "memory", "None or the path of a folder"))
 
 
 def cache_keys(
