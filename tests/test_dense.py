@@ -234,7 +234,7 @@ def test_neither_network_augments(table, labels, frames, emotions):
 def test_parameters_of_other_networks_are_refused(name, table, labels):
     with pytest.raises(ValueError, match=f"rnn_units=8 has no effect on network='{name}'"):
         CenterLossClassifier(network=name, rnn_units=8).fit(table, labels)
-    with pytest.raises(ValueError, match=f"no 'units' for network='{name}': its keys are hidden_units"):
+    with pytest.raises(ValueError, match=f"network='{name}' takes only hidden_units in .*, got 'units'"):
         CenterLossClassifier(network=name, network_params={"units": 8}).fit(table, labels)
 
 

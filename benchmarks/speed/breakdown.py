@@ -26,7 +26,7 @@ from skser import SpectrogramTransformer
 # Forward and backward of each part of a step, as the profiler names them.
 PARTS = {
     "convolutions": ("aten::mkldnn_convolution", "aten::convolution_backward"),
-    "batch normalization and padding": ("_MaskedNormalisation", "_MaskedNormalisationBackward"),
+    "batch normalization and padding": ("_MaskedNormalization", "_MaskedNormalizationBackward"),
     "pooling": ("aten::max_pool2d_with_indices", "aten::max_pool2d_with_indices_backward"),
     "activation": ("aten::relu", "aten::threshold_backward"),
     "optimizer": ("Optimizer.step#AdamW.step",),
