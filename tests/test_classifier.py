@@ -536,6 +536,10 @@ class TestSkorch:
         assert dict(clipped.net_.callbacks)["clip"] is not clipping
         assert not np.array_equal(clipped.transform(X), make().fit(X, y).transform(X))
 
+    @pytest.mark.parametrize("entry", [("none", None), ["clip", GradientNormClipping(1.0)]])
+    def test_entries_of_callbacks_are_those_of_skorch(self, X, y, entry):
+        assert make(callbacks=[entry], max_epochs=1).fit(X, y).n_iter_ == 1
+
     def test_net_params_reach_the_net(self, X, y):
         classifier = make(net_params={"optimizer": torch.optim.SGD, "optimizer__momentum": 0.9}).fit(X, y)
         assert classifier.net_.optimizer_.param_groups[0]["momentum"] == 0.9
@@ -622,6 +626,10 @@ class TestSkorch:
     def test_net_params_cannot_undo_what_the_estimator_sets(self, X, y, name):
         with pytest.raises(ValueError, match=f"net_params cannot set '{name}': use"):
             make(net_params={name: None}).fit(X, y)
+
+    def test_parameter_of_the_network_is_named_instead_of_its_setting_in_the_net(self, X, y):
+        with pytest.raises(ValueError, match="cannot set 'module__rnn_units': use rnn_units instead"):
+            make(net_params={"module__rnn_units": 4}).fit(X, y)
 
 
 class TestNumPyIntegers:

@@ -21,7 +21,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -487,6 +487,21 @@ def test_without_routing_groups_can_be_passed_by_the_name_of_the_step(data, monk
     model = RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2)
     model.fit(X, y, groups, groups__groups=np.repeat(["x", "y"], 60))
     assert Groups.received[-1] == ["x", "y"]
+
+
+class Repeating(Pipeline):
+    """Doubles the training set, as a step that draws samples may do."""
+
+    def fit(self, X, y, **params):
+        return super().fit(np.repeat(X, 2, axis=0), np.repeat(y, 2), **params)
+
+
+def test_without_routing_a_classifier_receives_groups_only_if_it_uses_them(data):
+    classifier = CenterLossClassifier(network="dense", max_epochs=1, random_state=0)
+    RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data)
+    classifier.set_params(early_stopping=True)
+    with pytest.raises(ValueError, match="groups has 80 values but X has 160 items"):
+        RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data)
 
 
 def test_without_routing_a_pipeline_in_a_search_receives_the_groups(data, monkeypatch):

@@ -34,7 +34,7 @@ from ._calibration import N_FOLDS, fit_temperature
 from ._inputs import check_classes, check_groups, check_labels, check_sample_weight, check_spectrograms
 from ._interruption import InterruptedTraining
 from ._net import fitted_attributes, make_net
-from ._parameters import check_classifier_parameters, class_weights, make_schedules
+from ._parameters import check_classifier_parameters, class_weights, holds_out_groups, make_schedules
 
 # Maximum number of padded frames per batch of inference, which bounds the memory of the activations.
 _MAX_FRAMES = 20_000
@@ -405,9 +405,9 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
 
     def _find_temperature(self, data: TrainingData, speakers: NDArray[Any] | None) -> float:
         """Find the temperature from networks that are trained without some of the speakers."""
-        holds_out_groups = self.early_stopping and self.validation != "random"
-        needed_by = f'calibration="speakers"{" with early stopping" if holds_out_groups else ""} needs'
-        least = 3 if holds_out_groups else 2  # to test, to train and to stop
+        is_stopped = holds_out_groups(self.get_params(deep=False))
+        needed_by = f'calibration="speakers"{" with early stopping" if is_stopped else ""} needs'
+        least = 3 if is_stopped else 2  # to test, to train and to stop
         folds = make_speaker_folds(speakers, N_FOLDS, needed_by, "calibration=None", least=least)
         groups = np.asarray(speakers)
         logits = np.zeros((len(data.y), len(self.classes_)))

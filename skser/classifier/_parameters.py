@@ -70,7 +70,17 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     _check_calibration(parameters["calibration"], parameters["warm_start"])
     check_choice("precision", parameters["precision"], PRECISIONS)
     _check_callbacks(parameters["callbacks"])
-    _check_net_params(parameters["net_params"])
+    _check_net_params(parameters["net_params"], parameters)
+
+
+def uses_groups(parameters: Mapping[str, Any]) -> bool:
+    """Whether `fit` uses the speakers that it receives."""
+    return parameters["calibration"] is not None or holds_out_groups(parameters)
+
+
+def holds_out_groups(parameters: Mapping[str, Any]) -> bool:
+    """Whether early stopping holds out speakers, if they are known."""
+    return bool(parameters["early_stopping"]) and parameters["validation"] != "random"
 
 
 def plain_numbers(value: Any) -> Any:
@@ -234,17 +244,15 @@ def _check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"callbacks must be a list of skorch callbacks or None, got {callbacks!r}.")
     for index, item in enumerate(callbacks):
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        if not isinstance(callback, Callback) and not (
-            isinstance(callback, type) and issubclass(callback, Callback)
-        ):
+        callback = item[1] if isinstance(item, (tuple, list)) and len(item) == 2 else item
+        if callback is not None and not hasattr(callback, "on_train_begin"):
             raise TypeError(
                 f"callbacks[{index}] is {item!r}: each must be a skorch callback, such as "
                 "skorch.callbacks.GradientNormClipping(1.0), or a pair of a name and a callback."
             )
 
 
-def _check_net_params(net_params: Any) -> None:
+def _check_net_params(net_params: Any, parameters: Mapping[str, Any]) -> None:
     """Raise unless `net_params` is a mapping that sets no parameter of the classifier."""
     if net_params is None:
         return
@@ -253,9 +261,11 @@ def _check_net_params(net_params: Any) -> None:
     for name in net_params:
         if not isinstance(name, str):
             raise TypeError(f"the names in net_params must be str, got {name!r}.")
-        own = "module" if name.startswith("module__") else name
+        prefix, _, inner = name.partition("__")
+        own = prefix if prefix == "module" else name
         if own in _SET_BY:
-            raise ValueError(f"net_params cannot set {name!r}: use {_SET_BY[own]} instead.")
+            cure = inner if own != name and inner in parameters else _SET_BY[own]
+            raise ValueError(f"net_params cannot set {name!r}: use {cure} instead.")
     optimizer = net_params.get("optimizer", torch.optim.AdamW)
     if not callable(optimizer):
         raise TypeError(

@@ -25,7 +25,7 @@ from .._utils import (
     plain_labels,
     steps_of,
 )
-from ..classifier import check_classes, ended_by_ctrl_c, read_targets
+from ..classifier import CenterLossClassifier, check_classes, ended_by_ctrl_c, read_targets, uses_groups
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
 from ._confidence import (
@@ -69,7 +69,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     label : object, default="unknown"
         Label of the items that are not answered. It must have the type of the classes (text, numbers,
         booleans, members of the same Enum, or bytes) and not be one of them. If the classes are the
-        values of an Enum, a member means its value; if they are text, bytes mean their text.
+        values of an Enum, a member means its value; if they are text, bytes are decoded.
     confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
         center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own, at the end of a
@@ -322,9 +322,14 @@ def _groups_of_parts(rejecter: RejectOption, groups: Any, params: dict[str, Any]
         if isinstance(part, SpeakerNormalizer) and not any(part is other for other in given):
             raise ValueError(
                 "SpeakerNormalizer needs the speakers, which RejectOption passes to it only with metadata "
-                "routing: call sklearn.set_config(enable_metadata_routing=True) first."
+                "routing: call sklearn.set_config(enable_metadata_routing=True) first, or pass them to fit "
+                "by the name of the step, as in speakernormalizer__groups=speakers."
             )
-    return dict.fromkeys(names, groups)
+    return {
+        name: groups
+        for name, part in names.items()
+        if not isinstance(part, CenterLossClassifier) or uses_groups(part.get_params(deep=False))
+    }
 
 
 def check_threshold(name: str, threshold: Any, confidence: str) -> None:

@@ -249,10 +249,10 @@ def _check_classifier(classifier: CenterLossClassifier, n_tensors: int) -> None:
     channels = classifier.channels
     if isinstance(channels, Sized) and len(channels) > n_tensors:  # checking each of them would take too long
         raise ValueError(f"it has {len(channels)} channels for {n_tensors} tensors.")
-    check_classifier_parameters(classifier.get_params(deep=False))
-    check_random_state(classifier.random_state)
     if classifier.callbacks:
         raise ValueError("it has callbacks, which a model file cannot hold.")
+    check_classifier_parameters(classifier.get_params(deep=False))
+    check_random_state(classifier.random_state)
     for name in classifier.net_params or ():
         if name.partition("__")[0] not in _NET_PARAMS:
             raise ValueError(
