@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
@@ -355,13 +355,14 @@ def test_several_recordings_are_refused(audio):
 @pytest.mark.parametrize(
     ("audio", "error", "message"),
     [
-        (np.zeros((400, 2)), ValueError, r"got shape \(400, 2\): take the mean over its channels"),
+        (np.zeros((400, 2)), ValueError, r"shape \(400, 2\): .* or take the mean over its channels"),
+        (np.zeros((2, 400)), ValueError, r"got an array of shape \(2, 400\): pick a row, such as X\[0\], or"),
         ((16000, np.zeros(400)), TypeError, "pair of a sampling rate and samples.*pass only the samples"),
         ([], ValueError, "the waveform is empty"),
         (0.5, TypeError, "expected a path or a waveform"),
         (None, TypeError, "expected a path or a waveform"),
     ],
-    ids=["stereo", "pair", "empty", "number", "None"],
+    ids=["stereo", "rows", "pair", "empty", "number", "None"],
 )
 def test_other_objects_than_a_recording_are_refused(audio, error, message):
     with pytest.raises(error, match=message):
@@ -449,6 +450,17 @@ def test_embedding_of_an_estimator_is_its_transform(classifier, items):
     np.testing.assert_allclose(display.points, plane.transform(Z))
     np.testing.assert_allclose(display.centers, plane.transform(classifier.centers_.astype(float)))
     assert display.classes_.tolist() == ["angry", "calm", "sad"]
+
+
+class Sampler(BaseEstimator):
+    """A step that does nothing after `fit`, as in pipelines of other libraries."""
+
+
+def test_steps_without_transform_are_skipped(classifier, items):
+    pipeline = Pipeline([("sampler", Sampler()), ("net", classifier)])
+    display = EmbeddingDisplay.from_estimator(pipeline, *items)
+    expected = EmbeddingDisplay.from_estimator(classifier, *items)
+    np.testing.assert_array_equal(display.points, expected.points)
 
 
 def test_classifier_in_a_pipeline_or_search_is_used(classifier, items):

@@ -102,7 +102,9 @@ class _SharedSettings:
         finally:
             with users.lock:
                 users.count -= 1
-                if not users.count or self._per_thread:
+                if self._per_thread and found != values:
+                    self._write(*found)
+                elif not users.count or self._per_thread:
                     self._write(*users.before)
 
 

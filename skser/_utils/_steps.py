@@ -24,7 +24,10 @@ def steps_of(estimator: Any) -> list[Any]:
     if is_search(estimator):
         return steps_of(getattr(estimator, "best_estimator_", estimator.estimator))
     if isinstance(estimator, Pipeline):
-        return [inner for _, step in estimator.steps for inner in steps_of(step)]
+        *first, last = (step for _, step in estimator.steps)
+        # Pipelines of other libraries have steps, such as samplers, that do nothing after `fit`.
+        kept = [step for step in first if hasattr(step, "transform")]
+        return [inner for step in (*kept, last) for inner in steps_of(step)]
     return [] if is_skipped(estimator) else [estimator]
 
 

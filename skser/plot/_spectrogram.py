@@ -310,6 +310,11 @@ def compute_spectrogram(transformer: SpectrogramTransformer, audio: Any) -> NDAr
             first: Any = next(iter(audio), None)
             if is_path(first) or np.ndim(first):
                 raise ValueError("audio must be one recording, got several: pick an item, such as X[0].")
+        if getattr(audio, "ndim", None) == 2:
+            raise ValueError(
+                f"audio must be one recording, got an array of shape {np.shape(audio)}: pick a row, such as "
+                "X[0], or take the mean over its channels."
+            )
         check_waveform(audio)
     # A copy, so that a previous fit on arrays has no effect; a single item needs no workers.
     S: NDArray[np.float32] = clone(transformer).set_params(n_jobs=1, verbose=0).transform([audio])[0]
