@@ -271,8 +271,8 @@ def test_labels_and_groups_that_differ_only_in_case_or_spaces_are_named():
     table = audit(corpus)
     assert found(table) == [(1, "similar label"), (1, "similar group"), (5, "similar group")]
     assert set(table["severity"]) == {"warning"}
-    assert table["detail"][0] == "its label is 'Happy', 2 of 6 items have 'happy'."
-    assert table["detail"][2] == "its group is 'E ve', 2 of 6 items have 'Eve'."
+    assert table["detail"][0] == "its label is 'Happy', but 2 of 6 items have 'happy'."
+    assert table["detail"][2] == "its group is 'E ve', but 2 of 6 items have 'Eve'."
 
 
 @pytest.mark.parametrize("groups", [[1, 2, 1], ["Ann", "Anna", "Ann"], ["1", "01", "1"], [True, False, True]])

@@ -376,8 +376,8 @@ def test_empty_fields_are_named_by_their_rows(folder, frame, column, empty):
         ("path,label,speaker\none.wav,sad\ntwo.wav,sad,x\n", r"no value in the column 'speaker' .*\(row 1, "),
         (
             "path,label,speaker\none.wav,sad,a,b\n",
-            r"has rows of different lengths \(Expected 3 fields in line 2, saw 4\): give every row the "
-            "columns of the header, and fields that contain ',' quotes",
+            r"has rows of different lengths \(Expected 3 fields in line 2, saw 4\): give every row as "
+            "many fields as the header, and put quotes around fields that contain ','",
         ),
         (
             'path,label,speaker\n"one.wav,sad\n',
@@ -409,7 +409,7 @@ def test_a_table_that_is_not_in_utf_8_is_named(folder, encoding):
             3,
             {},
             TypeError,
-            r"table must be the path of a CSV file, or a DataFrame of pandas or polars, got int",
+            r"table must be the path of a CSV file, or a table of pandas, polars or PyArrow, got int",
         ),
         ([["one.wav", "sad"]], {}, TypeError, "table must be .*got list"),
         (

@@ -203,7 +203,7 @@ def test_recording_that_cannot_be_drawn_changes_no_axes(recording, sr, error, me
 
 @pytest.mark.parametrize("end", [1, 2])
 def test_rows_must_end_after_their_start(end):
-    with pytest.raises(ValueError, match="each row of timeline must end after its start"):
+    with pytest.raises(ValueError, match="end must be greater than start in each row of timeline"):
         TimelineDisplay.from_predictions(make_timeline([0, 2], [1, end], [0.5, 0.5]))
 
 

@@ -115,8 +115,8 @@ def audit(
     - clipped: at least 0.1 % of the samples are at full scale;
     - channels differ: their difference from their mean, which is used, is above 1 % of their level;
     - odd sampling rate: a rate that differs from that of most recordings in the corpus;
-    - similar label, similar group: a value that differs from a more frequent one only in case or spaces, such
-      as "Happy" and "happy", which are two classes, and "Ann" and "ann", which are two speakers.
+    - similar label, similar group: a value that differs from one of as many or more items only in case or
+      spaces, such as "Happy" and "happy", which are two classes, or "Ann" and "ann", which are two speakers.
 
     Waveforms are compared after mixing down to one channel and before resampling. Copies that were changed by
     lossy coding, scaling or cutting are not found.
@@ -207,7 +207,7 @@ def _find_missing(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Fi
 
 
 def _find_similar(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Finding]]:
-    """Find items whose text differs from a more frequent one only in case or spaces."""
+    """Find items whose text differs from that of as many or more items only in case or spaces."""
     counts = Counter(value for value in values or [] if isinstance(value, str))
     usual: dict[str, str] = {}
     for text in sorted(counts, key=lambda text: (-counts[text], text)):
@@ -215,13 +215,13 @@ def _find_similar(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Fi
     for i, value in enumerate(values or []):
         other = usual[_without_case_and_spaces(value)] if isinstance(value, str) else value
         if value != other:
-            has = f"{counts[other]} of {counts.total()} items have {other!r}"
-            yield i, Finding(f"similar {noun}", f"its {noun} is {value!r}, {has}.")
+            have = f"{counts[other]} of {counts.total()} items have {str(other)!r}"
+            yield i, Finding(f"similar {noun}", f"its {noun} is {str(value)!r}, but {have}.")
 
 
 def _without_case_and_spaces(text: str) -> str:
     """Reduce a text to what remains if case, spaces and the encoding of accents do not count."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return "".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _find_duplicates(

@@ -139,7 +139,7 @@ def _read(
     if not is_path(table):
         kind = type(table).__name__
         raise TypeError(
-            f"table must be the path of a CSV file, or a DataFrame of pandas or polars, got {kind}."
+            f"table must be the path of a CSV file, or a table of pandas, polars or PyArrow, got {kind}."
         )
     name, frame = _read_csv(table)
     if not len(frame.columns):

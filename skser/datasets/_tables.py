@@ -73,9 +73,9 @@ def _find_separator(file: Path) -> tuple[str, int]:
 def _explain(reason: str, separator: str) -> str:
     """Explain the error of the parser of CSV files."""
     if "Expected" in reason:  # "Expected 3 fields in line 2, saw 4"
-        cure = "give every row the columns of the header"
         return (
-            f"has rows of different lengths ({reason}): {cure}, and fields that contain {separator!r} quotes"
+            f"has rows of different lengths ({reason}): give every row as many fields as the header, and put "
+            f"quotes around fields that contain {separator!r}"
         )
     return f"is not a CSV file ({reason}): close every quotation mark"
 

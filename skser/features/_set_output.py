@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Self
 
 from sklearn.base import TransformerMixin
@@ -34,9 +33,9 @@ class SetOutputMixin(TransformerMixin):
             del self._sets_output
         return self
 
-    @abstractmethod
     def _returns_table(self) -> bool:
         """Whether the result of `transform` is a table, whose columns have names."""
+        raise NotImplementedError
 
 
 def names_columns(transformer: SetOutputMixin) -> bool:

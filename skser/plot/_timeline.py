@@ -275,7 +275,7 @@ def _check_timeline(table: Any) -> pd.DataFrame:
         raise ValueError("start and end of timeline must be finite numbers, the times in seconds.")
     start, end = _to_floats(times).T
     if not (start < end).all():
-        raise ValueError("each row of timeline must end after its start: remove the other rows.")
+        raise ValueError("end must be greater than start in each row of timeline: remove the other rows.")
     return table.iloc[np.argsort(start + end, kind="stable")]
 
 
