@@ -68,15 +68,22 @@ def test_corpora_have_equal_weights(script):
     assert summary["low"].tolist() == summary["high"].tolist() == summary["gain"].tolist()
 
 
+def test_one_corpus_is_not_pooled(script):
+    table = pd.DataFrame([("emodb", "a", 50.0, 53.0)], columns=["corpus", "speaker", "softmax", "center"])
+    assert script.summarize(table)["corpus"].tolist() == ["emodb"]
+
+
 def test_kept_summary_comes_from_the_kept_scores(script):
-    table = pd.read_csv(KEPT / "speakers.csv", dtype={"speaker": str})
+    speakers, pooled = (KEPT / name for name in script.OUTPUTS["crnn"])
+    table = pd.read_csv(speakers, dtype={"speaker": str})
     text = script.summarize(table).to_csv(index=False, lineterminator="\n")
-    assert (KEPT / "pooled.csv").read_text() == text
+    assert pooled.read_text() == text
 
 
 @pytest.mark.parametrize("corpus", ["emodb", "nemo", "ravdess"])
 def test_kept_fits_are_complete_pairs(script, corpus):
-    fits = script.read_fits(corpus)
+    fits = script.read_fits(corpus, "crnn")
+    assert {json.loads(text).get("network", "crnn") for text in fits.parameters} == {"crnn"}
     assert set(fits.groupby(["fold", "seed"]).method.apply(lambda names: " ".join(sorted(names)))) == {
         "center softmax"
     }
