@@ -83,27 +83,32 @@ class Fit(NamedTuple):
     subset: int
 
 
+def transformer_parameters(features: str) -> dict[str, Any]:
+    """Name every parameter of the published features that matters, so that no default decides."""
+    return {
+        "kind": features,
+        "sr": 16000,
+        "n_fft": 1024,
+        "win_length": 640,
+        "hop_length": 160,
+        "window": "hamming",
+        "n_mels": 128,
+        "fmin": 0.0,
+        "fmax": None,
+        "ref": 1.0,
+        "top_db": None,
+        "trim_db": None,
+        "backend": "torch",
+    }
+
+
 def transformer_for(features: str) -> SpectrogramTransformer:
-    """Make the published features; every parameter that matters is named, so that no default decides."""
-    return SpectrogramTransformer(
-        kind=features,
-        sr=16000,
-        n_fft=1024,
-        win_length=640,
-        hop_length=160,
-        window="hamming",
-        n_mels=128,
-        fmin=0.0,
-        fmax=None,
-        ref=1.0,
-        top_db=None,
-        trim_db=None,
-        backend="torch",
-    )
+    """Make the published features."""
+    return SpectrogramTransformer(**transformer_parameters(features))
 
 
-def classifier_for(fit: Fit, epochs: int, device: str) -> CenterLossClassifier:
-    """Make the published classifier with one variant; every parameter that matters is named."""
+def classifier_parameters(fit: Fit, epochs: int) -> dict[str, Any]:
+    """Name every parameter of the published classifier with one variant that matters."""
     parameters: dict[str, Any] = {
         "network": "published",
         "network_params": {},
@@ -125,12 +130,16 @@ def classifier_for(fit: Fit, epochs: int, device: str) -> CenterLossClassifier:
         "validation_fraction": 1 / (N_SUBSETS - 1),  # one of the nine subsets that do not test
         "precision": "float32",
         "random_state": N_SUBSETS * fit.deal + fit.subset,
-        "device": device,
     }
     parameters |= VARIANTS[fit.variant]
     # As many steps with larger batches.
     parameters["max_epochs"] = parameters["patience"] = epochs * parameters["batch_size"] // 32
-    return CenterLossClassifier(**parameters)
+    return parameters
+
+
+def classifier_for(fit: Fit, epochs: int, device: str) -> CenterLossClassifier:
+    """Make the published classifier with one variant."""
+    return CenterLossClassifier(**classifier_parameters(fit, epochs), device=device)
 
 
 def deal(y: np.ndarray, speakers: np.ndarray, seed: int) -> np.ndarray:
@@ -167,12 +176,13 @@ def planned(stage: str, corpus: str, features: str) -> list[Fit]:
 
 
 def key_of(fit: Fit, epochs: int) -> str:
-    """Digest of all parameters that determine a row."""
-    return hashlib.sha256(parameters_of(fit, epochs).encode()).hexdigest()[:12]
+    """Digest of the named parameters, so that rows stay valid when the classes get new parameters."""
+    parameters = classifier_parameters(fit, epochs) | transformer_parameters(fit.features)
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def parameters_of(fit: Fit, epochs: int) -> str:
-    """Write all parameters that determine a row, except those of the machine."""
+    """Write all parameters of a row, except those of the machine."""
     parameters = classifier_for(fit, epochs, "cpu").get_params()
     parameters |= transformer_for(fit.features).get_params()
     for name in ("checkpoint_dir", "device", "max_duration", "max_nbytes", "memory", "n_jobs", "verbose"):

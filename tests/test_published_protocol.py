@@ -87,6 +87,19 @@ def test_arms_that_are_compared_differ_in_one_parameter(published):
     assert {len(names) for names in changed.values()} == {1}
 
 
+def test_a_row_stays_valid_when_the_classifier_gets_a_parameter(published, monkeypatch):
+    class Extended(published.CenterLossClassifier):
+        def __init__(self, *, new=None, **parameters):
+            super().__init__(**parameters)
+            self.new = new
+
+    fit = published.planned("primary", "ravdess", "mel")[0]
+    key = published.key_of(fit, 10)
+    monkeypatch.setattr(published, "CenterLossClassifier", Extended)
+    assert published.key_of(fit, 10) == key
+    assert published.key_of(fit, 11) != key
+
+
 def test_pairs_share_subset_and_seed(published):
     fits = published.planned("primary", "ravdess", "mel")
     pairs = Counter(

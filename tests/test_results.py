@@ -217,3 +217,13 @@ def test_kept_table_of_the_published_experiment_comes_from_the_kept_rows(monkeyp
     table = published.gain_table(rows[rows.stage == "primary"])
     kept = pd.read_csv(folder / "published_gain.csv")
     pd.testing.assert_frame_equal(table, kept, atol=0.005, check_dtype=False)
+
+
+def test_kept_rows_of_the_published_experiment_are_those_that_the_script_plans(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    published = importlib.import_module("center_loss_published")
+    table = RESULTS / "center_loss_published" / "published.csv"
+    rows = published.read_rows(table)
+    for (stage, corpus, features, epochs), part in rows.groupby(["stage", "corpus", "features", "epochs"]):
+        planned = published.planned(stage, corpus, features)
+        assert len(published.rows_of(table, planned, epochs)) == len(part)
