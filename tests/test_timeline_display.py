@@ -112,8 +112,9 @@ def test_rows_are_drawn_in_order_of_time():
 
 def test_silent_rows_are_hatched_and_gaps_are_not():
     display = TimelineDisplay.from_predictions(make_timeline([0, 1, 3], [1, 2, 4], [0.2, np.nan, 0.7]))
-    (patch,) = [patch for patch in display.ax_.patches if patch.get_hatch()]
-    assert patch.get_extents().transformed(display.ax_.transData.inverted()).x0 == pytest.approx(1)
+    (hatches,) = [artist for artist in display.ax_.collections if artist.get_hatch()]
+    (span,) = hatches.get_paths()
+    assert span.get_extents().extents == pytest.approx([1, 0, 2, 2])
     cells = display.mesh_.get_array().reshape(2, 4)
     assert np.ma.getmaskarray(cells)[0].tolist() == [False, True, True, False]
 

@@ -297,10 +297,9 @@ def _draw_cells(ax: Any, table: pd.DataFrame, cmap: Any) -> Any:
     filled = np.array(rows) >= 0
     cells[:, filled] = np.vstack([_to_floats(values).T, *chosen])[:, np.array(rows)[filled]]
     mesh = ax.pcolormesh(edges, np.arange(len(cells) + 1), cells, cmap=cmap, vmin=0, vmax=1, rasterized=True)
-    silent = table["silent"].to_numpy()
-    for cell, row in enumerate(rows):
-        if row >= 0 and silent[row]:
-            ax.axvspan(edges[cell], edges[cell + 1], facecolor="none", edgecolor="0.6", hatch="///", lw=0)
+    silent = table["silent"].to_numpy(dtype=bool)
+    spans = [(edges[i], edges[i + 1] - edges[i]) for i, row in enumerate(rows) if row >= 0 and silent[row]]
+    ax.broken_barh(spans, (0, len(cells)), facecolor="none", edgecolor="0.6", hatch="///", lw=0)
     for line in range(1, len(cells)):
         ax.axhline(line, color="0.8", lw=0.5)
     ax.set_yticks(np.arange(len(cells)) + 0.5, [plain(name) for name in (*classes, *others)])
