@@ -341,6 +341,11 @@ class TestFolders:
         assert len(files(tmp_path)) == 2
         assert everything(other) == everything(make(**parameters).fit(X, y))
 
+    def test_a_callback_that_is_turned_off_has_a_description(self, X, y, tmp_path):
+        make(tmp_path, callbacks=[("none", None)]).fit(X, y)
+        make(tmp_path).fit(X, y)
+        assert len(files(tmp_path)) == 2
+
     def test_other_data_have_their_own_folder(self, X, y, speakers, tmp_path):
         changed = [np.array(S) for S in X]
         changed[3][2, 5] += 1e-3  # one cell of one spectrogram

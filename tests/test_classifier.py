@@ -791,6 +791,8 @@ class TestErrors:
             ),
             (np.array(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
             (pd.Series(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
+            (np.array(["a.wav"], np.dtypes.StringDType()), TypeError, "item 0 is the path 'a.wav'"),
+            ([[[1.0, 2.0], [1.0]]], ValueError, "item 0 must be an array, but its parts differ in length"),
             ([], ValueError, r"0 sample\(s\)"),
             ([np.zeros(9), np.zeros(8)], ValueError, "item 0 must be a spectrogram of shape"),
             ([np.zeros((6, 3)), np.zeros(8)], ValueError, "item 1 must be a spectrogram of shape"),

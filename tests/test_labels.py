@@ -468,6 +468,7 @@ class TestMaskedArrays:
             "X": lambda: SpeakerNormalizer().fit(table, groups=y),
             "embedding": lambda: intra_inter_ratio(table, y),
             "y": lambda: spectrogram(table),
+            "Z": lambda: normalize_by_group(table, y),
         }.items():
             with pytest.raises(ValueError, match=rf"^{name} has a masked value at index \(2, 1\)"):
                 call()

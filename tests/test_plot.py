@@ -935,6 +935,14 @@ def test_history_that_cannot_be_drawn_is_refused(history, parameters, message):
     assert plt.get_fignums() == []
 
 
+@pytest.mark.parametrize("name", ["embeddings", "centers"])
+def test_masked_points_and_centers_are_refused(name):
+    arrays = {"embeddings": np.eye(3), "centers": np.eye(3)}
+    arrays[name] = np.ma.masked_equal(arrays[name], 1)
+    with pytest.raises(ValueError, match=rf"{name} has a masked value at index \(0, 0\)"):
+        EmbeddingDisplay.from_predictions(arrays["embeddings"], ["a", "b", "c"], centers=arrays["centers"])
+
+
 class TestInputOfSpectrograms:
     S = np.random.default_rng(0).normal(size=(8, 20))
 

@@ -392,6 +392,13 @@ def test_classifier_with_a_tuned_threshold_is_not_a_search(data):
     assert [*map(type, steps_of(in_search(tuned)))] == [type(tuned)]
 
 
+def test_search_of_another_library_has_the_steps_of_its_best_estimator():
+    class Search(BaseEstimator):
+        best_estimator_ = LogisticRegression()
+
+    assert steps_of(Search()) == [Search.best_estimator_]
+
+
 @pytest.mark.parametrize("wrap", NESTED.values(), ids=NESTED)
 def test_reject_option_within_another_is_refused(data, wrap):
     inner = wrap(RejectOption(LogisticRegression(), threshold=0.6))

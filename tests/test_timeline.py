@@ -13,12 +13,13 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.svm import LinearSVC
 
 import skser.inference._prediction as prediction_module
 from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, load_audio, predict_timeline
 from skser.audio import _decoding as decoding
+from skser.inference import find_sampling_rate
 
 SR = 1000
 
@@ -65,6 +66,12 @@ class BySpeaker(TransformerMixin, BaseEstimator):
         for name in () if groups is None else np.unique(groups):
             Z[groups == name, 0] += 0.5 - X[groups == name, 0].mean()
         return Z
+
+
+class AtHalfTheRate(Means):
+    """Means of waveforms at 500 Hz."""
+
+    sr = SR // 2
 
 
 @pytest.fixture
@@ -486,3 +493,15 @@ def test_model_must_be_fitted():
 
     with pytest.raises(NotFittedError):
         predict_timeline(make_pipeline(Means(), CenterLossClassifier()), ramp(5))
+
+
+@pytest.mark.parametrize("unused", ["drop", "passthrough"])
+def test_sampling_rate_is_that_of_the_first_used_part_of_a_union(unused):
+    union = FeatureUnion([("unused", unused), ("means", AtHalfTheRate())])
+    assert find_sampling_rate(make_pipeline(union, FirstFeature())) == SR // 2
+
+
+@pytest.mark.parametrize("parts", [["drop"], ["passthrough", "drop"]])
+def test_union_without_used_parts_has_the_default_sampling_rate(parts):
+    union = FeatureUnion([(f"part {i}", part) for i, part in enumerate(parts)])
+    assert find_sampling_rate(make_pipeline(union, FirstFeature())) == 16000

@@ -22,7 +22,8 @@ def is_search(estimator: Any) -> bool:
 def steps_of(estimator: Any) -> list[Any]:
     """List the steps of an estimator, with those of the Pipelines and searches in it."""
     if is_search(estimator):
-        return steps_of(getattr(estimator, "best_estimator_", estimator.estimator))
+        is_fitted = hasattr(estimator, "best_estimator_")
+        return steps_of(estimator.best_estimator_ if is_fitted else estimator.estimator)
     if isinstance(estimator, Pipeline):
         *first, last = (step for _, step in estimator.steps)
         # Pipelines of other libraries have steps, such as samplers, that do nothing after `fit`.

@@ -12,24 +12,22 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from .._utils import Labels, plain_labels, read_labels, warn_caller, without_mask
-from ..sequences import Spectrograms, as_spectrograms, check_not_empty
+from ..sequences import Spectrograms, as_spectrograms
 
 
 def check_spectrograms(estimator: Any, X: Any, *, reset: bool) -> Spectrograms:
     """Convert an estimator's input to one container; a row of a table is an item of one frame."""
-    X = without_mask("X", X)
-    container = as_spectrograms(X)
-    takes_tables = estimator.network == "dense"
-    if takes_tables and container is not None:
+    X = as_spectrograms(X)
+    is_container, takes_tables = isinstance(X, Spectrograms), estimator.network == "dense"
+    if takes_tables and is_container:
         raise ValueError(
-            f'network="dense" takes a table of shape (n_samples, n_features), got {container!r}: compute '
+            f'network="dense" takes a table of shape (n_samples, n_features), got {X!r}: compute '
             'statistics over the frames first, or use network="pooled".'
         )
     try:
-        if container is not None:
-            validate_data(estimator, container, reset=reset, skip_check_array=True)
-            check_not_empty(container)
-            return container
+        if is_container:
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+            return X
         table = validate_data(estimator, X, reset=reset, dtype=np.float32)
     except OverflowError as error:  # an integer too large for a float
         raise ValueError(f"X holds a number beyond the range of float32 ({error}): scale it.") from error

@@ -14,9 +14,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._utils import check_choice, check_flag, check_number, listed, warn_caller
-from ..sequences import Spectrograms
+from ..sequences import Spectrograms, as_spectrograms
 from ._set_output import SetOutputMixin, names_columns
-from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize, to_spectrograms
+from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize
 
 
 class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
@@ -240,7 +240,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
 
     def _check_features(self, X: Any, *, reset: bool) -> Features:
         """Check features, and compare their kind and number with those of `fit`."""
-        X = to_spectrograms(X)
+        X = as_spectrograms(X)
         is_container = isinstance(X, Spectrograms)
         # A model file does not hold the kind.
         if not reset and is_container != getattr(self, "_of_spectrograms", is_container):

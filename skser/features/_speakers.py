@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from .._utils import plain_labels, without_mask
-from ..sequences import Buffer, Spectrograms, as_spectrograms, check_not_empty
+from .._utils import plain_labels
+from ..sequences import Buffer, Spectrograms, as_spectrograms
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
 Features = NDArray[Any] | Spectrograms
@@ -56,23 +56,13 @@ def normalize_by_group(Z: ArrayLike | Spectrograms, groups: ArrayLike, *, with_s
            [ 1.,  2.],
            [ 0.,  0.]])
     """
-    X = to_spectrograms(Z)
+    X = as_spectrograms(Z, "Z")
     if not isinstance(X, Spectrograms):
         X = check_array(X, dtype=FLOATS, input_name="Z")
     names, codes = encode_groups(groups, len(X))
     statistics = [mean_and_scale(X[codes == code], with_std) for code in range(len(names))]
     means, scales = np.stack(statistics, axis=1)  # (n_groups, n_features) each
     return standardize(X, codes, means, scales)
-
-
-def to_spectrograms(Z: Any) -> Any:
-    """Convert spectrograms of several frames to a container; raise for masked features."""
-    Z = without_mask("X", Z)
-    container = as_spectrograms(Z)
-    if container is None:
-        return Z
-    check_not_empty(container)
-    return container
 
 
 def encode_groups(groups: ArrayLike, n_items: int) -> tuple[list[Any], NDArray[np.intp]]:

@@ -32,5 +32,6 @@ def find_sampling_rate(model: Any) -> int:
             f"SpectrogramTransformer, got {type(model).__name__}."
         )
     while isinstance(first, FeatureUnion):
-        first = steps_of(first.transformer_list[0][1])[0]
+        used = (part for _, part in first.transformer_list if not isinstance(part, str))  # such as "drop"
+        first = next(iter(steps_of(next(used, None))), None)
     return int(getattr(first, "sr", _DEFAULT_SR))

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
-from .._utils import plain_labels
+from .._utils import plain_labels, without_mask
 
 
 def check_labelled(vectors: Any, y: Any, name: str) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Convert vectors (n_samples, dim) and their labels (n_samples,) to arrays."""
-    vectors, y = check_array(vectors, dtype=np.float64, input_name=name), plain_labels("y", y)
+    vectors = check_array(without_mask(name, vectors), dtype=np.float64, input_name=name)
+    y = plain_labels("y", y)
     check_consistent_length(vectors, y)
     return vectors, y
 
@@ -34,7 +35,7 @@ def check_classes(
             "the labels with which the classifier was fitted."
         )
     if centers is not None:
-        centers = check_array(centers, dtype=np.float64, input_name="centers")
+        centers = check_array(without_mask("centers", centers), dtype=np.float64, input_name="centers")
         if centers.shape != (len(known), dim):
             raise ValueError(
                 f"centers must have shape {(len(known), dim)}, with one row for each of the classes "

@@ -2,6 +2,6 @@
 
 from ._batches import Batch, BatchIterator, SpectrogramDataset, batches_by_length
 from ._buffer import Buffer
-from ._forms import as_spectrograms, check_not_empty
+from ._forms import as_spectrograms
 from ._gpu_batches import DeviceBatches, copy_ahead
 from ._spectrograms import Spectrograms

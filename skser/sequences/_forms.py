@@ -8,37 +8,42 @@ from typing import Any
 
 import numpy as np
 
+from .._utils import to_array, without_mask
 from ._spectrograms import Spectrograms
 
 
-def as_spectrograms(X: Any) -> Spectrograms | None:
-    """Convert spectrograms of several frames to a container; None for anything else."""
+def as_spectrograms(X: Any, name: str = "X") -> Any:
+    """Convert spectrograms of several frames to a container; anything else is returned unchanged."""
+    X = without_mask(name, X)
     if isinstance(X, Spectrograms):
+        _check_not_empty(X)
         return X
     if getattr(X, "ndim", 0) > 3:
         raise ValueError(
-            f"X has {X.ndim} dimensions, of shape {tuple(X.shape)}: pass spectrograms of shape (n_samples, "
-            "n_bins, n_frames), or a list of arrays (n_bins, n_frames)."
+            f"{name} has {X.ndim} dimensions, of shape {tuple(X.shape)}: pass spectrograms of shape "
+            "(n_samples, n_bins, n_frames), or a list of arrays (n_bins, n_frames)."
         )
     if getattr(X, "ndim", None) == 3:
         return Spectrograms.from_padded(X)
-    if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSU":  # an array or Series
-        X = np.asarray(X).tolist()
-    if not isinstance(X, (list, tuple)):
-        return None
-    check_not_empty(X)
-    for index, item in enumerate(X):
+    items = X
+    if getattr(X, "ndim", None) == 1 and np.asarray(X).dtype.kind in "OSTU":  # an array or Series
+        items = np.asarray(X).tolist()
+    if not isinstance(items, (list, tuple)):
+        return X
+    _check_not_empty(items)
+    for index, item in enumerate(items):
         if isinstance(item, (str, bytes, os.PathLike)):
             raise TypeError(
                 f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
                 "SpectrogramTransformer before this step."
             )
-    dimensions = {np.ndim(item) for item in X}
-    lengths = {len(item) for item in X if np.ndim(item) == 1}
-    return Spectrograms(list(X)) if dimensions - {0, 1} or len(lengths) > 1 else None
+    arrays = [item if hasattr(item, "ndim") else to_array(f"item {i}", item) for i, item in enumerate(items)]
+    dimensions = {item.ndim for item in arrays}
+    lengths = {len(item) for item in arrays if item.ndim == 1}
+    return Spectrograms(list(items)) if dimensions - {0, 1} or len(lengths) > 1 else X
 
 
-def check_not_empty(X: Sized) -> None:
+def _check_not_empty(X: Sized) -> None:
     """Raise if a container is empty."""
     if not len(X):
         raise ValueError("Found array with 0 sample(s): X holds no spectrograms.")

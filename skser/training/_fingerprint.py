@@ -81,6 +81,8 @@ def describe_callback(callback: Any) -> Any:
     """Describe a callback by its class and parameters."""
     if isinstance(callback, (tuple, list)):
         return [callback[0], describe_callback(callback[1])]
+    if callback is None:  # which turns off a callback of skorch
+        return None
     if isinstance(callback, type):
         callback = callback()
     kind = type(callback)
