@@ -11,6 +11,7 @@ from ._device import (
     torch_defaults,
     torch_settings,
 )
+from ._extras import import_extra
 from ._files import (
     check_path,
     is_path,
@@ -21,7 +22,6 @@ from ._files import (
     with_message,
     write_whole,
 )
-from ._folder import in_working_directory
 from ._frames import make_frame
 from ._json_values import check_array_sizes, decode, encode
 from ._labels import Labels, labels_or_none, plain_labels, read_labels

@@ -102,9 +102,9 @@ class _SharedSettings:
         finally:
             with users.lock:
                 users.count -= 1
-                if self._per_thread and found != values:
-                    self._write(*found)
-                elif not users.count or self._per_thread:
+                if self._per_thread:
+                    self._write(*(users.before if found == values else found))
+                elif not users.count:
                     self._write(*users.before)
 
 
@@ -127,19 +127,11 @@ def _write_flags(deterministic: bool, benchmark: bool, conv: str, rnn: str, prod
     matmul.fp32_precision = product
 
 
-def _read_default_dtype() -> tuple[torch.dtype]:
-    return (torch.get_default_dtype(),)
-
-
-def _read_n_threads() -> tuple[int]:
-    return (torch.get_num_threads(),)
-
-
 _GPU_FLAGS = _SharedSettings(_read_flags, _write_flags)
-_DEFAULT_DTYPE = _SharedSettings(_read_default_dtype, torch.set_default_dtype)
+_DEFAULT_DTYPE = _SharedSettings(lambda: (torch.get_default_dtype(),), torch.set_default_dtype)
 # torch has a number for each thread, which a new thread takes, when it first reads it, from the last number
 # that any thread has set. A thread that only sets it would lose it at its first computation.
-_N_THREADS = _SharedSettings(_read_n_threads, torch.set_num_threads, per_thread=True)
+_N_THREADS = _SharedSettings(lambda: (torch.get_num_threads(),), torch.set_num_threads, per_thread=True)
 _IMPORTED_IN = os.getpid()
 
 

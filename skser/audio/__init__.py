@@ -6,6 +6,7 @@ from ._headers import CONVERT
 from ._load import (
     change_speed,
     check_audio_parameters,
+    check_overflow,
     check_waveform,
     is_pair,
     load_audio,

@@ -180,6 +180,14 @@ def load_waveform(
     return _trim(_resample(y, rate, sr), trim_db)
 
 
+def check_overflow(result: np.ndarray, y: np.ndarray, purpose: str) -> None:
+    """Raise if the samples of a waveform were so large that a result is not finite."""
+    if not all_finite(result):
+        raise ValueError(
+            f"the samples are too large {purpose} (up to {np.abs(y).max():g}): scale the waveform to [-1, 1]."
+        )
+
+
 def change_speed(y: np.ndarray, sr: int, speed: float) -> np.ndarray:
     """Waveform as if it were played `speed` times as fast, which raises its pitch by the same factor."""
     return _resample(y, round(sr * speed), sr)
@@ -224,11 +232,7 @@ def _resample(y: np.ndarray, orig_sr: int, sr: int) -> np.ndarray:
     import soxr
 
     resampled: np.ndarray = soxr.resample(y, orig_sr, sr, quality="HQ")
-    if not all_finite(resampled):
-        raise ValueError(
-            f"the samples are too large to resample in float32 (up to {np.abs(y).max():g}): "
-            "scale the waveform to [-1, 1]."
-        )
+    check_overflow(resampled, y, "to resample in float32")
     n_times = math.ceil(len(y) * (sr / orig_sr))
     return np.pad(resampled[:n_times], (0, max(0, n_times - len(resampled))))
 

@@ -35,11 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Any) -> int:
     """Run a subcommand; what it needs is imported only now."""
-    from ._commands import COMMANDS
+    from ._corpora import audit, evaluate, train
     from ._messages import UsageError, complain
+    from ._predict import predict
+
+    commands = {"predict": predict, "evaluate": evaluate, "train": train, "audit": audit}
 
     try:
-        failed = COMMANDS[arguments.command](arguments)
+        failed = commands[arguments.command](arguments)
         sys.stdout.flush()
         return FAILED if failed else ANSWERED
     except BrokenPipeError:

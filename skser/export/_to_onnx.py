@@ -12,7 +12,15 @@ import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._utils import check_path, plain_labels, steps_of, torch_settings, warn_caller, write_whole
+from .._utils import (
+    check_path,
+    import_extra,
+    plain_labels,
+    steps_of,
+    torch_settings,
+    warn_caller,
+    write_whole,
+)
 from .._version import __version__
 from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer
@@ -118,7 +126,8 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     trained, transformer = _find_steps(classifier)
     check_is_fitted(trained)
     metadata = _metadata(trained, transformer)
-    _require_packages()
+    for package in ("onnx", "onnxruntime"):
+        import_extra(package, "to_onnx", "export")
     with torch_settings(torch.device("cpu")):
         network = _copy_network(trained)
         model = _serialize(network_to_onnx(network, trained.temperature_), metadata)
@@ -191,17 +200,6 @@ def _json(name: str, value: Any) -> str:
     except (TypeError, AttributeError) as error:
         raise TypeError(
             f"{name} cannot be stored in the model ({value!r}): use text, numbers or booleans."
-        ) from error
-
-
-def _require_packages() -> None:
-    """Raise if a package of the extra "export" cannot be imported."""
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'to_onnx needs onnx and onnxruntime ({error}): install them with `pip install "skser[export]"`.'
         ) from error
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from .._utils import all_finite, resolve_device
+from .._utils import resolve_device
+from ..audio import check_overflow
 from ..encoders import EncoderSource, check_layers, encode_waveform, find_encoder, load_encoder
 from ._parameters import layers_of, source_parameters
 
@@ -54,9 +55,5 @@ class EncoderFunction:
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Frames (n_bins, n_frames) of a waveform."""
         S = encode_waveform(load_encoder(self.source, self.device), y, self.layers)
-        if not all_finite(S):
-            raise ValueError(
-                f"the samples are too large for the encoder (up to {np.abs(y).max():g}): "
-                "scale the waveform to [-1, 1]."
-            )
+        check_overflow(S, y, "for the encoder")
         return S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from .._utils import plain_labels
-from ..sequences import Buffer, Spectrograms, as_spectrograms
+from ..sequences import Spectrograms, as_spectrograms, join_frames
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
 Features = NDArray[Any] | Spectrograms
@@ -87,8 +86,5 @@ def standardize(Z: Features, codes: NDArray[np.intp], means: NDArray[Any], scale
     if not isinstance(Z, Spectrograms):
         normalized: NDArray[Any] = ((Z - means[codes]) / scales[codes]).astype(Z.dtype, copy=False)
         return normalized
-    with closing(Buffer(n_items=len(Z))) as buffer:
-        for index, code in enumerate(codes):
-            buffer.append((Z.frames_of(index) - means[code]) / scales[code])
-        frames = np.asarray(buffer.finish()).reshape(-1, Z.n_bins)
-    return Spectrograms.from_frames(frames, Z.lengths)
+    items = ((Z.frames_of(index) - means[code]) / scales[code] for index, code in enumerate(codes))
+    return Spectrograms.from_frames(join_frames(items, len(Z), Z.n_bins), Z.lengths)

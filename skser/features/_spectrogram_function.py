@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from .._utils import all_finite, resolve_device
+from .._utils import resolve_device
+from ..audio import check_overflow
 from ..spectral import Settings, checked_spectrogram
 from ._parameters import plain_number, settings_of
 
@@ -58,9 +59,5 @@ class SpectrogramFunction:
         on_device = y if self.device.type == "cpu" else torch.tensor(y, device=self.device)
         with torch.no_grad():
             S: np.ndarray = checked_spectrogram(on_device, self.settings, self.ref, self.top_db).cpu().numpy()
-        if not all_finite(S):
-            raise ValueError(
-                f"the samples are too large for float32 power (up to {np.abs(y).max():g}): "
-                "scale the waveform to [-1, 1]."
-            )
+        check_overflow(S, y, "for float32 power")
         return S

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils import check_choice
+from .._utils import check_choice, import_extra
 
 # Okabe and Ito, "Color universal design", 2008: distinguishable with any kind of color vision. Yellow,
 # which is weak on white paper, is the last one.
@@ -28,14 +28,7 @@ _WIDE = 3.5  # inches of width from which a legend fits beside the axes
 
 def import_pyplot() -> Any:
     """Import matplotlib.pyplot, or raise an error that explains how to install it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"drawing needs matplotlib, which cannot be imported ({error}): "
-            'install it with `pip install "skser[plot]"`.'
-        ) from error
-    return plt
+    return import_extra("matplotlib.pyplot", "drawing", "plot")
 
 
 def check_drawing(ax: Any, legend: Any = None) -> None:

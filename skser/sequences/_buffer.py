@@ -6,7 +6,8 @@ import mmap
 import os
 import tempfile
 import weakref
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from io import BytesIO
 from typing import IO
 
@@ -91,6 +92,14 @@ class Buffer:
             f"{folder!r} cannot hold the {self._noun}, {'about ' if known else ''}{size / 2**20:.0f} MiB "
             f"({error.strerror or error}): set TMPDIR to a folder with enough room{self._or_else}."
         )
+
+
+def join_frames(items: Iterable[NDArray[np.float32]], n_items: int, n_bins: int) -> NDArray[np.float32]:
+    """Join the frames (n_frames, n_bins) of items, without holding them twice in memory."""
+    with closing(Buffer(n_items=n_items)) as buffer:
+        for item in items:
+            buffer.append(item)
+        return np.asarray(buffer.finish()).reshape(-1, n_bins)
 
 
 def _map(file: IO[bytes], n_columns: int) -> NDArray[np.float32]:

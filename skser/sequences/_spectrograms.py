@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._utils import all_finite, to_array
-from ._buffer import Buffer
+from ._buffer import join_frames
 
 # Rows per step of the check for non-finite values, which bounds its memory on memory-mapped buffers.
 _CHECK_ROWS = 65_536
@@ -276,10 +275,7 @@ class Spectrograms:
         if len(self._frames) == self.lengths.sum() and np.array_equal(self._starts, _starts_of(self.lengths)):
             return self
         if self._compacted is None:
-            with closing(Buffer(n_items=len(self))) as buffer:
-                for index in range(len(self)):
-                    buffer.append(self.frames_of(index))
-                frames = np.asarray(buffer.finish()).reshape(-1, self.n_bins)
+            frames = join_frames(map(self.frames_of, range(len(self))), len(self), self.n_bins)
             self._compacted = self._of(frames, _starts_of(self.lengths), self.lengths)
         return self._compacted
 

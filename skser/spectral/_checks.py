@@ -86,19 +86,11 @@ def _check_window(settings: Settings) -> None:
     plain = settings.plain()
     _check_window_size(plain)
     try:
-        usable = _has_usable_window(plain)
+        weights = window_weights(plain)
     except Exception as error:  # scipy does not check parameters: it may raise any type of error
         raise ValueError(f"{expected}, got {window!r}: {error}") from error
-    if not usable:
+    if not (np.isfinite(weights).all() and weights.any()):
         raise ValueError(f"{expected}, got {window!r}, for which scipy returns only NaN or zeros.")
-
-
-# Computed once per window: on a short waveform it would take a noticeable share of the time.
-@lru_cache(maxsize=32)
-def _has_usable_window(plain: Settings) -> bool:
-    """Return whether the window's weights are finite and not all zero."""
-    weights = window_weights(plain)
-    return bool(np.isfinite(weights).all() and weights.any())
 
 
 def _check_window_size(plain: Settings) -> None:
@@ -124,7 +116,8 @@ def _numbers_in(value: Any) -> Iterator[float]:
         yield value
 
 
-@lru_cache(maxsize=32)  # as above; errors are not stored
+# Computed once: on a short waveform it would take a noticeable share of the time. Errors are not stored.
+@lru_cache(maxsize=32)
 def _check_filters(plain: Settings) -> None:
     """Raise if a Mel filter contains no Fourier bin, or torchaudio would assume wrong frequencies."""
     filters = mel_filters(plain)

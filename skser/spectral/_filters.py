@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from .._utils import import_extra
 from ._blocks import Bands, split_bands
 from ._settings import Settings
 
@@ -69,13 +70,5 @@ def mel_bands(settings: Settings, dtype: torch.dtype) -> tuple[Bands, ...]:
 
 def import_torchaudio() -> ModuleType:
     """Import torchaudio, or raise an error that explains how to install it."""
-    try:
-        import torchaudio
-    except (ImportError, OSError, RuntimeError) as error:
-        # ImportError if it is missing, OSError without a CUDA library, RuntimeError for another CUDA version.
-        raise ImportError(
-            f"backend='torchaudio' cannot import torchaudio ({error}): install it with "
-            '`pip install "skser[torchaudio]"` in the version of the installed torch, or use backend="torch".'
-        ) from error
-    module: ModuleType = torchaudio
-    return module
+    hint = ' in the version of the installed torch, or use backend="torch"'
+    return import_extra("torchaudio", "backend='torchaudio'", "torchaudio", hint)
