@@ -436,6 +436,70 @@ def test_bad_recording_stops_a_training_and_is_named(folder_of_speech, tmp_path,
     assert main(["train", str(tmp_path / "corpus"), model, "--drop"]) == 0
 
 
+@pytest.fixture
+def untidy(folder_of_speech, tmp_path):
+    """A folder with a damaged, a silent and two copied recordings, and two spellings of a name."""
+    root = tmp_path / "untidy"
+    shutil.copytree(folder_of_speech, root)
+    first, *others = sorted((root / "angry").glob("*.wav"))
+    others[0].write_text("not audio")
+    soundfile.write(others[1], np.zeros(8000), 16000)
+    for name in ("copy_1.wav", "copy_2.wav"):
+        shutil.copy(first, root / "angry" / name)
+    (root / "Sad").mkdir()
+    for file in sorted((root / "sad").glob("*.wav"))[:2]:
+        shutil.move(file, root / "Sad" / file.name)
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.wav"))
+    rows = [f"{file},{'Ann' if file.startswith('happy') else 'ann'}" for file in files]
+    (root / "speakers.csv").write_text("\n".join(["file,speaker", *rows]))
+    return root
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_recordings_left_out_are_counted(untidy, tmp_path, capsys, command):
+    target = {"train": [str(tmp_path / "m.safetensors")], "evaluate": []}[command]
+    main([command, str(untidy), *target, "--drop", "--max-epochs", "1"])
+    lines = capsys.readouterr().err.splitlines()
+    counts = "left out 4 of 26 recordings (2 duplicate, 1 unreadable, 1 silent): `skser audit` lists them."
+    assert lines[0] == f"skser: {counts}"
+
+
+def test_similar_labels_and_speakers_are_named_once(untidy, tmp_path, capsys):
+    assert main(["train", str(untidy), str(tmp_path / "m.safetensors"), "--drop"]) == 0
+    _, label, group = capsys.readouterr().err.splitlines()
+    start = f"skser: warning: {untidy}/"
+    assert label.startswith(f"{start}Sad/")
+    assert label.endswith(": similar label: its label is 'Sad', but 4 of 26 items have 'sad'.")
+    assert group.startswith(f"{start}happy/")
+    assert group.endswith(": similar group: its group is 'Ann', but 20 of 26 items have 'ann'.")
+
+
+def test_a_similar_label_that_is_left_out_is_not_named(folder_of_speech, tmp_path, capsys):
+    root = tmp_path / "corpus"
+    shutil.copytree(folder_of_speech, root)
+    (root / "speakers.csv").unlink()
+    (root / "Sad").mkdir()
+    (root / "Sad" / "bad.wav").write_text("not audio")
+    assert main(["train", str(root), str(tmp_path / "m.safetensors"), "--drop"]) == 0
+    assert "similar" not in capsys.readouterr().err
+
+
+def test_a_clean_corpus_is_trained_without_a_report(folder_of_speech, tmp_path, capsys):
+    assert main(["train", str(folder_of_speech), str(tmp_path / "m.safetensors"), "--drop"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_corpus_without_any_usable_recording_is_refused(tmp_path, capsys):
+    for name in ("angry", "sad"):
+        (tmp_path / "corpus" / name).mkdir(parents=True)
+        (tmp_path / "corpus" / name / "bad.wav").write_text("not audio")
+    assert main(["train", str(tmp_path / "corpus"), str(tmp_path / "m.safetensors"), "--drop"]) == 1
+    message = (
+        "none of 2 recordings can be used (2 unreadable): repair the recordings that `skser audit` lists."
+    )
+    assert capsys.readouterr().err == f"skser: {message}\n"
+
+
 def test_evaluate_prints_the_report_and_writes_the_predictions(folder_of_speech, tmp_path, capsys):
     out = tmp_path / "out.csv"
     arguments = [

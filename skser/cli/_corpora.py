@@ -9,10 +9,10 @@ from typing import Any
 from .._utils import counted
 from ..classifier import ended_by_ctrl_c
 from ..datasets import audit as audit_corpus
-from ..datasets import drop, load_corpus
+from ..datasets import drop, find_reasons, list_problems, load_corpus
 from ..evaluation import evaluate as evaluate_model
 from ..persistence import save_model
-from ._messages import UsageError, say, usage_errors
+from ._messages import UsageError, report, say, usage_errors
 from ._models import make_model, show_progress
 from ._output import check_target, write_table
 
@@ -66,8 +66,7 @@ def audit(arguments: Any) -> bool:
     corpus = _load(arguments)
     table = audit_corpus(corpus, verbose=_shows_progress())
     for row in table.itertuples():
-        name = f"item {row.item}" if row.path is None else row.path
-        say(f"{row.severity}: {name}: {row.problem}: {row.detail}")
+        say(f"{row.severity}: {_describe(row)}")
     n_errors = int((table["severity"] == "error").sum())
     say(
         f"{counted(len(corpus.data), 'recording')}: {counted(n_errors, 'error')}, "
@@ -107,8 +106,30 @@ def _speakers_cure(corpus: str) -> str:
 
 
 def _drop_errors(corpus: Any) -> Any:
-    """Leave out the recordings with errors."""
-    return drop(corpus, audit_corpus(corpus, verbose=_shows_progress()))
+    """Leave out the recordings with errors; report them, and similar labels and speakers of the others."""
+    table = audit_corpus(corpus, verbose=_shows_progress())
+    reasons = find_reasons(table[table["severity"] == "error"])
+    n_recordings = counted(len(corpus.data), "recording")
+    if len(reasons) == len(corpus.data):
+        raise ValueError(
+            f"none of {n_recordings} can be used ({list_problems(reasons)}): repair the recordings that "
+            "`skser audit` lists."
+        )
+    if reasons:
+        report(
+            f"left out {len(reasons)} of {n_recordings} ({list_problems(reasons)}): `skser audit` lists them."
+        )
+    remaining = table[~table["item"].isin(list(reasons))]
+    similar = remaining[remaining["problem"].str.startswith("similar")]
+    for row in similar.drop_duplicates("detail").itertuples():  # one per spelling, not per recording
+        report(f"warning: {_describe(row)}")
+    return drop(corpus, table)
+
+
+def _describe(row: Any) -> str:
+    """Describe a problem in the table of an audit."""
+    name = f"item {row.item}" if row.path is None else row.path
+    return f"{name}: {row.problem}: {row.detail}"
 
 
 def _shows_progress() -> bool:

@@ -32,16 +32,21 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def report(line: str) -> None:
+    """Print a line about the work on standard error, above the progress bar if there is one."""
+    tqdm.write(f"skser: {line}", file=sys.stderr)
+
+
 def complain(error: Exception) -> None:
     """Print an error; one line per recording if it names several."""
     if not isinstance(error, RecordingsError):
-        tqdm.write(f"skser: {error}", file=sys.stderr)
+        report(str(error))
         return
     for failure in error.failures:
-        tqdm.write(f"skser: {failure.path!r}: {failure.error}", file=sys.stderr)
+        report(f"{failure.path!r}: {failure.error}")
     if error.n_recordings > 1:
         n = f"{len(error.failures)} of {error.n_recordings} recordings cannot be used"
-        tqdm.write(f"skser: {n}: repair or remove them, or leave them out with --drop.", file=sys.stderr)
+        report(f"{n}: repair or remove them, or leave them out with --drop.")
 
 
 class EpochBar(Callback):

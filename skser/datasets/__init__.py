@@ -5,6 +5,8 @@ from ._conversation import make_conversation
 from ._corpus import load_corpus
 from ._crema_d import load_crema_d
 from ._drop import drop
+from ._drop import find_reasons as find_reasons
+from ._drop import list_problems as list_problems
 from ._emodb import load_emodb
 from ._fetch import fetch_ravdess
 from ._files import load_audio_files

@@ -77,7 +77,7 @@ def drop(
     chosen = None if problems is None else check_filter("problems", problems, SEVERITIES)
     _check_table(table, corpus)
     by_severity = table["severity"].isin(("error", severity))
-    reasons = _find_reasons(table[by_severity if chosen is None else table["problem"].isin(chosen)])
+    reasons = find_reasons(table[by_severity if chosen is None else table["problem"].isin(chosen)])
     kept = [i for i in range(n_items) if i not in reasons]
     if not kept:
         raise ValueError(f"None of the {counted(n_items, 'item')} would remain: choose fewer problems.")
@@ -114,7 +114,7 @@ def _check_table(table: Any, corpus: Bunch) -> None:
             raise ValueError(f"table is from another corpus ({paths}): audit this corpus again.")
 
 
-def _find_reasons(rows: pd.DataFrame) -> dict[int, str]:
+def find_reasons(rows: pd.DataFrame) -> dict[int, str]:
     """Find the problem for which each item is dropped; the first usable copy of duplicates is kept."""
     is_duplicate = rows["problem"] == "duplicate"
     others = rows[~is_duplicate].drop_duplicates("item")
@@ -126,6 +126,11 @@ def _find_reasons(rows: pd.DataFrame) -> dict[int, str]:
         usable = [i for i in (first, *sorted(later)) if i not in reasons]
         reasons.update((i, "duplicate") for i in usable[1:])
     return reasons
+
+
+def list_problems(reasons: dict[int, str]) -> str:
+    """List the problems of the dropped items with their counts, the most frequent first."""
+    return ", ".join(f"{n} {problem}" for problem, n in Counter(reasons.values()).most_common())
 
 
 def _take(values: Any, kept: list[int]) -> Any:
@@ -143,8 +148,7 @@ def _describe(entries: dict[str, Any], n_items: int, reasons: dict[int, str]) ->
     parts = entries["DESCR"].rsplit(_COUNTS, maxsplit=1)
     dropped = f"none of {n_items} items"
     if reasons:
-        problems = ", ".join(f"{n} {problem}" for problem, n in Counter(reasons.values()).most_common())
-        dropped = f"{len(reasons)} of {counted(n_items, 'item')} ({problems})"
+        dropped = f"{len(reasons)} of {counted(n_items, 'item')} ({list_problems(reasons)})"
     described = f"{parts[0].strip()}\n\nLeft out after an audit: {dropped}.\n"
     if len(parts) == 1 or entries.get("target") is None:
         return described
