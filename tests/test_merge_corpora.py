@@ -51,6 +51,29 @@ def test_list_of_labels_to_leave_out_can_be_shared_by_several_merges(corpora):
     assert merged(corpora, left_out=["calm", "bored"]).target_names == ["angry", "sad"]
 
 
+@pytest.fixture
+def mixed(corpora):
+    """A corpus of files and one of waveforms."""
+    corpora["two"] = Bunch(**{**corpora["two"], "data": [np.ones(8000), np.ones(9000)]}, sr=16000)
+    return corpora
+
+
+def test_paths_and_waveforms_cannot_be_merged(mixed):
+    message = (
+        "^the corpus 'one' has paths, but the corpus 'two' has waveforms: load the files of 'one' with "
+        "load_audio at the sampling rate of 'two', or write the waveforms of 'two' to files.$"
+    )
+    for order in (["one", "two"], ["two", "one"]):
+        with pytest.raises(ValueError, match=message):
+            merged({name: mixed[name] for name in order})
+
+
+def test_a_corpus_of_which_no_item_is_left_has_neither_paths_nor_waveforms(mixed):
+    labels = {"anger": "angry", "calm": "calm"}
+    corpus = merged(mixed, labels=labels, left_out=["sad", "angry"])
+    assert corpus.data == ["a.wav", "c.wav"]
+
+
 def test_labels_are_mapped_and_left_out_by_name(corpora):
     corpus = merged(corpora)
     assert corpus.data == ["a.wav", "b.wav", "d.wav", "e.wav"]

@@ -59,8 +59,9 @@ def merge_corpora(
         If `corpora` is not a mapping of corpora, `labels` is not a mapping, or `left_out` is not a list.
     ValueError
         If a label is neither in `labels` nor in `left_out`, or in both; if `labels` is None and a label in
-        `left_out` does not occur; if the speakers of a corpus are not known; if the sampling rates of
-        waveforms differ; if two corpora have the same file; if no item is left.
+        `left_out` does not occur; if the speakers of a corpus are not known; if one corpus has paths and
+        another one waveforms; if the sampling rates of waveforms differ; if two corpora have the same file;
+        if no item is left.
 
     See Also
     --------
@@ -90,13 +91,15 @@ def merge_corpora(
     new_names = _find_names(targets, labels, check_list("left_out", left_out))
     table = _count_labels(targets, new_names)
     parts = [_read_part(name, corpus, targets[name], new_names) for name, corpus in corpora.items()]
-    _check_files({name: data for name, (data, _, _) in zip(corpora, parts, strict=True)})
+    data = {name: items for name, (items, _, _) in zip(corpora, parts, strict=True)}
+    _check_kinds(data)
+    _check_files(data)
     frame = pd.concat([part for _, _, part in parts], ignore_index=True)
     if frame.empty:
         raise ValueError("No item is left: leave out fewer labels.")
     descriptions = [f"{name}: {corpus.get('DESCR', '').strip()}" for name, corpus in corpora.items()]
     bunch = make_bunch(
-        [item for data, _, _ in parts for item in data],
+        [item for items in data.values() for item in items],
         frame,
         label="label",
         speaker="speaker",
@@ -199,6 +202,20 @@ def _read_part(
         _prefix(name, speakers if groups is None else groups)[kept],
         frame,
     )
+
+
+def _check_kinds(data: Mapping[str, list[Any]]) -> None:
+    """Raise if one corpus has paths and another one waveforms, which no transformer takes together."""
+    first = {name: is_path(items[0]) for name, items in data.items() if items}
+    with_paths = [name for name, has_paths in first.items() if has_paths]
+    with_waveforms = [name for name in first if name not in with_paths]
+    if with_paths and with_waveforms:
+        one, other = with_paths[0], with_waveforms[0]
+        raise ValueError(
+            f"the corpus {one!r} has paths, but the corpus {other!r} has waveforms: load the files of "
+            f"{one!r} with load_audio at the sampling rate of {other!r}, or write the waveforms of "
+            f"{other!r} to files."
+        )
 
 
 def _check_files(data: Mapping[str, list[Any]]) -> None:
