@@ -682,6 +682,25 @@ def test_warns_of_fewer_than_four_speakers(features, svc):
         assert sum("claim" in sentence for sentence in sentences) == n_warnings
 
 
+@pytest.mark.parametrize("other", ["Sad", "sad ", " SAD"])
+def test_a_class_that_a_part_lacks_is_compared_with_the_others(features, svc, other):
+    features.target[np.flatnonzero(features.target == "sad")[0]] = other
+    hint = f"in its test set; {other!r} resembles 'sad': give one emotion one name."
+    assert only_warning(svc, features).endswith(hint)
+
+
+def test_accents_in_two_forms_are_compared(features, svc):
+    features.target = features.target.astype("U9")
+    features.target[features.target == "sad"] = "sad\u00e9"
+    features.target[np.flatnonzero(features.target == "sad\u00e9")[0]] = "sade\u0301"
+    assert "'sade\u0301' resembles 'sad\u00e9'" in only_warning(svc, features)
+
+
+def test_classes_that_differ_are_not_compared(features, svc):
+    features.target[np.flatnonzero(features.target == "sad")[0]] = "bored"
+    assert "resembles" not in only_warning(svc, features)
+
+
 def test_each_prediction_of_an_item_counts(features, svc):
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
     evaluation = evaluate_quietly(svc, features, cv=cv)

@@ -24,7 +24,7 @@ from ._files import (
 )
 from ._frames import make_frame
 from ._json_values import check_array_sizes, decode, encode
-from ._labels import Labels, labels_or_none, plain_labels, read_labels
+from ._labels import Labels, find_similar, labels_or_none, plain_labels, read_labels
 from ._parallel import parallel_map
 from ._routing import group_parameters, requests_metadata
 from ._steps import is_search, is_skipped, join_steps, last_step, steps_of

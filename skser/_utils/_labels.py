@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from enum import Enum
 from typing import Any, NamedTuple
@@ -70,6 +73,21 @@ def labels_or_none(name: str, values: Any) -> list[Any]:
         filled[index] = first  # keeps the positions of the others for errors
     labels = plain_labels(name, filled).tolist()
     return [None if missing else label for missing, label in zip(is_missing, labels, strict=True)]
+
+
+def find_similar(values: Iterable[Any]) -> dict[str, str]:
+    """Map each text to the most frequent one that differs from it only in case, spaces or form of accents."""
+    counts = Counter(value for value in values if isinstance(value, str))
+    usual: dict[str, str] = {}
+    for text in sorted(counts, key=lambda text: (-counts[text], text)):
+        usual.setdefault(_without_case_and_spaces(text), text)
+    others = {text: usual[_without_case_and_spaces(text)] for text in counts}
+    return {text: other for text, other in others.items() if text != other}
+
+
+def _without_case_and_spaces(text: str) -> str:
+    """Reduce a text to what remains if case, spaces and the encoding of accents do not count."""
+    return "".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _to_vector(name: str, values: Any) -> NDArray[Any]:

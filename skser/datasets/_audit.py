@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, check_n_jobs, check_number, is_path, labels_or_none, parallel_map
+from .._utils import (
+    check_flag,
+    check_n_jobs,
+    check_number,
+    find_similar,
+    is_path,
+    labels_or_none,
+    parallel_map,
+)
 from ._bunch import check_lengths
 from ._examine import Examined, Finding, examine_recording
 
@@ -208,20 +215,13 @@ def _find_missing(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Fi
 
 def _find_similar(noun: str, values: list[Any] | None) -> Iterator[tuple[int, Finding]]:
     """Find items whose text differs from that of as many or more items only in case or spaces."""
-    counts = Counter(value for value in values or [] if isinstance(value, str))
-    usual: dict[str, str] = {}
-    for text in sorted(counts, key=lambda text: (-counts[text], text)):
-        usual.setdefault(_without_case_and_spaces(text), text)
+    texts = [value for value in values or [] if isinstance(value, str)]
+    counts, similar = Counter(texts), find_similar(texts)
     for i, value in enumerate(values or []):
-        other = usual[_without_case_and_spaces(value)] if isinstance(value, str) else value
-        if value != other:
+        if isinstance(value, str) and value in similar:
+            other = similar[value]
             have = f"{counts[other]} of {counts.total()} items have {str(other)!r}"
             yield i, Finding(f"similar {noun}", f"its {noun} is {str(value)!r}, but {have}.")
-
-
-def _without_case_and_spaces(text: str) -> str:
-    """Reduce a text to what remains if case, spaces and the encoding of accents do not count."""
-    return "".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _find_duplicates(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold, check_cv
 
-from .._utils import counted, listed
+from .._utils import counted, find_similar, listed
 from ._corpus import EvaluationCorpus
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -180,12 +180,22 @@ def _uneven_tests(n_samples: int, splits: list[Split]) -> Iterator[str]:
 def _absent_classes(y: NDArray[Any], splits: list[Split]) -> Iterator[str]:
     """Warn about classes that a training or a test set lacks."""
     texts = []
+    lacking: set[Any] = set()
     for fold, parts in enumerate(splits, start=1):
         for name, part in zip(("training", "test"), parts, strict=True):
             if (absent := np.setdiff1d(y, y[part])).size:
                 texts.append(f"fold {fold}: {name} set without {listed(absent)}")
+                lacking.update(absent.tolist())
     if texts:
         yield (
             f"some training or test sets lack classes ({listed(texts, 3)}): a class that is missing in "
-            "training is never predicted, and the UA of a fold is the mean over the classes in its test set."
+            "training is never predicted, and the UA of a fold is the mean over the classes in its test set"
+            f"{_resemblances(y, lacking)}."
         )
+
+
+def _resemblances(y: NDArray[Any], lacking: set[Any]) -> str:
+    """Name pairs of classes that may be one, if a training or a test set lacks one of the two."""
+    similar = [pair for pair in find_similar(y.tolist()).items() if not lacking.isdisjoint(pair)]
+    texts = [f"{str(text)!r} resembles {str(other)!r}" for text, other in similar]
+    return f"; {listed(texts, 3)}: give one emotion one name" if texts else ""
