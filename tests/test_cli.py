@@ -595,6 +595,39 @@ def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, 
     classes = [type(step).__name__ for step in model]
     assert classes == ["SpeechEncoderTransformer", "StandardScaler", "LogisticRegression"]
     assert model[0].get_params() == SpeechEncoderTransformer(encoder_file).get_params() | {
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,emotion\nloud.wav,angry\n",
+            "lacks the columns 'path' and 'label'; it has 'file', 'emotion': rename the columns in the file.",
+        ),
+        (
+            "path,label\ngone.wav,angry\n",
+            "lists 1 of 1 file that do not exist (gone.wav): correct the paths in the file, which start at "
+            "its folder.",
+        ),
+    ],
+)
+def test_wrong_table_is_cured_in_the_file(recordings, capsys, text, message):
+    Path("table.csv").write_text(text)
+    assert main(["train", "table.csv", "m.safetensors"]) == 2
+    assert capsys.readouterr().err == f"skser: The table 'table.csv' {message}\n"
+
+
+def test_a_table_that_does_not_exist_cannot_be_a_data_frame(capsys):
+    assert main(["audit", "manifest:none.csv"]) == 2
+    message = "The table 'none.csv' does not exist: give a CSV file with one row per recording."
+    assert capsys.readouterr().err == f"skser: {message}\n"
+
+
+def test_evaluation_of_one_speaker_is_a_usage_error(recordings, capsys):
+    Path("table.csv").write_text("path,label,speaker\nloud.wav,angry,ann\nquiet.wav,calm,ann\n")
+    assert main(["evaluate", "table.csv"]) == 2
+    message = "CORPUS has only one speaker (ann), but a test needs others: add their recordings."
+    assert capsys.readouterr().err == f"skser: {message}\n"
+
+
         "local_files_only": True
     }
     recording = str(next(folder_of_speech.rglob("*.wav")))

@@ -27,6 +27,11 @@ def evaluate(arguments: Any) -> bool:
         raise UsageError(f"CORPUS does not name the speakers, which must be kept apart: {cure}.")
     if arguments.drop:
         corpus = _drop_errors(corpus)
+    speakers = set(corpus.groups.tolist())
+    if len(speakers) < 2:
+        raise UsageError(
+            f"CORPUS has only one speaker ({speakers.pop()}), but a test needs others: add their recordings."
+        )
     model[0].set_params(verbose=int(_shows_progress()))
     evaluation = evaluate_model(
         model,
