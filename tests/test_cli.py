@@ -26,6 +26,7 @@ from skser import (
     load_model,
     save_model,
 )
+from skser.audio import stream_waveform
 from skser.cli import main
 from skser.cli._models import make_model
 from skser.cli._parser import make_parser
@@ -142,6 +143,56 @@ def test_reject_prints_unknown(model_file, recordings, capsys):
     assert main(["predict", model_file, "loud.wav", "--reject", "1", "--timeline"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[0] == lines[1].split()[2] == "unknown"
+
+
+@pytest.fixture
+def silent(recordings):
+    """A recording of zeros, and one below one step of 16 bits."""
+    soundfile.write("zeros.wav", np.zeros(8000), 16000)
+    noise = np.random.default_rng(2).normal(scale=1e-5, size=8000)
+    soundfile.write("faint.wav", noise, 16000, subtype="FLOAT")
+
+
+def test_silent_recordings_are_named(model_file, silent, capsys):
+    assert main(["predict", model_file, "zeros.wav", "loud.wav", "faint.wav", "--csv", "out.csv"]) == 0
+    captured = capsys.readouterr()
+    assert [line.split()[-1] for line in captured.out.splitlines()] == ["zeros.wav", "loud.wav", "faint.wav"]
+    assert pd.read_csv("out.csv")["probability"].notna().all()
+    text = "is silent, so its label means nothing."
+    assert captured.err.splitlines() == [
+        f"skser: warning: 'zeros.wav' {text}",
+        f"skser: warning: 'faint.wav' {text}",
+    ]
+
+
+def test_a_recording_with_one_loud_part_is_not_silent(model_file, silent, capsys):
+    y = np.zeros(20 * 16000)
+    y[-8000:] = 0.1 * np.sin(np.arange(8000))
+    soundfile.write("end.wav", y, 16000)
+    assert main(["predict", model_file, "end.wav"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_silent_timeline_gives_no_warning(model_file, silent, capsys):
+    assert main(["predict", model_file, "zeros.wav", "--timeline"]) == 0
+    captured = capsys.readouterr()
+    assert "(silent)" in captured.out
+    assert captured.err == ""
+
+
+def test_a_recording_is_read_only_up_to_its_first_sound(model_file, recordings, capsys, monkeypatch):
+    n_read = []
+
+    def counted(path, sr):
+        for y in stream_waveform(path, sr):
+            n_read.append(len(y))
+            yield y
+
+    monkeypatch.setattr("skser.cli._predict.stream_waveform", counted)
+    soundfile.write("long.wav", np.random.default_rng(3).normal(scale=0.1, size=300 * 16000), 16000)
+    assert main(["predict", model_file, "long.wav"]) == 0
+    assert len(n_read) == 1
+    assert n_read[0] < 100 * 16000
 
 
 def test_folder_is_walked(model_file, recordings, capsys):
@@ -544,6 +595,39 @@ def test_evaluation_without_speakers_says_how_to_name_them(named_speakers, tmp_p
         assert capsys.readouterr().err.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,emotion\nloud.wav,angry\n",
+            "lacks the columns 'path' and 'label'; it has 'file', 'emotion': rename the columns in the file.",
+        ),
+        (
+            "path,label\ngone.wav,angry\n",
+            "lists 1 of 1 file that do not exist (gone.wav): correct the paths in the file, which start at "
+            "its folder.",
+        ),
+    ],
+)
+def test_wrong_table_is_cured_in_the_file(recordings, capsys, text, message):
+    Path("table.csv").write_text(text)
+    assert main(["train", "table.csv", "m.safetensors"]) == 2
+    assert capsys.readouterr().err == f"skser: The table 'table.csv' {message}\n"
+
+
+def test_a_table_that_does_not_exist_cannot_be_a_data_frame(capsys):
+    assert main(["audit", "manifest:none.csv"]) == 2
+    message = "The table 'none.csv' does not exist: give a CSV file with one row per recording."
+    assert capsys.readouterr().err == f"skser: {message}\n"
+
+
+def test_evaluation_of_one_speaker_is_a_usage_error(recordings, capsys):
+    Path("table.csv").write_text("path,label,speaker\nloud.wav,angry,ann\nquiet.wav,calm,ann\n")
+    assert main(["evaluate", "table.csv"]) == 2
+    message = "CORPUS has only one speaker (ann), but a test needs others: add their recordings."
+    assert capsys.readouterr().err == f"skser: {message}\n"
+
+
 @pytest.mark.parametrize("prefix", ["", "files:"])
 def test_speakers_are_found_in_the_names_of_files(named_speakers, tmp_path, prefix):
     out = tmp_path / "out.csv"
@@ -595,39 +679,6 @@ def test_model_on_an_encoder_predicts(folder_of_speech, encoder_file, tmp_path, 
     classes = [type(step).__name__ for step in model]
     assert classes == ["SpeechEncoderTransformer", "StandardScaler", "LogisticRegression"]
     assert model[0].get_params() == SpeechEncoderTransformer(encoder_file).get_params() | {
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "file,emotion\nloud.wav,angry\n",
-            "lacks the columns 'path' and 'label'; it has 'file', 'emotion': rename the columns in the file.",
-        ),
-        (
-            "path,label\ngone.wav,angry\n",
-            "lists 1 of 1 file that do not exist (gone.wav): correct the paths in the file, which start at "
-            "its folder.",
-        ),
-    ],
-)
-def test_wrong_table_is_cured_in_the_file(recordings, capsys, text, message):
-    Path("table.csv").write_text(text)
-    assert main(["train", "table.csv", "m.safetensors"]) == 2
-    assert capsys.readouterr().err == f"skser: The table 'table.csv' {message}\n"
-
-
-def test_a_table_that_does_not_exist_cannot_be_a_data_frame(capsys):
-    assert main(["audit", "manifest:none.csv"]) == 2
-    message = "The table 'none.csv' does not exist: give a CSV file with one row per recording."
-    assert capsys.readouterr().err == f"skser: {message}\n"
-
-
-def test_evaluation_of_one_speaker_is_a_usage_error(recordings, capsys):
-    Path("table.csv").write_text("path,label,speaker\nloud.wav,angry,ann\nquiet.wav,calm,ann\n")
-    assert main(["evaluate", "table.csv"]) == 2
-    message = "CORPUS has only one speaker (ann), but a test needs others: add their recordings."
-    assert capsys.readouterr().err == f"skser: {message}\n"
-
-
         "local_files_only": True
     }
     recording = str(next(folder_of_speech.rglob("*.wav")))

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from .._utils import listed, make_frame, plain_error
-from ..audio import problem_of
+from ..audio import problem_of, stream_waveform
 from ..datasets import find_files, is_recording
 from ..exceptions import RecordingsError
-from ..inference import check_model, classify, predict_timeline, with_reject
+from ..inference import (
+    check_model,
+    classify,
+    find_sampling_rate,
+    is_silent,
+    predict_timeline,
+    with_reject,
+)
 from ..persistence import installed_models, load_model, load_pretrained
-from ._messages import UsageError, complain, say, usage_errors
+from ._messages import UsageError, complain, report, say, usage_errors
 from ._output import check_target, write_table
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ def predict(arguments: Any) -> bool:
             table = (
                 predict_timeline(model, [path], **lengths) if arguments.timeline else _predict(model, path)
             )
+            silent = not arguments.timeline and _is_silent(model, path)
         except (OSError, ValueError) as error:
             complain(error)
             failed = True
@@ -51,6 +59,8 @@ def predict(arguments: Any) -> bool:
         tables.append(table)
         for row in table.itertuples():
             say(_line(row, width))
+        if silent:
+            report(f"warning: {path!r} is silent, so its label means nothing.")
     if arguments.csv and tables:
         write_table(tables, arguments.csv)
     return failed
@@ -116,6 +126,12 @@ def _predict(model: Any, path: str) -> pd.DataFrame:
         raise plain_error(cause, f"{path!r}: {reason}: {cure}" if cure else f"{path!r}: {reason}") from error
     table = make_frame({"file": [path], "label": labels, "probability": probabilities.max(axis=1)})
     return table.join(pd.DataFrame(probabilities, columns=model.classes_).add_prefix("probability_"))
+
+
+def _is_silent(model: Any, path: str) -> bool:
+    """Whether a recording is silent; decodes only its beginning if it is not."""
+    sr = find_sampling_rate(model)
+    return is_silent(stream_waveform(path, sr), sr)
 
 
 def _line(row: Any, width: int) -> str:

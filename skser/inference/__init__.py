@@ -11,4 +11,5 @@ from ._reject_option import (
     lowest_confidence,
     with_reject,
 )
+from ._silence import is_silent
 from ._timeline import predict_timeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ def level_of(y: np.ndarray, sr: int) -> float:
     frames = y[: len(y) // n * n].reshape(-1, n)
     power = np.square(frames, dtype=np.float64).mean(axis=1).max()
     return float(10 * np.log10(max(power, _LOWEST)))
+
+
+def is_silent(blocks: Iterable[np.ndarray], sr: int) -> bool:
+    """Whether all of a waveform is below the lowest step of 16 bits; reads blocks until one is not."""
+    return all(level_of(y, sr) < _SILENT_DB for y in blocks if len(y))
 
 
 def are_silent(levels: Sequence[float], loudest: float, silence_db: float | None) -> NDArray[np.bool_]:
