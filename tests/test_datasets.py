@@ -529,6 +529,12 @@ def test_speakers_of_a_folder_may_come_from_a_pattern(classes):
     assert speakers_of(corpus) == EXPECTED
 
 
+def test_whitespace_around_the_columns_of_the_speaker_table_is_removed(classes):
+    rows = "\n".join(f"{file},{name}" for file, name in EXPECTED.items())
+    (classes / "speakers.csv").write_text(f"file, speaker\n{rows}\n", encoding="utf-8")
+    assert speakers_of(load_corpus(f"files:{classes}")) == EXPECTED
+
+
 @pytest.mark.parametrize("spec", ["synthetic", "ravdess:nowhere", "manifest:table.csv"])
 def test_speakers_of_other_corpora_have_no_pattern(spec):
     message = rf"speaker applies only to a folder of recordings \(files:PATH\), not to the corpus '{spec}': "

@@ -165,6 +165,16 @@ def test_whitespace_in_a_frame_is_removed_as_well(folder, frame):
     assert corpus.groups.tolist() == ["A", "A", "B"]
 
 
+def test_whitespace_around_the_names_of_columns_is_removed(folder):
+    corpus = load_manifest(csv(folder, " path, label ,\tspeaker, a note\none.wav,sad,01,x\n"))
+    assert corpus.frame.columns.tolist() == ["path", "label", "speaker", "a note"]
+
+
+def test_columns_that_differ_only_in_whitespace_are_refused(folder):
+    with pytest.raises(ValueError, match="has two columns 'note': rename or drop one of them"):
+        load_manifest(csv(folder, "path,label,note, note\none.wav,sad,x,y\n"), speaker=None)
+
+
 def test_a_frame_of_polars_is_read(folder, frame):
     polars = pytest.importorskip("polars")
     table = polars.DataFrame({**frame.to_dict("list"), "take": [3, 2**53 + 1, 4]})

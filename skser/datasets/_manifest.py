@@ -37,7 +37,8 @@ def load_manifest(
     ----------
     table : str, PathLike or DataFrame
         The table, of pandas, polars or PyArrow, or the path of a CSV file with a header, in UTF-8, separated
-        by commas, tabs or semicolons. Blank rows and columns of a CSV file are ignored.
+        by commas, tabs or semicolons. Blank rows and columns of a CSV file are ignored, and so is whitespace
+        around the names of its columns.
     path : str, default="path"
         Name of the column with the files. Relative paths start at `root`. Accents may be composed or not,
         and whitespace around a path is removed if no file has such a name.

@@ -52,7 +52,7 @@ def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFra
     rows = rows.loc[filled.any(axis=1), filled.any()]  # spreadsheets add columns and rows of blank fields
     if rows.empty:
         return pd.DataFrame()
-    return rows[1:].reset_index(drop=True).set_axis(rows.iloc[0].tolist(), axis=1)
+    return rows[1:].reset_index(drop=True).set_axis(rows.iloc[0].str.strip().tolist(), axis=1)
 
 
 def _find_separator(file: Path) -> tuple[str, int]:
