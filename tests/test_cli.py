@@ -600,16 +600,17 @@ def test_evaluation_without_speakers_says_how_to_name_them(named_speakers, tmp_p
     [
         (
             "file,emotion\nloud.wav,angry\n",
-            "lacks the columns 'path' and 'label'; it has 'file', 'emotion': rename the columns in the file.",
+            "lacks the columns 'path' and 'label'; it has 'file', 'emotion': rename a column, or set path=, "
+            "label= of load_manifest.",
         ),
         (
             "path,label\ngone.wav,angry\n",
-            "lists 1 of 1 file that do not exist (gone.wav): correct the paths in the file, which start at "
-            "its folder.",
+            "lists 1 of 1 file that do not exist (gone.wav): correct the paths, or pass root= of "
+            "load_manifest if they start at another folder.",
         ),
     ],
 )
-def test_wrong_table_is_cured_in_the_file(recordings, capsys, text, message):
+def test_wrong_table_is_refused(recordings, capsys, text, message):
     Path("table.csv").write_text(text)
     assert main(["train", "table.csv", "m.safetensors"]) == 2
     assert capsys.readouterr().err == f"skser: The table 'table.csv' {message}\n"

@@ -335,10 +335,10 @@ def test_columns_without_a_name_but_with_values_are_kept(folder):
     [
         (
             "label",
-            r"The table lacks the column 'label'; it has 'path', 'speaker': rename a column, or name it with "
-            r"label=\.",
+            r"The table lacks the column 'label'; it has 'path', 'speaker': rename a column, or set label= "
+            r"of load_manifest\.",
         ),
-        ("speaker", r"lacks the column 'speaker'; .*speaker=, or pass speaker=None if the speakers are not"),
+        ("speaker", r"lacks the column 'speaker'; .*speaker= of load_manifest, or pass speaker=None if"),
     ],
 )
 def test_missing_columns_are_named(folder, frame, lacking, message):
@@ -350,7 +350,8 @@ def test_missing_files_are_listed(folder):
     rows = "\n".join(f"gone{i}.wav,sad" for i in range(7))
     table = csv(folder, f"path,label\none.wav,sad\ndeep,sad\n{rows}\n")
     message = (
-        r"The table '.*' lists 8 of 9 files that do not exist \(.*deep, .*gone3\.wav and 3 more\): pass root="
+        r"The table '.*' lists 8 of 9 files that do not exist \(.*deep, .*gone3\.wav and 3 more\): correct "
+        "the paths, or pass root="
     )
     with pytest.raises(FileNotFoundError, match=message):
         load_manifest(table, speaker=None)

@@ -12,7 +12,7 @@ from ._emodb import load_emodb
 from ._files import load_audio_files
 from ._folders import check_folder
 from ._iemocap import load_iemocap
-from ._manifest import load_csv
+from ._manifest import load_manifest, read_header
 from ._nemo import load_nemo
 from ._ravdess import load_ravdess
 from ._savee import load_savee
@@ -88,6 +88,11 @@ def _load_files_with_speakers(path: str) -> Bunch:
     return load_audio_files(path, speaker=table if table.is_file() else None)
 
 
+def _load_manifest_with_speakers(path: str) -> Bunch:
+    """Load the recordings in a CSV file, with their speakers if it has such a column."""
+    return load_manifest(path, speaker="speaker" if "speaker" in read_header(path) else None)
+
+
 _LOADERS: dict[str, Callable[[str], Bunch]] = {
     "ravdess": load_ravdess,
     "iemocap": load_iemocap,
@@ -96,6 +101,6 @@ _LOADERS: dict[str, Callable[[str], Bunch]] = {
     "savee": load_savee,
     "tess": load_tess,
     "nemo": load_nemo,
-    "manifest": load_csv,
+    "manifest": _load_manifest_with_speakers,
     "files": _load_files_with_speakers,
 }

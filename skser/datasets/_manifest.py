@@ -94,28 +94,12 @@ def load_manifest(
         if not isinstance(column, str):
             kind = type(column).__name__
             raise TypeError(f"{parameter} must be the name of a column, got {column!r} of type {kind}.")
-    return _load(table, columns, root, are_fixed=False)
-
-
-def load_csv(path: str) -> Bunch:
-    """Load the recordings in a CSV file with the columns path and label, and speaker if it has this one."""
-    columns = {name: name for name in ("path", "label")}
-    if "speaker" in _read_csv(path)[1].columns:
-        columns["speaker"] = "speaker"
-    return _load(path, columns, None, are_fixed=True)
-
-
-def _load(
-    table: Any, columns: dict[str, str], root: str | os.PathLike[str] | None, *, are_fixed: bool
-) -> Bunch:
-    """Load the recordings in a table; errors do not name parameters if columns and folder are fixed."""
-    path, label, speaker = columns["path"], columns["label"], columns.get("speaker")
-    name, frame, folder = _read(table, columns, root, are_fixed)
+    name, frame, folder = _read(table, columns, root)
     if frame.empty:
         raise ValueError(f"{name} has no rows: list one recording per row.")
     for column in columns.values():
         _check_values(name, frame[column])
-    paths = _find_files(name, frame[path], folder, are_fixed)
+    paths = _find_files(name, frame[path], folder)
     fields = {str(column): frame[column].tolist() for column in frame.columns}
     for column in (label, *([] if speaker is None else [speaker])):
         fields[column] = strip_whitespace(name, frame[column])
@@ -129,6 +113,11 @@ def _load(
     return make_bunch(fields[path], fields, label=label, speaker=speaker, text=text)
 
 
+def read_header(path: str | os.PathLike[str]) -> list[str]:
+    """Read the names of the columns of a CSV file."""
+    return _read_csv(path)[1].columns.tolist()
+
+
 def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
     """Return the name of a CSV file for messages, and its content."""
     name = f"The table {os.fspath(path)!r}"
@@ -136,7 +125,7 @@ def _read_csv(path: str | os.PathLike[str]) -> tuple[str, pd.DataFrame]:
 
 
 def _read(
-    table: Any, columns: dict[str, str], root: str | os.PathLike[str] | None, are_fixed: bool
+    table: Any, columns: dict[str, str], root: str | os.PathLike[str] | None
 ) -> tuple[str, pd.DataFrame, Path]:
     """Return the name of the table for messages, its content, and the folder at which its paths start."""
     import pandas as pd
@@ -146,7 +135,7 @@ def _read(
     if hasattr(table, "columns") and hasattr(table, "shape"):
         if not isinstance(table, pd.DataFrame):  # of polars; the conversions of pandas would need pyarrow
             table = pd.DataFrame({column: [*table[column]] for column in table.columns})
-        _check_columns("The table", table.columns.tolist(), columns, are_fixed)
+        _check_columns("The table", table.columns.tolist(), columns)
         return "The table", table, check_folder("." if root is None else root)
     if not is_path(table):
         kind = type(table).__name__
@@ -156,7 +145,7 @@ def _read(
     name, frame = _read_csv(table)
     if not len(frame.columns):
         raise ValueError(f"{name} is empty: give a CSV file with a header and one row per recording.")
-    _check_columns(name, frame.columns.tolist(), columns, are_fixed)
+    _check_columns(name, frame.columns.tolist(), columns)
     for column in frame.columns.difference(list(columns.values())):
         frame[column] = _numbers_or_text(frame[column])
     return name, frame, check_folder(Path(table).parent if root is None else root)
@@ -173,7 +162,7 @@ def _numbers_or_text(texts: pd.Series) -> pd.Series:
         return texts
 
 
-def _check_columns(name: str, found: list[Any], columns: dict[str, str], are_fixed: bool) -> None:
+def _check_columns(name: str, found: list[Any], columns: dict[str, str]) -> None:
     """Raise unless the table has each column once."""
     missing = {parameter: column for parameter, column in columns.items() if column not in found}
     if missing:
@@ -181,10 +170,10 @@ def _check_columns(name: str, found: list[Any], columns: dict[str, str], are_fix
         lacking = f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
         parameters = ", ".join(f"{parameter}=" for parameter in missing)
         unknown = ", or pass speaker=None if the speakers are not known" if "speaker" in missing else ""
-        cure = f"rename a column, or name it with {parameters}{unknown}"
-        if are_fixed:
-            cure = "rename the columns in the file"
-        raise ValueError(f"{name} lacks {lacking}; it has {', '.join(map(repr, found)) or 'none'}: {cure}.")
+        has = f"it has {', '.join(map(repr, found)) or 'none'}"
+        raise ValueError(
+            f"{name} lacks {lacking}; {has}: rename a column, or set {parameters} of load_manifest{unknown}."
+        )
     check_unique(name, found)
 
 
@@ -200,7 +189,7 @@ def _check_values(name: str, column: pd.Series) -> None:
             raise TypeError(f"{name} has {value!r} in the column {column.name!r}, row {i}: give one value.")
 
 
-def _find_files(name: str, column: pd.Series, folder: Path, is_fixed: bool) -> list[Path]:
+def _find_files(name: str, column: pd.Series, folder: Path) -> list[Path]:
     """List the files of the table; raise for files that are duplicated, missing, or git-lfs pointers."""
     for i, value in enumerate(column, 1):
         if not is_path(value):
@@ -218,10 +207,10 @@ def _find_files(name: str, column: pd.Series, folder: Path, is_fixed: bool) -> l
     missing = [path for path in paths if not path.is_file()]
     if missing:
         files = f"{len(missing)} of {counted(len(paths), 'file')} that do not exist ({listed(missing)})"
-        cure = "pass root= if paths start at another folder"
-        if is_fixed:
-            cure = "correct the paths in the file, which start at its folder"
-        raise FileNotFoundError(f"{name} lists {files}: {cure}.")
+        raise FileNotFoundError(
+            f"{name} lists {files}: correct the paths, or pass root= of load_manifest if they start at "
+            "another folder."
+        )
     pointers = [path for path in paths if is_pointer(path)]
     if pointers:
         n_pointers = counted(len(pointers), "git-lfs pointer")
