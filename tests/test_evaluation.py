@@ -341,6 +341,34 @@ def test_scores_of_a_rejecting_classifier_are_those_of_its_most_probable_classes
     assert found.equals(without_warnings(LogisticRegression(), features).calibration)
 
 
+def test_report_counts_the_rejected_items_and_rates_the_others(features):
+    evaluation = without_warnings(RejectOption(LogisticRegression(), threshold=0.8), features)
+    answers = evaluation.predictions.query("predicted != 'unknown'")
+    n, accuracy = len(answers), (answers["label"] == answers["predicted"]).mean()
+    assert 0 < n < 60
+    assert str(evaluation).endswith(
+        f"Note: predictions of 'unknown' ({60 - n} of 60) count as wrong; the accuracy of the others "
+        f"({n}, a coverage of {100 * n / 60:.1f} %) is {100 * accuracy:.1f} %."
+    )
+
+
+def test_report_of_a_classifier_that_rejects_all_items_has_no_accuracy_of_others(features):
+    evaluation = without_warnings(RejectOption(LogisticRegression(), threshold=1.0), features)
+    assert str(evaluation).endswith("Note: predictions of 'unknown' (60 of 60) count as wrong.")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[0, 1, 2], [0.0, 1.0, 2.0], ["a", "b", "c"], np.array([1, 2, 3], dtype="datetime64[D]")],
+    ids=["int", "float", "text", "dates"],
+)
+def test_report_does_not_count_classes_as_rejected(features, values):
+    names = np.unique(features.target)
+    features.target = np.asarray(values)[np.searchsorted(names, features.target)]
+    features.target[SPEAKERS == "Ann"] = values[0]
+    assert "count as wrong" not in str(evaluate_quietly(LogisticRegression(), features))
+
+
 def test_a_class_without_probability_has_a_finite_loss(features):
     features.target[SPEAKERS == "Ann"] = "bored"
     evaluation = evaluate_quietly(LogisticRegression(), features)

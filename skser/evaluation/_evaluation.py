@@ -42,7 +42,8 @@ _MEANS = {
 class Evaluation:
     """Result of `evaluate`: every prediction, and the accuracies per fold and over all folds.
 
-    Printing it shows a table in percent; the attributes are shares in [0, 1].
+    Printing it shows a table in percent; the attributes are shares in [0, 1]. Predictions that are not a
+    class, such as "unknown" of a `RejectOption`, count as wrong. A note below the table states their number.
 
     Attributes
     ----------
@@ -190,6 +191,7 @@ def _report(evaluation: Evaluation) -> str:
     sentences = evaluation.warnings
     if evaluation.speaker_means is not None:
         sentences = (_MEANS[evaluation.speaker_means].format(evaluation.n_enroll), *sentences)
+    sentences = (*_describe_rejected(evaluation.predictions), *sentences)
     notes = [f"Note: {sentence}" for sentence in sentences]
     tables = [_folds_table(evaluation), *_probabilities_table(evaluation), _classes_table(evaluation)]
     return "\n\n".join([title, *tables, *notes])
@@ -201,6 +203,22 @@ def _mode(evaluation: Evaluation) -> str:
         return ""
     n_enroll = "" if evaluation.n_enroll is None else f", n_enroll={evaluation.n_enroll}"
     return f", speaker_means={evaluation.speaker_means!r}{n_enroll}"
+
+
+def _describe_rejected(predictions: pd.DataFrame) -> list[str]:
+    """Describe predictions that are not a class, such as the label of a `RejectOption`, if there are any."""
+    # If there are probabilities, each class has a column of them, also if it is missing in a training set.
+    is_class = np.array([f"probability_{label}" in predictions for label in predictions["predicted"]])
+    if is_class.all() or not any(name.startswith("probability_") for name in predictions):
+        return []
+    n, answers = len(predictions), predictions[is_class]
+    names = listed(map(repr, predictions["predicted"][~is_class].unique().tolist()))
+    text = f"predictions of {names} ({n - len(answers)} of {n}) count as wrong"
+    if not len(answers):
+        return [f"{text}."]
+    accuracy = _percent(weighted_accuracy(answers["label"], answers["predicted"]))
+    share = f"{len(answers)}, a coverage of {_percent(len(answers) / n)} %"
+    return [f"{text}; the accuracy of the others ({share}) is {accuracy} %."]
 
 
 def _percent(share: float) -> str:
