@@ -6,6 +6,7 @@ import os
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -13,17 +14,19 @@ from joblib.parallel import ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skser import (
     CenterLossClassifier,
+    RejectOption,
     Spectrograms,
     SpectrogramTransformer,
     SpeechEncoderTransformer,
     evaluate,
 )
 from skser.evaluation import _evaluate, _processes
-from skser.evaluation._processes import share_folds
+from skser.evaluation._processes import choose_for_folds, share_folds
 
 CPU = CenterLossClassifier(device="cpu")
 
@@ -138,6 +141,45 @@ def test_no_process_copies_an_encoder_by_default(processors, monkeypatch, transf
     corpus = [np.zeros(8)] * 8, list("ab" * 4), list("wwxxyyzz")
     evaluate(make_pipeline(transformer, CPU), corpus, n_jobs=n_jobs)
     assert numbers == [expected]
+
+
+DENSE = CenterLossClassifier(network="dense", device="cpu")
+TABLE = np.zeros((40, 3))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "X", "n_folds", "is_shared"),
+    [
+        (DENSE, TABLE, 4, False),
+        (make_pipeline(StandardScaler(), DENSE), pd.DataFrame(TABLE), 4, False),
+        (RejectOption(DENSE, threshold=0.5), TABLE, 4, False),
+        (DENSE, TABLE, 250, True),
+        (DENSE, ["a.wav"] * 40, 4, True),
+        (CPU, TABLE, 4, True),
+        (GridSearchCV(DENSE, {"center_lambda": [0.0]}), TABLE, 4, True),
+    ],
+    ids=["table", "frame", "reject", "many rows", "files", "spectrogram network", "search"],
+)
+def test_dense_networks_on_small_tables_start_no_processes(estimator, X, n_folds, is_shared):
+    assert choose_for_folds("auto", estimator, X, n_folds) == ("auto" if is_shared else None)
+    assert choose_for_folds(2, estimator, X, n_folds) == 2
+
+
+def test_small_tables_have_the_same_result_with_and_without_processes(processors):
+    processors(2)
+    X = np.random.default_rng(0).normal(size=(16, 3)).astype(np.float32)
+    corpus = X, list("ab" * 8), list("wwwwxxxxyyyyzzzz")
+    model = CenterLossClassifier(network="dense", device="cpu", max_epochs=2, random_state=0)
+    found = [evaluate(model, corpus, n_jobs=n_jobs) for n_jobs in ("auto", 2)]
+    pd.testing.assert_frame_equal(found[0].predictions, found[1].predictions)
+
+
+def test_folds_of_small_tables_are_fitted_in_this_process(processors):
+    processors(2)
+    corpus = np.zeros((8, 3), np.float32), list("ab" * 4), list("wwxxyyzz")
+    model = Process(network="dense", device="cpu")
+    estimators = evaluate(model, corpus, return_estimator=True).estimators
+    assert {estimator.process_ for estimator in estimators} == {os.getpid()}
 
 
 class Process(CenterLossClassifier, ClassifierMixin):

@@ -18,7 +18,7 @@ from ._corpus import EvaluationCorpus, read_corpus, take
 from ._evaluation import Evaluation
 from ._folds import Fold, make_folds, make_splits, split_warnings
 from ._groups import groups_for_fit, restore_requests
-from ._processes import check_shares, choose_for_recordings, share_folds
+from ._processes import check_shares, choose_for_folds, choose_for_recordings, share_folds
 from ._speaker_means import check_speaker_means, choose_enrolled, has_normalizer, transform_test_items
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def evaluate(
         Number of processes that share the folds; -1 means one per processor. None means 1, unless in a
         ``joblib.parallel_config`` context. "auto" means the same as None, except that the folds of a
         `CenterLossClassifier` that trains on a CPU are shared by one process per processor, at most eight,
-        of one thread each.
+        of one thread each. Folds of a table and ``network="dense"`` without a search are not shared if rows
+        times folds are fewer than 10,000, because starting processes would take longer than training.
     return_estimator : bool, default=False
         Whether to keep the fitted estimator of each fold.
     verbose : bool or int, default=0
@@ -192,7 +193,7 @@ def evaluate(
     prepared = items._replace(X=X)
     calls = ((clone(remaining), prepared, fold, return_estimator) for fold in folds)
     with (
-        share_folds(n_jobs, estimator, len(folds)),
+        share_folds(choose_for_folds(n_jobs, estimator, X, len(folds)), estimator, len(folds)),
         ended_by_ctrl_c(),
         # scikit-learn passes its configuration, and the filters that end a training, to the processes.
         parallel_map(_evaluate_fold, calls, None, library=parallel) as results,

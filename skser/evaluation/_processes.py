@@ -14,6 +14,8 @@ from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer, SpeechEncoderTransformer
 
 _MOST_PROCESSES = 8  # each needs about 400 MB for its copy of torch
+# Starting processes takes as long as training dense networks on about this number of rows.
+_FEWEST_ROWS = 10_000
 
 
 def check_shares(n_jobs: Any) -> None:
@@ -45,10 +47,24 @@ def choose_for_recordings(n_jobs: Any, first: Any) -> Any:
     return None if isinstance(n_jobs, str) and is_heavy else n_jobs
 
 
+def choose_for_folds(n_jobs: Any, estimator: Any, X: Any, n_folds: int) -> Any:
+    """Return `n_jobs`, or None if "auto" would start processes for dense networks on small tables."""
+    parts = _parts(estimator)
+    # The cost of a search is not known. The network of a classifier may also be a class.
+    is_slow = any(is_search(part) or getattr(part, "network", "dense") != "dense" for part in parts)
+    is_small = getattr(X, "ndim", None) == 2 and X.shape[0] * n_folds < _FEWEST_ROWS
+    return None if isinstance(n_jobs, str) and is_small and not is_slow else n_jobs
+
+
 def _trains_on_cpu(estimator: Any) -> bool:
     """Whether an estimator trains a network on a CPU, without a search that starts processes of its own."""
-    parts = [estimator, *(estimator.get_params().values() if hasattr(estimator, "get_params") else ())]
+    parts = _parts(estimator)
     if any(is_search(part) and getattr(part, "n_jobs", None) not in (None, 1) for part in parts):
         return False
     networks = [part for part in parts if isinstance(part, CenterLossClassifier)]
     return bool(networks) and all(resolve_device(part.device).type == "cpu" for part in networks)
+
+
+def _parts(estimator: Any) -> list[Any]:
+    """List an estimator and the values of its parameters, with those of the estimators in it."""
+    return [estimator, *(estimator.get_params().values() if hasattr(estimator, "get_params") else ())]
