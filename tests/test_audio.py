@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
@@ -190,6 +191,23 @@ def test_a_pair_of_rate_and_samples_raises(stereo, y, write):
             TypeError, match=r"is a pair of a sampling rate and samples.*load_audio\(samples, orig"
         ):
             load_audio(pair)
+
+
+@pytest.mark.parametrize(
+    ("form", "cure"),
+    [
+        (
+            {"array": np.zeros(3), "sampling_rate": 8000},
+            r"got dict: pass load_audio\(item\['array'\], orig_sr=",
+        ),
+        (b"RIFF", "got bytes: write the content of the file to a temporary file, and pass the path"),
+        (bytearray(b"RIFF"), "got bytearray: write the content of the file to a temporary file"),
+        (io.BytesIO(b"RIFF"), "got BytesIO: write the content of the file to a temporary file"),
+    ],
+)
+def test_other_forms_of_a_recording_are_refused_with_the_cure(form, cure):
+    with pytest.raises(TypeError, match=cure):
+        load_audio(form)
 
 
 def test_silence_at_both_ends_is_trimmed(y, write):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -285,6 +286,14 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
 
 # Bad input
 
+DATASET_ITEM = {
+    "path": None,
+    "array": np.zeros(3),
+    "sampling_rate": 8000,
+}  # as Hugging Face datasets has them
+LOAD = r"pass load_audio\(item\['array'\], orig_sr=item\['sampling_rate'\]\)"
+WRITE = "write the content of the file to a temporary file, and pass the path of that file"
+
 
 @pytest.mark.parametrize("method", ["fit", "transform"])
 @pytest.mark.parametrize(
@@ -292,7 +301,12 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
     [
         ("a.wav", TypeError, "X is a single path, 'a.wav': wrap it in a list"),
         (Path("a.wav"), TypeError, "X is a single path, .*: wrap it in a list"),
-        (b"a.wav", TypeError, "X is a single path, b'a.wav': wrap it in a list"),
+        (b"RIFF", TypeError, f"X is a single item of type bytes: {WRITE} in a list"),
+        (io.BytesIO(b"RIFF"), TypeError, f"X is a single item of type BytesIO: {WRITE} in a list"),
+        (DATASET_ITEM, TypeError, f"X is a single item of type dict: {LOAD} in a list"),
+        ([b"RIFF"], TypeError, f"item 0 of X is of type bytes: {WRITE}"),
+        ([io.BytesIO(b"RIFF")], TypeError, f"item 0 of X is of type BytesIO: {WRITE}"),
+        ([DATASET_ITEM], TypeError, f"item 0 of X is of type dict: {LOAD}"),
         ([], ValueError, "X is empty: give at least one recording"),
         (np.array([], dtype=str), ValueError, "X is empty: give at least one recording"),
         (np.zeros(5), ValueError, "X is one-dimensional, a single waveform.*wrap it in a list"),

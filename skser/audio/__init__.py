@@ -8,6 +8,7 @@ from ._load import (
     check_audio_parameters,
     check_overflow,
     check_waveform,
+    find_cure,
     is_pair,
     load_audio,
     load_waveform,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Number
 from typing import Any
 
@@ -112,6 +112,15 @@ def is_pair(audio: Any) -> bool:
     return len(samples) == 1 and (isinstance(samples[0], list) or hasattr(samples[0], "__array__"))
 
 
+def find_cure(audio: Any) -> str | None:
+    """Name the conversion of a recording in another common form; None if its form is not known."""
+    if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():  # Hugging Face datasets
+        return "pass load_audio(item['array'], orig_sr=item['sampling_rate'])"
+    if isinstance(audio, (bytes, bytearray)) or hasattr(audio, "read"):
+        return "write the content of the file to a temporary file, and pass the path of that file"
+    return None
+
+
 def warn_of_scale(recordings: Iterable[Any]) -> None:
     """Warn if arrays are so far beyond [-1, 1] that they are probably PCM numbers."""
     arrays = ((i, _samples_or_none(y)) for i, y in enumerate(recordings) if not is_path(y))
@@ -200,9 +209,12 @@ def _to_array(y: Any) -> np.ndarray:
             "it is a pair of a sampling rate and samples, as scipy.io.wavfile.read and soundfile.read return "
             "them: pass only the samples with their rate, such as load_audio(samples, orig_sr=rate)."
         )
+    expected = f"expected a path or a waveform of shape (n_times,), got {type(y).__name__}"
+    if cure := find_cure(y):
+        raise TypeError(f"{expected}: {cure}.")
     array = to_array("the waveform", y)
     if not array.ndim:
-        raise TypeError(f"expected a path or a waveform of shape (n_times,), got {type(y).__name__}.")
+        raise TypeError(f"{expected}.")
     return array
 
 

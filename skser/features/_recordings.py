@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._utils import is_path, warn_caller, without_mask
-from ..audio import is_pair
+from ..audio import find_cure, is_pair
 
 # An array of at most 8 columns and at least 400 rows (samples) is one recording of several channels.
 _MOST_CHANNELS, _FEWEST_TIMES = 8, 400
@@ -33,8 +33,10 @@ def to_recordings(X: Any, estimator: BaseEstimator, *, reset: bool) -> list[Any]
 
 def _to_list(X: Any) -> list[Any] | None:
     """List the recordings of a sequence; None if X should be a two-dimensional array."""
-    if is_path(X) or isinstance(X, bytes):
+    if is_path(X):
         raise TypeError(f"X is a single path, {X!r}: wrap it in a list.")
+    if cure := find_cure(X):
+        raise TypeError(f"X is a single item of type {type(X).__name__}: {cure} in a list.")
     if is_pair(X):
         return [X]  # refused with the other pairs
     if isinstance(X, (list, tuple)):
@@ -123,7 +125,8 @@ def _check_kinds(recordings: list[Any]) -> None:
             "X is one-dimensional, a single waveform. Reshape your data: wrap it in a list, [X]."
         )
     if first not in ("a path", "a waveform"):
-        raise TypeError(f"item 0 of X is {first}: give paths or waveforms of shape (n_times,).")
+        cure = find_cure(recordings[0]) or "give paths or waveforms of shape (n_times,)"
+        raise TypeError(f"item 0 of X is {first}: {cure}.")
 
 
 def _kind(audio: Any) -> str:
