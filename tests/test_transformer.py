@@ -292,6 +292,7 @@ DATASET_ITEM = {
     "sampling_rate": 8000,
 }  # as Hugging Face datasets has them
 LOAD = r"pass load_audio\(item\['array'\], orig_sr=item\['sampling_rate'\]\)"
+MISSING = "a missing path: leave out the item with its label and group"
 WRITE = "write the content of the file to a temporary file, and pass the path of that file"
 
 
@@ -314,21 +315,26 @@ WRITE = "write the content of the file to a temporary file, and pass the path of
         (np.zeros((1, 2, 3)), ValueError, "Found array with dim 3"),
         (np.zeros((2, 0)), ValueError, r"0 feature\(s\)"),
         (None, TypeError, "X must be a sequence of paths or waveforms.*got NoneType"),
-        ({"a.wav"}, TypeError, "X must be a sequence of paths or waveforms.*got set"),
-        (iter(["a.wav"]), TypeError, "X must be a sequence of paths or waveforms.*got list_iterator"),
+        ({"a.wav"}, TypeError, r"X must be a sequence of paths or waveforms.*got set: pass list\(X\)\.$"),
+        (iter(["a.wav"]), TypeError, r"X must be a sequence .*got list_iterator: pass list\(X\)\.$"),
+        ((path for path in ["a.wav"]), TypeError, r"X must be a seq.*got generator: pass list\(X\)\.$"),
         (
             ["a.wav", np.zeros(3)],
             TypeError,
             "item 1 of X is a waveform, but item 0 is a path: give either only paths",
         ),
         ([np.zeros(3), np.zeros(3), "a"], TypeError, "item 2 of X is a path, but item 0 is a waveform"),
-        (["a.wav", "b.wav", None], TypeError, "item 2 of X is of type NoneType, but item 0 is a path"),
-        (pd.Series(["a.wav", np.nan]), TypeError, "item 1 of X is a number, but item 0 is a path"),
+        (["a.wav", "b.wav", None], TypeError, f"item 2 of X is None, {MISSING}"),
+        ([None, "b.wav"], TypeError, f"item 0 of X is None, {MISSING}"),
+        (pd.Series(["a.wav", np.nan]), TypeError, f"item 1 of X is nan, {MISSING}"),
+        (pd.Series(["a.wav", pd.NA], dtype="string"), TypeError, f"item 1 of X is <NA>, {MISSING}"),
+        (["a.wav", pd.NaT], TypeError, f"item 1 of X is NaT, {MISSING}"),
+        (["a.wav", 0.5], TypeError, "item 1 of X is a number, but item 0 is a path"),
         ([{}, {}], TypeError, "item 0 of X is of type dict: give paths or waveforms"),
         (
             pd.DataFrame({"path": ["a.wav"]}),
             ValueError,
-            r"holds text: give paths in one dimension, such as frame\['p",
+            r"holds text: give paths in one dim.*frame\['p.*, or 'path' instead of \['path'\] in a C",
         ),
         ([["a.wav"], ["b.wav"]], ValueError, "X has two dimensions but holds text"),
         (pd.DataFrame({"audio": [[0.1, 0.2], [0.3]]}), ValueError, "X has two dimensions but holds arrays"),

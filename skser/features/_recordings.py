@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from numbers import Integral, Number
 from typing import Any
 
@@ -48,9 +48,10 @@ def _to_list(X: Any) -> list[Any] | None:
         return list(np.asarray(X)) if ndim == 1 else None
     if isinstance(X, Sequence):
         return list(X)
+    cure = ": pass list(X)" if isinstance(X, (Iterator, Set)) else ""
     raise TypeError(
         "X must be a sequence of paths or waveforms, or a two-dimensional array of waveforms, "
-        f"got {type(X).__name__}."
+        f"got {type(X).__name__}{cure}."
     )
 
 
@@ -66,7 +67,10 @@ def _to_array(X: Any, estimator: BaseEstimator, reset: bool) -> np.ndarray:
     except (TypeError, ValueError) as error:
         cells = np.asarray(X, dtype=object).ravel()
         if any(is_path(cell) for cell in cells):
-            held = "text: give paths in one dimension, such as frame['path'] instead of frame[['path']]"
+            held = (
+                "text: give paths in one dimension, such as frame['path'] instead of frame[['path']], or "
+                "'path' instead of ['path'] in a ColumnTransformer"
+            )
         elif any(_kind(cell) == "a waveform" for cell in cells):
             held = "arrays: give one column, such as frame['audio'] instead of frame[['audio']]"
         else:
@@ -114,6 +118,8 @@ def _check_kinds(recordings: list[Any]) -> None:
     if not recordings:
         raise ValueError("X is empty: give at least one recording.")
     first = _kind(recordings[0])
+    if any(map(is_path, recordings)):
+        _check_present(recordings)
     for index, audio in enumerate(recordings):
         if _kind(audio) != first:
             raise TypeError(
@@ -127,6 +133,17 @@ def _check_kinds(recordings: list[Any]) -> None:
     if first not in ("a path", "a waveform"):
         cure = find_cure(recordings[0]) or "give paths or waveforms of shape (n_times,)"
         raise TypeError(f"item 0 of X is {first}: {cure}.")
+
+
+def _check_present(paths: list[Any]) -> None:
+    """Raise if a path is missing, as in a column of a table with empty cells."""
+    import pandas as pd
+
+    for index, path in enumerate(paths):
+        if path is None or path is pd.NA or path is pd.NaT or (isinstance(path, float) and np.isnan(path)):
+            raise TypeError(
+                f"item {index} of X is {path}, a missing path: leave out the item with its label and group."
+            )
 
 
 def _kind(audio: Any) -> str:
