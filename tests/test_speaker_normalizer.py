@@ -11,11 +11,15 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skser import SpeakerNormalizer, Spectrograms, load_model, normalize_by_group, save_model
+
+# Tests that need no speakers fit without them.
+pytestmark = pytest.mark.filterwarnings("ignore:fit of SpeakerNormalizer received no groups")
 
 SPEAKERS = np.repeat(["Ann", "Ben", "Eve"], [4, 9, 7])
 
@@ -48,6 +52,27 @@ def without_warnings(call, *args, **kwargs):
 
 
 # The means
+
+
+def test_fit_without_groups_warns_unless_means_of_a_call_are_used(Z):
+    with pytest.warns(UserWarning, match=r"received no groups.*pass the speakers as groups") as caught:
+        SpeakerNormalizer().fit(Z)
+    assert caught[0].filename == __file__
+    without_warnings(SpeakerNormalizer(unknown="batch").fit, Z)
+    without_warnings(SpeakerNormalizer().fit, Z, groups=SPEAKERS)
+    with sklearn.config_context(enable_metadata_routing=True):
+        without_warnings(SpeakerNormalizer().set_fit_request(groups=False).fit, Z)
+
+
+def test_cross_validation_passes_the_speakers_only_with_routing(Z):
+    y = np.tile(["calm", "sad"], 10)
+    model = make_pipeline(SpeakerNormalizer(), SVC())
+    with pytest.warns(UserWarning, match="enable_metadata_routing=True"):
+        cross_val_score(model, Z, y, groups=SPEAKERS, cv=GroupKFold(2))
+    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cross_val_score(model, Z, y, params={"groups": SPEAKERS}, cv=GroupKFold(2), error_score="raise")
+    assert not [warning for warning in caught if "received no groups" in str(warning.message)]
 
 
 @pytest.mark.parametrize("with_std", [False, True])

@@ -18,6 +18,13 @@ from ..sequences import Spectrograms, as_spectrograms
 from ._set_output import SetOutputMixin, names_columns
 from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize
 
+_NO_GROUPS = (
+    "fit of SpeakerNormalizer received no groups, so the same mean is subtracted from the items of all "
+    "speakers: pass the speakers as groups. In a Pipeline or a cross-validation, call "
+    "sklearn.set_config(enable_metadata_routing=True) first, and pass groups=speakers to fit, or "
+    "params={'groups': speakers} to cross_val_score."
+)
+
 
 class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
     """Subtract from each item the mean of its speaker.
@@ -121,6 +128,12 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         TypeError, ValueError
             If a parameter is invalid, `X` is not finite or has a wrong shape, or `groups` does not have one
             value per item.
+
+        Warns
+        -----
+        UserWarning
+            If `groups` is None, so that no mean of a speaker can be subtracted. There is no warning with
+            ``unknown="batch"`` or after ``set_fit_request(groups=False)``.
         """
         check_normalizer_parameters(self.get_params(deep=False))
         work = copy.copy(self)  # a fit that fails leaves this normalizer as it was
@@ -131,6 +144,9 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         else:
             work.mean_, work.scale_ = np.mean([*work.speakers_.values()], axis=0)
         self.__dict__ = work.__dict__
+        refuses_groups = self.get_metadata_routing().fit.requests.get("groups") is False
+        if groups is None and self.unknown == "mean" and not refuses_groups:
+            warn_caller(_NO_GROUPS)
         return self
 
     def transform(self, X: Any, groups: ArrayLike | None = None) -> Features:
