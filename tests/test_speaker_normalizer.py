@@ -424,3 +424,13 @@ def test_refuses_features_and_groups_that_do_not_match(Z, S):
             call(S[:0], [])
     with pytest.raises(ValueError, match="expecting 3 features"):
         normalizer.transform(Z[:, :2])
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
+def test_enroll_refuses_paths_of_recordings_with_the_cure(S, form):
+    normalizer = SpeakerNormalizer().fit(S, groups=SPEAKERS)
+    message = (
+        r"item 0 of X is the path 'a.wav', but enroll takes features: .*enroll\(pipeline\[:1\]\.transform"
+    )
+    with pytest.raises(TypeError, match=message):
+        normalizer.enroll(form(["a.wav", "b.wav"]), ["Tom", "Tom"])

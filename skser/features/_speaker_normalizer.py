@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._utils import check_choice, check_flag, check_number, listed, warn_caller
+from .._utils import check_choice, check_flag, check_number, is_path, listed, warn_caller
 from ..sequences import Spectrograms, as_spectrograms
 from ._set_output import SetOutputMixin, names_columns
 from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize
@@ -225,11 +226,12 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         Raises
         ------
         TypeError, ValueError
-            If `X` is not finite, has a wrong shape or differs in kind from that of `fit`, or `groups` does
-            not have one value per item.
+            If `X` has paths of recordings, is not finite, has a wrong shape or differs in kind from that of
+            `fit`, or `groups` does not have one value per item.
         """
         check_is_fitted(self)
         check_normalizer_parameters(self.get_params(deep=False))
+        _check_no_paths(X)
         enrolled = self._statistics(self._check_features(X, reset=False), groups)
         self.speakers_ = {**self.speakers_, **enrolled}
         return self
@@ -303,6 +305,17 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _check_no_paths(X: Any) -> None:
+    """Raise if features of enrolled speakers are recordings, which the steps before must transform."""
+    is_sequence = isinstance(X, (list, tuple)) or getattr(X, "ndim", None) == 1
+    for index, item in enumerate(X if is_sequence else [X]):
+        if is_path(item):
+            raise TypeError(
+                f"item {index} of X is the path '{os.fspath(item)}', but enroll takes features: pass the "
+                "output of the steps before it, as in enroll(pipeline[:1].transform(X), speakers)."
+            )
 
 
 def check_normalizer_parameters(parameters: Mapping[str, Any]) -> None:
