@@ -101,6 +101,14 @@ def test_network_params_reach_the_class_and_are_not_changed(X, y):
     assert network_params == {"width": 3}
 
 
+@pytest.mark.parametrize("name", ["foo", "foo__bar", "optimiser__lr", "args", "kwargs"])
+def test_unknown_names_in_net_params_are_refused(X, y, name):
+    with pytest.raises(
+        ValueError, match=rf"net_params\['{name}'\] is not a parameter of skorch's NeuralNetC"
+    ):
+        make(net_params={name: 1}).fit(X, y)
+
+
 def test_clone_copies_and_set_params(X, y):
     classifier = make(network_params={"width": 5})
     assert clone(classifier).get_params() == classifier.get_params()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
+from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 
 from .._utils import PRECISIONS, check_choice, check_flag, check_number, plain_labels, warn_caller
@@ -42,6 +44,12 @@ _SET_BY = {
     "precision": "precision",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
+}
+
+# Parts of names in `net_params` before two underscores are names of such parameters, too.
+_NET_PARAMETERS = {*signature(NeuralNet).parameters, *signature(NeuralNetClassifier).parameters} - {
+    "args",
+    "kwargs",
 }
 
 
@@ -266,6 +274,10 @@ def _check_net_params(net_params: Any, parameters: Mapping[str, Any]) -> None:
         if own in _SET_BY:
             cure = inner if own != name and inner in parameters else _SET_BY[own]
             raise ValueError(f"net_params cannot set {name!r}: use {cure} instead.")
+        if prefix not in _NET_PARAMETERS:
+            raise ValueError(
+                f"net_params[{name!r}] is not a parameter of skorch's NeuralNetClassifier: remove it."
+            )
     optimizer = net_params.get("optimizer", torch.optim.AdamW)
     if not callable(optimizer):
         raise TypeError(
