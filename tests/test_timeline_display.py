@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -33,6 +34,17 @@ def closed_figures():
     plt.close("all")
 
 
+class MeanOverTime(TransformerMixin, BaseEstimator):
+    """Mean of each bin over time."""
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return np.array([item.mean(axis=1) for item in X])
+
+
 def make_timeline(start, end, angry, silent=None, label=None):
     angry = np.array(angry, dtype=float)
     return pd.DataFrame(
@@ -51,6 +63,39 @@ def test_edges_of_overlapping_windows_are_between_their_centers():
     edges, rows = cell_edges(np.array([0.0, 1, 2, 2.5]), np.array([3.0, 4, 5, 5.5]))
     assert edges.tolist() == [0, 2, 3, 3.75, 5.5]
     assert rows == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def small_model():
+    """A small model, and one second of noise."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(scale=0.1, size=(4, 4000)).astype(np.float32), ["calm", "angry"] * 2
+    model = make_pipeline(SpectrogramTransformer(n_mels=8), MeanOverTime(), LogisticRegression())
+    return model.fit(list(X), y), X.ravel()
+
+
+@pytest.mark.parametrize("lengths", [{"window": 2}, {"hop": 0.5}, {"window": 2, "hop": 0.5}])
+def test_lengths_of_windows_are_refused_together_with_turns(small_model, lengths):
+    turns = pd.DataFrame({"start": [0.0], "end": [0.5]})
+    for call in (predict_timeline, TimelineDisplay.from_estimator):
+        with pytest.raises(
+            ValueError, match=r"turns are predicted instead of windows: leave out window and h"
+        ):
+            call(*small_model, turns=turns, **lengths)
+
+
+def test_turns_need_no_lengths_of_windows(small_model):
+    turns = pd.DataFrame({"start": [0.0], "end": [0.5]})
+    assert len(predict_timeline(*small_model, turns=turns)) == 1
+    TimelineDisplay.from_estimator(*small_model, turns=turns)
+
+
+def test_turns_in_milliseconds_are_refused_with_the_cure(small_model):
+    turns = pd.DataFrame({"start": [0, 500], "end": [500, 900]})
+    with pytest.raises(
+        ValueError, match=r"row 1 of turns starts at 500 s, after .*convert milliseconds to s"
+    ):
+        predict_timeline(*small_model, turns=turns)
 
 
 def test_gaps_between_turns_are_cells_of_their_own():

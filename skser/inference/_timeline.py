@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LONGEST = 1e9  # s, 31 years
+_WINDOW, _HOP = 3.0, 1.0  # s
 
 
 def predict_timeline(
     model: Any,
     recording: Any,
     *,
-    window: float = 3.0,
-    hop: float = 1.0,
+    window: float = _WINDOW,
+    hop: float = _HOP,
     turns: pd.DataFrame | None = None,
     reject: float | None = None,
     silence_db: float | None = 40.0,
@@ -55,7 +56,7 @@ def predict_timeline(
     turns : pandas.DataFrame, default=None
         Turns of speakers, which are predicted instead of windows: the columns `start` and `end` in seconds,
         and optionally `speaker`. Turns may overlap, and those that end after the recording are cut off there.
-        Other columns are not used.
+        Other columns are not used. `window` and `hop` must have their defaults.
     reject : float, default=None
         Windows or turns whose highest probability is below this value, in [0, 1], have the label "unknown".
         None gives all of them a label, unless `model` is a `RejectOption`, which has its own threshold.
@@ -78,8 +79,8 @@ def predict_timeline(
         If `model` does not start with a step for recordings or has no `predict_proba`, or a parameter has a
         wrong type.
     ValueError
-        If a parameter is outside its range, a recording holds NaN or infinite samples or is empty, or a turn
-        starts after the end of the recording.
+        If a parameter is outside its range, a recording holds NaN or infinite samples or is empty, a turn
+        starts after the end of the recording, or `window` or `hop` is set together with `turns`.
     OSError
         If a file is missing, unreadable, damaged, cut off, or not audio.
 
@@ -129,6 +130,11 @@ def predict_timeline(
     check_number("window", window, low=0, high=_LONGEST, closed="right")
     check_number("hop", hop, low=0, high=_LONGEST, closed="right")
     check_number("silence_db", silence_db, low=0, closed="neither", optional=True)
+    if turns is not None and (window, hop) != (_WINDOW, _HOP):
+        raise ValueError(
+            f"window={window:g} and hop={hop:g} have no effect, because turns are predicted instead of "
+            "windows: leave out window and hop, or turns."
+        )
     model = with_reject(model, reject)
     recording = without_mask("recording", recording)
     settings: Any = {"window": window, "hop": hop, "silence_db": silence_db}

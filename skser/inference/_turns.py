@@ -74,6 +74,6 @@ def cut_checked_turns(
         if not len(segment.y):
             raise ValueError(
                 f"row {row} of turns starts at {turns.start[row]:g} s, after the end of the recording: "
-                "remove it, or give the recording that belongs to the turns."
+                "remove it, give the recording that belongs to the turns, or convert milliseconds to seconds."
             )
         yield segment
