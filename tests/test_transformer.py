@@ -284,6 +284,11 @@ def test_two_processes_give_what_one_gives(paths, waveforms, one_thread, tmp_pat
         shared.transform(paths)
 
 
+def test_a_column_of_waveforms_may_be_called_read():
+    X = pd.DataFrame({"read": [0.1, 0.2, 0.3], "b": [0.1, 0.2, 0.3], "c": [0.0, 0.0, 0.0]})
+    assert SpectrogramTransformer().fit_transform(X).shape[0] == 3
+
+
 # Bad input
 
 DATASET_ITEM = {

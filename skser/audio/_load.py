@@ -116,7 +116,7 @@ def find_cure(audio: Any) -> str | None:
     """Name the conversion of a recording in another common form; None if its form is not known."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():  # Hugging Face datasets
         return "pass load_audio(item['array'], orig_sr=item['sampling_rate'])"
-    if isinstance(audio, (bytes, bytearray)) or hasattr(audio, "read"):
+    if isinstance(audio, (bytes, bytearray)) or callable(getattr(audio, "read", None)):
         return "write the content of the file to a temporary file, and pass the path of that file"
     return None
 

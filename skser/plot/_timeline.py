@@ -176,7 +176,8 @@ class TimelineDisplay:  # numpydoc ignore=PR02
         hop : float, default=1.0
             Distance between the starts of two windows in seconds, above 0.
         turns : pandas.DataFrame, default=None
-            Turns of speakers, which are predicted instead of windows.
+            Turns of speakers, which are predicted instead of windows; `window` and `hop` must then have their
+            defaults.
         reject : float, default=None
             Probability below which the label is "unknown", in [0, 1].
         silence_db : float or None, default=40.0
