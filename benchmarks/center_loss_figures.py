@@ -14,6 +14,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FIGURES = RESULTS.parents[1] / "docs" / "_static"
@@ -28,32 +29,40 @@ TRIALS = {  # weight of the center loss, and the name of its trial
 
 
 def gains() -> pd.DataFrame:
-    """Collect the gain in UA of each corpus, kind of spectrogram and protocol."""
+    """Collect the gain in UA of each corpus, kind of spectrogram, network and protocol."""
     shared = pd.read_csv(RESULTS / "center_loss_published" / "published_gain.csv").assign(speakers="shared")
-    apart = pd.read_csv(RESULTS / "center_loss_gain" / "gain.csv").assign(speakers="apart", corpus="ravdess")
-    stft = apart[apart.features == "stft"]
-    mel = pd.read_csv(RESULTS / "center_loss_apart" / "pooled.csv").assign(speakers="apart", features="mel")
-    rows = pd.concat([shared[shared.score == "UA"], stft[stft.score == "UA"], mel])
-    return rows[["corpus", "features", "speakers", "gain", "low", "high"]]
+    stft = pd.read_csv(RESULTS / "center_loss_gain" / "gain.csv").assign(corpus="ravdess")
+    stft = stft[(stft.features == "stft") & (stft.score == "UA")].assign(network="default")
+    mel = [
+        pd.read_csv(RESULTS / "center_loss_apart" / name).assign(network=network, features="mel")
+        for network, name in (("published", "published_pooled.csv"), ("default", "pooled.csv"))
+    ]
+    rows = [
+        shared[shared.score == "UA"].assign(network="published"),
+        *(part.assign(speakers="apart") for part in (mel[0], stft, mel[1])),
+    ]
+    return pd.concat(rows)[["corpus", "features", "network", "speakers", "gain", "low", "high"]]
 
 
-def by_weight() -> pd.Series:
-    """Collect the mean UA of each weight, in %."""
+def by_weight_apart() -> pd.Series:
+    """Collect the mean UA of each weight in % of the default network, with speakers apart."""
     rows = pd.read_csv(RESULTS / "recipe.csv")
     means = 100 * rows[rows.device == "CPU"].groupby("trial").UA.mean()
     return pd.Series({weight: means[trial] for weight, trial in TRIALS.items()})
 
 
 def draw_gains(rows: pd.DataFrame, ax: Axes) -> None:
-    """Draw a point and an interval per row; filled points have speakers apart."""
+    """Draw a point and an interval per row; blue is the published network, filled is speakers apart."""
     names = []
     for place, row in enumerate(rows.itertuples()):
-        color = "black" if row.speakers == "apart" else "tab:blue"
+        color = "black" if row.network == "default" else "tab:blue"
         ax.plot([row.low, row.high], [place, place], color=color)
         ax.plot(
             row.gain, place, "o", color=color, markerfacecolor=color if row.speakers == "apart" else "white"
         )
-        names.append(f"speakers {row.speakers}: {CORPORA[row.corpus]}, {KINDS[row.features]}")
+        names.append(
+            f"speakers {row.speakers}, {row.network} network: {CORPORA[row.corpus]}, {KINDS[row.features]}"
+        )
     ax.set_yticks(range(len(names)), names)
     ax.margins(y=0.15)
     ax.invert_yaxis()
@@ -61,24 +70,29 @@ def draw_gains(rows: pd.DataFrame, ax: Axes) -> None:
     ax.set_xlabel("gain of center loss in points of UA, 95 % interval")
 
 
-def draw_weights(ua: pd.Series, ax: Axes) -> None:
+def draw_weights(ua: pd.Series, title: str, ax: Axes) -> None:
     """Draw UA over the weight."""
     ax.plot(range(len(ua)), ua, "o-", color="black")
     ax.set_xticks(range(len(ua)), [f"{weight:g}" for weight in ua.index])
-    ax.set(xlabel="weight of the center loss, lambda", ylabel="UA in %, speakers apart")
+    ax.set(title=title, xlabel="weight of the center loss, lambda", ylabel="UA in %")
 
 
 def main() -> None:
     """Draw and write both figures, in files that depend on the rows only."""
     mpl.rcParams |= {"svg.hashsalt": "skser", "svg.fonttype": "none"}
-    for name, draw, data in (
-        ("center_loss_gains", draw_gains, gains()),
-        ("center_loss_weights", draw_weights, by_weight()),
-    ):
-        figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+    draw_gains(gains(), ax)
+    save(figure, "center_loss_gains")
+    figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+    draw_weights(by_weight_apart(), "speakers apart, default network", ax)
+    save(figure, "center_loss_weights")
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write a figure in the style of the manual."""
+    for ax in figure.axes:
         ax.spines[["top", "right"]].set_visible(False)
-        draw(data, ax)
-        figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None})
+    figure.savefig(FIGURES / f"{name}.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -73,17 +73,21 @@ def test_one_corpus_is_not_pooled(script):
     assert script.summarize(table)["corpus"].tolist() == ["emodb"]
 
 
-def test_kept_summary_comes_from_the_kept_scores(script):
-    speakers, pooled = (KEPT / name for name in script.OUTPUTS["crnn"])
+@pytest.mark.parametrize("network", ["crnn", "published"])
+def test_kept_summary_comes_from_the_kept_scores(script, network):
+    speakers, pooled = (KEPT / name for name in script.OUTPUTS[network])
     table = pd.read_csv(speakers, dtype={"speaker": str})
     text = script.summarize(table).to_csv(index=False, lineterminator="\n")
     assert pooled.read_text() == text
 
 
-@pytest.mark.parametrize("corpus", ["emodb", "nemo", "ravdess"])
-def test_kept_fits_are_complete_pairs(script, corpus):
-    fits = script.read_fits(corpus, "crnn")
-    assert {json.loads(text).get("network", "crnn") for text in fits.parameters} == {"crnn"}
+@pytest.mark.parametrize(
+    ("network", "corpus"),
+    [("crnn", "emodb"), ("crnn", "nemo"), ("crnn", "ravdess"), ("published", "emodb")],
+)
+def test_kept_fits_are_complete_pairs(script, network, corpus):
+    fits = script.read_fits(corpus, network)
+    assert {json.loads(text).get("network", "crnn") for text in fits.parameters} == {network}
     assert set(fits.groupby(["fold", "seed"]).method.apply(lambda names: " ".join(sorted(names)))) == {
         "center softmax"
     }

@@ -121,3 +121,25 @@ def test_gain_is_the_mean_of_paired_differences(published):
     table = published.gain_table(rows).set_index("score")
     assert table.gain["UA"] == pytest.approx(4)
     assert (table.softmax["UA"], table.center["UA"]) == pytest.approx((55, 59))
+
+
+def test_arms_without_all_test_subsets_are_left_out_of_the_table_of_weights(published):
+    rows = pd.DataFrame(
+        [
+            ("primary" if weight == 0.6 else "secondary", "ravdess", "mel", weight, 0.5, 0, subset, 0.5, 0.5)
+            for weight, n_subsets in ((0.6, 5), (6.0, 4), (0.06, 5))
+            for subset in range(n_subsets)
+        ],
+        columns=[
+            "stage",
+            "corpus",
+            "features",
+            "center_lambda",
+            "center_alpha",
+            "deal",
+            "subset",
+            "UA",
+            "WA",
+        ],
+    )
+    assert published.complete(rows).center_lambda.unique().tolist() == [0.6, 0.06]
