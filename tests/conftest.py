@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ settings.load_profile("stable")
 
 # scikit-learn skips its array API check unless scipy was told so before its import.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# A shell ignores Ctrl-C in what it runs in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOBODY = 65534
 

@@ -357,6 +357,15 @@ def test_report_of_a_classifier_that_rejects_all_items_has_no_accuracy_of_others
     assert str(evaluation).endswith("Note: predictions of 'unknown' (60 of 60) count as wrong.")
 
 
+def test_report_does_not_count_predictions_of_another_type_as_rejected(features):
+    class Floats(LogisticRegression):
+        def predict(self, X):
+            return super().predict(X).astype(float)
+
+    features.target = np.unique(features.target, return_inverse=True)[1]
+    assert "count as wrong" not in str(without_warnings(Floats(), features))
+
+
 @pytest.mark.parametrize(
     "values",
     [[0, 1, 2], [0.0, 1.0, 2.0], ["a", "b", "c"], np.array([1, 2, 3], dtype="datetime64[D]")],

@@ -153,12 +153,13 @@ TABLE = np.zeros((40, 3))
         (DENSE, TABLE, 4, False),
         (make_pipeline(StandardScaler(), DENSE), pd.DataFrame(TABLE), 4, False),
         (RejectOption(DENSE, threshold=0.5), TABLE, 4, False),
-        (DENSE, TABLE, 250, True),
+        (DENSE, np.zeros((40, 6250)), 4, True),
+        (DENSE, TABLE.astype(object), 4, True),
         (DENSE, ["a.wav"] * 40, 4, True),
         (CPU, TABLE, 4, True),
         (GridSearchCV(DENSE, {"center_lambda": [0.0]}), TABLE, 4, True),
     ],
-    ids=["table", "frame", "reject", "many rows", "files", "spectrogram network", "search"],
+    ids=["table", "frame", "reject", "many cells", "objects", "files", "spectrogram network", "search"],
 )
 def test_dense_networks_on_small_tables_start_no_processes(estimator, X, n_folds, is_shared):
     assert choose_for_folds("auto", estimator, X, n_folds) == ("auto" if is_shared else None)

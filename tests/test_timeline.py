@@ -20,6 +20,7 @@ import skser.inference._prediction as prediction_module
 from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, load_audio, predict_timeline
 from skser.audio import _decoding as decoding
 from skser.inference import find_sampling_rate
+from skser.inference._silence import level_of
 
 SR = 1000
 
@@ -212,6 +213,12 @@ def test_recording_of_zeros_is_silent(model):
     assert table["silent"].all()
     assert table["label"].tolist() == [None] * 3
     assert model[0].batches == []
+
+
+def test_level_includes_the_end_of_a_waveform_that_is_no_whole_frame():
+    y = np.zeros(30)  # frames of 25 samples
+    y[-1] = 0.9
+    assert level_of(y, SR) == pytest.approx(10 * np.log10(0.81 / 25))
 
 
 def test_without_silence_db_nothing_is_silent(model):

@@ -296,8 +296,8 @@ DATASET_ITEM = {
     "array": np.zeros(3),
     "sampling_rate": 8000,
 }  # as Hugging Face datasets has them
-LOAD = r"pass load_audio\(item\['array'\], orig_sr=item\['sampling_rate'\]\)"
-MISSING = "a missing path: leave out the item with its label and group"
+LOAD = r"pass load_audio\(item\['array'\], orig_sr=item\['sampling_rate'\], sr=transformer\.sr\)"
+MISSING = "a missing recording: leave out the item with its label and group"
 WRITE = "write the content of the file to a temporary file, and pass the path of that file"
 
 
@@ -334,7 +334,11 @@ WRITE = "write the content of the file to a temporary file, and pass the path of
         (pd.Series(["a.wav", np.nan]), TypeError, f"item 1 of X is nan, {MISSING}"),
         (pd.Series(["a.wav", pd.NA], dtype="string"), TypeError, f"item 1 of X is <NA>, {MISSING}"),
         (["a.wav", pd.NaT], TypeError, f"item 1 of X is NaT, {MISSING}"),
+        (["a.wav", np.float32("nan")], TypeError, f"item 1 of X is nan, {MISSING}"),
+        ([None, None], TypeError, f"item 0 of X is None, {MISSING}"),
+        ([np.zeros(3), None], TypeError, f"item 1 of X is None, {MISSING}"),
         (["a.wav", 0.5], TypeError, "item 1 of X is a number, but item 0 is a path"),
+        (["a.wav", DATASET_ITEM], TypeError, f"item 1 of X is of type dict, but item 0 is a path: {LOAD}"),
         ([{}, {}], TypeError, "item 0 of X is of type dict: give paths or waveforms"),
         (
             pd.DataFrame({"path": ["a.wav"]}),

@@ -115,8 +115,9 @@ def is_pair(audio: Any) -> bool:
 def find_cure(audio: Any) -> str | None:
     """Name the conversion of a recording in another common form; None if its form is not known."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():  # Hugging Face datasets
-        return "pass load_audio(item['array'], orig_sr=item['sampling_rate'])"
-    if isinstance(audio, (bytes, bytearray)) or callable(getattr(audio, "read", None)):
+        return "pass load_audio(item['array'], orig_sr=item['sampling_rate'], sr=transformer.sr)"
+    is_array = hasattr(audio, "__array__")  # some arrays in files have a method `read`, too
+    if isinstance(audio, (bytes, bytearray)) or (hasattr(audio, "read") and not is_array):
         return "write the content of the file to a temporary file, and pass the path of that file"
     return None
 

@@ -46,7 +46,7 @@ _SET_BY = {
     "verbose": "verbose",
 }
 
-# Parts of names in `net_params` before two underscores are names of such parameters, too.
+# The part of a name in `net_params` before two underscores must be one of these.
 _NET_PARAMETERS = {*signature(NeuralNet).parameters, *signature(NeuralNetClassifier).parameters} - {
     "args",
     "kwargs",
@@ -276,7 +276,7 @@ def _check_net_params(net_params: Any, parameters: Mapping[str, Any]) -> None:
             raise ValueError(f"net_params cannot set {name!r}: use {cure} instead.")
         if prefix not in _NET_PARAMETERS:
             raise ValueError(
-                f"net_params[{name!r}] is not a parameter of skorch's NeuralNetClassifier: remove it."
+                f"net_params[{name!r}] is not a parameter of skorch's NeuralNetClassifier: correct its name."
             )
     optimizer = net_params.get("optimizer", torch.optim.AdamW)
     if not callable(optimizer):

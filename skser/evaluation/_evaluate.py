@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def evaluate(
         ``joblib.parallel_config`` context. "auto" means the same as None, except that the folds of a
         `CenterLossClassifier` that trains on a CPU are shared by one process per processor, at most eight,
         of one thread each. Folds of a table and ``network="dense"`` without a search are not shared if rows
-        times folds are fewer than 10,000, because starting processes would take longer than training.
+        times columns times folds are fewer than a million, because starting processes would take longer.
     return_estimator : bool, default=False
         Whether to keep the fitted estimator of each fold.
     verbose : bool or int, default=0
@@ -258,7 +259,10 @@ def _evaluate_fold(
     """Return the row of the table of folds, the predictions, and the fitted estimator if it is kept."""
     train, test = fold.train, fold.test
     try:
-        estimator.fit(take(corpus.X, train), corpus.y[train], **groups_for_fit(estimator, corpus, train))
+        with warnings.catch_warnings():
+            if corpus.groups is None:  # `split_warnings` says so
+                warnings.filterwarnings("ignore", "fit of SpeakerNormalizer received no groups")
+            estimator.fit(take(corpus.X, train), corpus.y[train], **groups_for_fit(estimator, corpus, train))
         classifier, X = estimator, take(corpus.X, test)
         if fold.enrolled is not None:
             classifier, X = transform_test_items(estimator, X, corpus.speakers[test], fold.enrolled)

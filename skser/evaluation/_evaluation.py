@@ -208,7 +208,8 @@ def _mode(evaluation: Evaluation) -> str:
 def _describe_rejected(predictions: pd.DataFrame) -> list[str]:
     """Describe predictions that are not a class, such as the label of a `RejectOption`, if there are any."""
     # If there are probabilities, each class has a column of them, also if it is missing in a training set.
-    is_class = np.array([f"probability_{label}" in predictions for label in predictions["predicted"]])
+    has_column = [f"probability_{label}" in predictions for label in predictions["predicted"]]
+    is_class = predictions["predicted"].isin(predictions["label"]).to_numpy() | has_column
     if is_class.all() or not any(name.startswith("probability_") for name in predictions):
         return []
     n, answers = len(predictions), predictions[is_class]

@@ -6,6 +6,7 @@ import multiprocessing
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 from joblib import cpu_count, parallel_config
 from joblib.parallel import LokyBackend, get_active_backend
 
@@ -14,8 +15,8 @@ from ..classifier import CenterLossClassifier
 from ..features import SpectrogramTransformer, SpeechEncoderTransformer
 
 _MOST_PROCESSES = 8  # each needs about 400 MB for its copy of torch
-# Starting processes takes as long as training dense networks on about this number of rows.
-_FEWEST_ROWS = 10_000
+# Below this number of cells, starting processes takes longer than training dense networks.
+_FEWEST_CELLS = 1_000_000
 
 
 def check_shares(n_jobs: Any) -> None:
@@ -52,7 +53,8 @@ def choose_for_folds(n_jobs: Any, estimator: Any, X: Any, n_folds: int) -> Any:
     parts = _parts(estimator)
     # The cost of a search is not known. The network of a classifier may also be a class.
     is_slow = any(is_search(part) or getattr(part, "network", "dense") != "dense" for part in parts)
-    is_small = getattr(X, "ndim", None) == 2 and X.shape[0] * n_folds < _FEWEST_ROWS
+    is_table = getattr(X, "ndim", None) == 2 and np.asarray(X).dtype.kind in "biuf"
+    is_small = is_table and X.shape[0] * X.shape[1] * n_folds < _FEWEST_CELLS
     return None if isinstance(n_jobs, str) and is_small and not is_slow else n_jobs
 
 

@@ -118,14 +118,11 @@ def _check_kinds(recordings: list[Any]) -> None:
     if not recordings:
         raise ValueError("X is empty: give at least one recording.")
     first = _kind(recordings[0])
-    if any(map(is_path, recordings)):
-        _check_present(recordings)
+    _check_present(recordings)
     for index, audio in enumerate(recordings):
         if _kind(audio) != first:
-            raise TypeError(
-                f"item {index} of X is {_kind(audio)}, but item 0 is {first}: give either only paths or only "
-                "waveforms."
-            )
+            cure = find_cure(audio) or "give either only paths or only waveforms"
+            raise TypeError(f"item {index} of X is {_kind(audio)}, but item 0 is {first}: {cure}.")
     if first == "a number":
         raise ValueError(
             "X is one-dimensional, a single waveform. Reshape your data: wrap it in a list, [X]."
@@ -135,14 +132,18 @@ def _check_kinds(recordings: list[Any]) -> None:
         raise TypeError(f"item 0 of X is {first}: {cure}.")
 
 
-def _check_present(paths: list[Any]) -> None:
-    """Raise if a path is missing, as in a column of a table with empty cells."""
+def _check_present(recordings: list[Any]) -> None:
+    """Raise if a recording is missing, as in a column of a table with empty cells."""
+    kinds = [_kind(audio) for audio in recordings]
+    if {*kinds} <= {"a path", "a waveform"} or {*kinds} == {"a number"}:  # NaN is a sample among numbers
+        return
     import pandas as pd
 
-    for index, path in enumerate(paths):
-        if path is None or path is pd.NA or path is pd.NaT or (isinstance(path, float) and np.isnan(path)):
+    for index, audio in enumerate(recordings):
+        if kinds[index] not in ("a path", "a waveform") and pd.isna(audio):
             raise TypeError(
-                f"item {index} of X is {path}, a missing path: leave out the item with its label and group."
+                f"item {index} of X is {audio}, a missing recording: leave out the item with its label and "
+                "group."
             )
 
 

@@ -20,8 +20,8 @@ from ._set_output import SetOutputMixin, names_columns
 from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize
 
 _NO_GROUPS = (
-    "fit of SpeakerNormalizer received no groups, so the same mean is subtracted from the items of all "
-    "speakers: pass the speakers as groups. In a Pipeline or a cross-validation, call "
+    "fit of SpeakerNormalizer received no groups, so the items of all speakers are normalized with the same "
+    "statistics: pass the speakers as groups. In a Pipeline or a cross-validation, call "
     "sklearn.set_config(enable_metadata_routing=True) first, and pass groups=speakers to fit, or "
     "params={'groups': speakers} to cross_val_score."
 )
@@ -134,7 +134,7 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         -----
         UserWarning
             If `groups` is None, so that no mean of a speaker can be subtracted. There is no warning with
-            ``unknown="batch"`` or after ``set_fit_request(groups=False)``.
+            ``unknown="batch"``, or with metadata routing after ``set_fit_request(groups=False)``.
         """
         check_normalizer_parameters(self.get_params(deep=False))
         work = copy.copy(self)  # a fit that fails leaves this normalizer as it was
@@ -314,7 +314,7 @@ def _check_no_paths(X: Any) -> None:
         if is_path(item):
             raise TypeError(
                 f"item {index} of X is the path '{os.fspath(item)}', but enroll takes features: pass the "
-                "output of the steps before it, as in enroll(pipeline[:1].transform(X), speakers)."
+                "output of the steps before it, such as enroll(pipeline[:1].transform(X), speakers)."
             )
 
 

@@ -16,7 +16,8 @@ def level_of(y: np.ndarray, sr: int) -> float:
     """Level of the loudest 25 ms in dB re full scale."""
     n = min(max(1, round(_FRAME * sr)), len(y))
     frames = y[: len(y) // n * n].reshape(-1, n)
-    power = np.square(frames, dtype=np.float64).mean(axis=1).max()
+    powers = np.square(frames, dtype=np.float64).mean(axis=1)
+    power = max(powers.max(), np.square(y[-n:], dtype=np.float64).mean())  # the end is no whole frame
     return float(10 * np.log10(max(power, _LOWEST)))
 
 
