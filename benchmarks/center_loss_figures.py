@@ -3,7 +3,8 @@
 python benchmarks/center_loss_figures.py
 
 The first shows the gain in UA with its interval, by corpus and protocol. The second shows UA over the weight
-of the center loss in the trials on speakers 1 to 6 of RAVDESS (benchmarks/recipe.py).
+of the center loss on RAVDESS: of the published network with speakers shared, and of the default network in
+the trials on actors 1 to 6 (benchmarks/recipe.py).
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ def gains() -> pd.DataFrame:
         *(part.assign(speakers="apart") for part in (mel[0], stft, mel[1])),
     ]
     return pd.concat(rows)[["corpus", "features", "network", "speakers", "gain", "low", "high"]]
+
+
+def by_weight_shared() -> pd.Series:
+    """Collect the mean UA of each weight in % of the published network, with speakers shared."""
+    rows = pd.read_csv(RESULTS / "center_loss_published" / "published_lambda.csv")
+    return rows[rows.center_alpha == 0.5].set_index("center_lambda").UA
 
 
 def by_weight_apart() -> pd.Series:
@@ -83,8 +90,9 @@ def main() -> None:
     figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     draw_gains(gains(), ax)
     save(figure, "center_loss_gains")
-    figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
-    draw_weights(by_weight_apart(), "speakers apart, default network", ax)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
+    draw_weights(by_weight_shared(), "speakers shared, published network", left)
+    draw_weights(by_weight_apart(), "speakers apart, default network", right)
     save(figure, "center_loss_weights")
 
 

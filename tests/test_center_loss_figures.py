@@ -57,6 +57,7 @@ def test_kept_rows_are_drawn(figures):
     rows = pd.read_csv(ROOT / "benchmarks" / "results" / "recipe.csv")
     plain = rows[(rows.trial == "augmented") & (rows.device == "CPU")].UA.mean()
     assert figures.by_weight_apart()[0.0] == pytest.approx(100 * plain)
+    assert figures.by_weight_shared()[0.6] == pytest.approx(78.46)
 
 
 def test_files_do_not_change_from_one_run_to_the_next(figures, tmp_path, monkeypatch):

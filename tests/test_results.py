@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,16 @@ def test_kept_table_of_the_published_experiment_comes_from_the_kept_rows(monkeyp
     pd.testing.assert_frame_equal(table, kept, atol=0.005, check_dtype=False)
 
 
+def test_kept_table_of_the_published_weights_comes_from_the_kept_rows(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    published = importlib.import_module("center_loss_published")
+    folder = RESULTS / "center_loss_published"
+    shutil.copy(folder / "published.csv", tmp_path)
+    published.report(tmp_path)
+    kept, made = (path / "published_lambda.csv" for path in (folder, tmp_path))
+    assert kept.read_text() == made.read_text()
+
+
 def test_kept_rows_of_the_published_experiment_are_those_that_the_script_plans(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     published = importlib.import_module("center_loss_published")
@@ -226,4 +237,4 @@ def test_kept_rows_of_the_published_experiment_are_those_that_the_script_plans(m
     rows = published.read_rows(table)
     for (stage, corpus, features, epochs), part in rows.groupby(["stage", "corpus", "features", "epochs"]):
         planned = published.planned(stage, corpus, features)
-        assert len(published.rows_of(table, planned, epochs)) == len(part)
+        assert len(published.rows_of(table, planned, int(epochs))) == len(part)
