@@ -215,7 +215,7 @@ def test_recording_of_zeros_is_silent(model):
     assert model[0].batches == []
 
 
-def test_level_includes_the_end_of_a_waveform_that_is_no_whole_frame():
+def test_level_includes_last_samples_that_do_not_fill_a_frame():
     y = np.zeros(30)  # frames of 25 samples
     y[-1] = 0.9
     assert level_of(y, SR) == pytest.approx(10 * np.log10(0.81 / 25))
