@@ -17,9 +17,8 @@ def level_of(y: np.ndarray, sr: int) -> float:
     n = min(max(1, round(_FRAME * sr)), len(y))
     frames = y[: len(y) // n * n].reshape(-1, n)
     powers = np.square(frames, dtype=np.float64).mean(axis=1)
-    power = max(
-        powers.max(), np.square(y[-n:], dtype=np.float64).mean()
-    )  # the last samples may not fill a frame
+    end = np.square(y[-n:], dtype=np.float64).mean()  # the last samples may not fill a frame
+    power = max(powers.max(), end)
     return float(10 * np.log10(max(power, _LOWEST)))
 
 
