@@ -23,7 +23,7 @@ import torch
 import skser.audio._decoding
 import skser.audio._sound_file
 from skser import SpectrogramTransformer, load_audio
-from skser.audio import change_speed, check_waveform
+from skser.audio import change_speed, check_waveform, level_of
 from skser.datasets import audit
 
 LFS_POINTER = (
@@ -690,3 +690,9 @@ def test_real_recordings_load_as_soundfile_reads_them(ravdess_root):
         trimmed = load_audio(path, sr, trim_db=30)
         assert 0.2 * len(expected) < len(trimmed) < len(expected)
         np.testing.assert_array_equal(trimmed, librosa.effects.trim(expected, top_db=30)[0])
+
+
+def test_level_includes_last_samples_that_do_not_fill_a_frame():
+    y = np.zeros(30)  # frames of 25 samples
+    y[-1] = 0.9
+    assert level_of(y, 1000) == pytest.approx(10 * np.log10(0.81 / 25))

@@ -20,7 +20,6 @@ import skser.inference._prediction as prediction_module
 from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, load_audio, predict_timeline
 from skser.audio import _decoding as decoding
 from skser.inference import find_sampling_rate
-from skser.inference._silence import level_of
 
 SR = 1000
 
@@ -213,12 +212,6 @@ def test_recording_of_zeros_is_silent(model):
     assert table["silent"].all()
     assert table["label"].tolist() == [None] * 3
     assert model[0].batches == []
-
-
-def test_level_includes_last_samples_that_do_not_fill_a_frame():
-    y = np.zeros(30)  # frames of 25 samples
-    y[-1] = 0.9
-    assert level_of(y, SR) == pytest.approx(10 * np.log10(0.81 / 25))
 
 
 def test_without_silence_db_nothing_is_silent(model):

@@ -3,6 +3,7 @@
 from ._decoding import HIGHEST_RATE, decode, mix, open_binary
 from ._errors import problem_of, with_problem
 from ._headers import CONVERT
+from ._level import LEVEL_SECONDS, SILENT_DB, level_of
 from ._load import (
     change_speed,
     check_audio_parameters,

@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._utils import is_path
-from ..audio import check_waveform, decode, mix, problem_of
+from ..audio import LEVEL_SECONDS, SILENT_DB, check_waveform, decode, level_of, mix, problem_of
 
-_BLOCK = 0.025  # s, for the level of the loudest part
-_SILENT_DB = -90.0  # one step of 16 bits
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.001
 _HIGHEST_PEAK = 2.0  # well above the overshoot of MP3 and other lossy formats
 _EQUAL_CHANNELS = 0.01  # -40 dB, above the differences between equal channels that lossy coding causes
@@ -75,24 +73,17 @@ def _check_length(n_times: int, sr: int, missing: str | None, min_duration: floa
 
 def _check_loudness(y: np.ndarray, sr: int, silence_db: float) -> Iterator[Finding]:
     """Find silence in a waveform (n_times,)."""
-    level = _loudest_db(y, sr)
-    loudest = f"the level of its loudest {1000 * _BLOCK:g} ms is {level:.1f} dB re full scale"
+    level = level_of(y - y.mean(dtype=np.float64), sr)
+    loudest = f"the level of its loudest {1000 * LEVEL_SECONDS:g} ms is {level:.1f} dB re full scale"
     n_zeros = np.count_nonzero(y == 0)
     if y.min() == y.max():
         yield Finding("silent", f"each of its {len(y)} samples is {y[0]:g}.")
-    elif level < _SILENT_DB:
+    elif level < SILENT_DB:
         yield Finding("silent", f"{loudest}, below one step of 16 bits.")
     elif level < silence_db:
         yield Finding("nearly silent", f"{loudest}, below silence_db={silence_db:g}.")
     elif 2 * n_zeros > len(y):
         yield Finding("mostly zeros", f"{n_zeros / len(y):.0%} of its samples are exactly zero.")
-
-
-def _loudest_db(y: np.ndarray, sr: int) -> float:
-    """Highest level of any block of a waveform (n_times,) without its mean, in dB re full scale."""
-    n = min(max(1, round(_BLOCK * sr)), len(y))
-    blocks = y[: len(y) // n * n].reshape(-1, n) - y.mean(dtype=np.float64)
-    return float(10 * np.log10(max(np.mean(blocks**2, axis=1).max(), 1e-30)))
 
 
 def _check_scale(samples: np.ndarray) -> Iterator[Finding]:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
 
+from ..audio import level_of
 from ..sequences import Spectrograms
 from ._reject_option import classify, split_first_step
 from ._segments import Segment
-from ._silence import are_silent, level_of
+from ._silence import are_silent
 
 _BATCH_SECONDS = 96.0  # of audio per call of the model
 
