@@ -578,11 +578,10 @@ class TestRefused:
             make(tmp_path, warm_start=True).fit(X, y)
 
     @pytest.mark.parametrize(
-        ("folder", "kind", "message"),
-        [(3, TypeError, "must be None or the path of a folder, got int"), ("", ValueError, "an empty path")],
+        ("folder", "kind", "got"), [(3, TypeError, "3 of type int"), ("", ValueError, "''")]
     )
-    def test_other_values_than_a_folder_are_refused(self, X, y, folder, kind, message):
-        with pytest.raises(kind, match=f"checkpoint_dir .*{message}"):
+    def test_other_values_than_a_folder_are_refused(self, X, y, folder, kind, got):
+        with pytest.raises(kind, match=f"checkpoint_dir must be None or the path of a folder, got {got}"):
             make(folder).fit(X, y)
 
     def test_parameters_that_are_code_are_refused(self, X, y, tmp_path):

@@ -64,6 +64,8 @@ def test_an_invalid_root_is_named(load, tmp_path):
         load(tmp_path / "file.wav")
     with pytest.raises(TypeError, match="root must be the path of a folder, got 3 of type int"):
         load(3)
+    with pytest.raises(ValueError, match="root must be the path of a folder, got ''"):
+        load("")
 
 
 @pytest.mark.parametrize("load", [load_ravdess, load_audio_files])

@@ -420,8 +420,8 @@ def test_a_tilde_is_the_home_folder(server, home, monkeypatch):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"data_home": 3}, TypeError, "data_home must be the path of a folder or None, got 3 of type int"),
-        ({"data_home": ""}, ValueError, "data_home is an empty path: name a folder"),
+        ({"data_home": 3}, TypeError, "data_home must be None or the path of a folder, got 3 of type int"),
+        ({"data_home": ""}, ValueError, "data_home must be None or the path of a folder, got ''"),
         ({"progress": "yes"}, TypeError, "progress must be True or False"),
         ({"download_if_missing": None}, TypeError, "download_if_missing must be True or False"),
     ],

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from sklearn.utils import Bunch
 
-from .._utils import check_flag, is_path, remove_abandoned
+from .._utils import check_flag, check_path, remove_abandoned
 from ._ravdess import load_ravdess
 
 _URL = "https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip"
@@ -118,12 +118,7 @@ def _find_data_home(data_home: str | os.PathLike[str] | None) -> Path:
         import pooch
 
         return Path(os.environ.get("SKSER_DATA") or pooch.os_cache("skser")).expanduser()
-    if not is_path(data_home):
-        kind = type(data_home).__name__
-        raise TypeError(f"data_home must be the path of a folder or None, got {data_home!r} of type {kind}.")
-    if not os.fspath(data_home):
-        raise ValueError("data_home is an empty path: name a folder, or give None for the cache folder.")
-    return Path(data_home).expanduser()
+    return Path(check_path(data_home, "data_home", "None or the path of a folder"))
 
 
 def _is_missing(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._utils import counted, is_path, listed, warn_caller
+from .._utils import check_path, counted, listed, warn_caller
 from ..audio import CONVERT
 
 AUDIO_EXTENSIONS = (
@@ -27,9 +27,7 @@ _POINTER_SIZE = 1024  # bytes; every pointer is shorter
 
 def check_folder(root: str | os.PathLike[str]) -> Path:
     """Convert `root` to the path of an existing folder."""
-    if not is_path(root):
-        raise TypeError(f"root must be the path of a folder, got {root!r} of type {type(root).__name__}.")
-    folder = Path(root).expanduser()
+    folder = Path(check_path(root, "root", "the path of a folder"))
     if not folder.exists():
         raise FileNotFoundError(f"No folder {str(folder)!r}: give the folder that holds the recordings.")
     if not folder.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -11,7 +10,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from .._utils import encode, is_path
+from .._utils import check_path, encode
 from .._version import __version__
 from ._data import TrainingData
 
@@ -25,12 +24,7 @@ _WITHOUT_EFFECT = ("calibration", "callbacks", "checkpoint_dir", "device", "verb
 
 def check_resumable(checkpoint_dir: Any, random_state: Any, warm_start: bool) -> None:
     """Raise unless a training run with these parameters can be continued by another call."""
-    if not is_path(checkpoint_dir):
-        raise TypeError(
-            f"checkpoint_dir must be None or the path of a folder, got {type(checkpoint_dir).__name__}."
-        )
-    if not os.fspath(checkpoint_dir):
-        raise ValueError("checkpoint_dir is an empty path: name a folder, or set checkpoint_dir=None.")
+    check_path(checkpoint_dir, "checkpoint_dir", "None or the path of a folder")
     if not isinstance(random_state, Integral):
         raise ValueError(
             f"checkpoint_dir needs an integer as random_state, got {random_state!r}, which gives each call "
