@@ -39,6 +39,7 @@ PAGES = [
 
 # Reasons of the blocks that no test can run, by page. A further skipped block must be entered here.
 SKIPPED: dict[str, list[str]] = {
+    "docs/user_guide/clusters.rst": ["needs a cluster"],
     "docs/user_guide/probabilities.rst": ["needs scikit-learn 1.8"] * 2,  # run by tests/test_calibration.py
     "docs/user_guide/speech_encoders.rst": ["needs a network"],
 }
