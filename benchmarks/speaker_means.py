@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--head", choices=HEADS, default="logistic")
     parser.add_argument("--enroll", type=int, default=10, help="enrolled recordings per speaker")
     parser.add_argument(
-        "--seeds", type=int, default=5, help="number of draws of the skewed and enrolled rows"
+        "--seeds", type=int, default=50, help="number of draws of the skewed and enrolled rows"
     )
     parser.add_argument("--memory", help="folder of a cache for the features")
     return parser.parse_args()
