@@ -13,8 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from skser import CenterLossClassifier, SpectrogramTransformer, load_model, save_model, spectrogram
+from skser import (
+    CenterLossClassifier,
+    SpectrogramTransformer,
+    SpeechEncoderTransformer,
+    load_model,
+    save_model,
+    spectrogram,
+    to_onnx,
+)
 from skser._utils import _device, torch_defaults
+from skser.classifier import compute_saliency
+from skser.encoders import _source
 
 SMALL = {
     "channels": (4, 4),
@@ -117,6 +127,39 @@ def test_predictions_are_not_changed(setting, X, fitted):
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
     assert found[0].dtype == found[1].dtype == np.float32
+
+
+def test_saliency_is_not_changed(setting, X, fitted):
+    expected = compute_saliency(fitted, X[0], 1)
+    with setting:
+        found = compute_saliency(fitted, X[0], 1)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_exported_model_is_not_changed(setting, fitted, tmp_path):
+    pytest.importorskip("onnxruntime", reason="exports need the extra export")
+    to_onnx(fitted, tmp_path / "expected")
+    with setting:
+        to_onnx(fitted, tmp_path / "found")
+    assert (tmp_path / "found").read_bytes() == (tmp_path / "expected").read_bytes()
+
+
+def test_features_of_a_speech_encoder_are_not_changed(setting, write_ge2e, tmp_path, monkeypatch):
+    encoder = SpeechEncoderTransformer(write_ge2e(tmp_path / "weights.pt", 0))
+    recordings = [np.random.default_rng(0).normal(0, 0.1, 8000)]
+    expected = encoder.transform(recordings)
+    monkeypatch.setattr(_source, "_LOADED", {})
+    with setting:
+        found = encoder.transform(recordings)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_loading_a_speech_encoder_draws_no_random_numbers(write_ge2e, tmp_path, monkeypatch):
+    encoder = SpeechEncoderTransformer(write_ge2e(tmp_path / "weights.pt", 0))
+    monkeypatch.setattr(_source, "_LOADED", {})
+    state = torch.get_rng_state()
+    encoder.fit([np.zeros(8000)])
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_saved_file_is_not_changed(setting, fitted, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._utils import torch_settings
+from .._utils import torch_defaults, torch_settings
 from ._classifier import CenterLossClassifier
 
 
@@ -16,10 +16,10 @@ def compute_saliency(
     classifier: CenterLossClassifier, S: NDArray[np.float32], number: int
 ) -> NDArray[np.float32]:
     """Gradient of the log-probability of a class times the level above silence: (n_bins, n_frames)."""
-    # On a copy on the CPU, because cuDNN has no gradient of a recurrent layer in evaluation mode.
-    network = copy.deepcopy(classifier.net_.module_).cpu().eval()
-    spectrogram = torch.tensor(S)[None].requires_grad_()
-    with torch_settings(torch.device("cpu")), torch.enable_grad():
+    with torch_settings(torch.device("cpu")), torch_defaults(), torch.enable_grad():
+        # On a copy on the CPU, because cuDNN has no gradient of a recurrent layer in evaluation mode.
+        network = copy.deepcopy(classifier.net_.module_).cpu().eval()
+        spectrogram = torch.tensor(S)[None].requires_grad_()
         logits, _ = network(spectrogram, torch.tensor([S.shape[1]]))
         score = torch.log_softmax(logits / classifier.temperature_, dim=1)[0, number]
         (gradient,) = torch.autograd.grad(score, spectrogram)

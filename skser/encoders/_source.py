@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .._utils import check_flag, check_path, with_message
+from .._utils import check_flag, check_path, torch_defaults, with_message
 from ._encoding import Encoder
 from ._ge2e import GE2E, GE2E_DIGEST, REINSTALL, installed_ge2e, load_ge2e
 from ._transformers import find_folder, load_folder, used_files
@@ -70,7 +70,8 @@ def load_encoder(source: EncoderSource, device: torch.device) -> Encoder:
 def _load(source: EncoderSource, device: torch.device) -> Encoder:
     """Load an encoder whose weights have not changed since they were found."""
     path = _find_path(source.encoder, source.revision, source.local_files_only)
-    encoder = load_folder(path, device) if os.path.isdir(path) else load_ge2e(path, device)
+    with torch_defaults():
+        encoder = load_folder(path, device) if os.path.isdir(path) else load_ge2e(path, device)
     if _digest_of(path, source.encoder) != source.digest:
         raise OSError(f"{path} was changed while it was loaded: try again.")
     return encoder

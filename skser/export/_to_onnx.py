@@ -17,6 +17,7 @@ from .._utils import (
     import_extra,
     plain_labels,
     steps_of,
+    torch_defaults,
     torch_settings,
     warn_caller,
     write_whole,
@@ -128,7 +129,7 @@ def to_onnx(classifier: CenterLossClassifier | Pipeline, path: str | os.PathLike
     metadata = _metadata(trained, transformer)
     for package in ("onnx", "onnxruntime"):
         import_extra(package, "to_onnx", "export")
-    with torch_settings(torch.device("cpu")):
+    with torch_settings(torch.device("cpu")), torch_defaults():
         network = _copy_network(trained)
         model = _serialize(network_to_onnx(network, trained.temperature_), metadata)
         _check_results(model, network, trained.temperature_)
