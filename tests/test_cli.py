@@ -292,6 +292,10 @@ def test_model_is_the_name_of_an_installed_model_unless_a_file_has_it(
         (["MODEL", "loud.wav", "--hop", "1"], "--window and --hop describe the windows of --timeline"),
         (["MODEL", "loud.wav", "--csv", "none/out.csv"], "does not exist: make it first"),
         (["MODEL", "loud.wav", "--csv", "."], "is not the name of a file"),
+        (["MODEL", "loud.wav", "--csv", "MODEL"], "is also an input, which would be replaced: name another"),
+        (["MODEL", "--csv", "loud.wav", "quiet.wav"], "'loud.wav' has the file extension of a recording"),
+        (["MODEL", "loud.wav", "--csv", "/dev/stdout"], "'/dev/stdout' is not a regular file"),
+        (["MODEL", "loud.wav", "--csv", "/dev/null"], "'/dev/null' is not a regular file"),
     ],
 )
 def test_wrong_argument_ends_with_a_sentence_and_code_2(
@@ -348,6 +352,57 @@ def test_model_that_does_not_take_recordings_is_a_usage_error(recordings, capsys
     save_model(CenterLossClassifier().fit(rng.normal(size=(4, 5, 9)), [0, 1, 0, 1]), "m.safetensors")
     assert main(["predict", "m.safetensors", "loud.wav"]) == 2
     assert "first step takes recordings" in capsys.readouterr().err
+
+
+def test_target_in_a_folder_that_is_not_writable_is_refused_before_the_work(recordings, capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda folder, mode: not mode & os.W_OK)
+    assert main(["train", "none:none", "model.safetensors"]) == 2
+    message = (
+        f"the folder {str(recordings)!r} is not writable: grant write permission, or name another folder."
+    )
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("corpus", ["table.csv", "manifest:table.csv"])
+@pytest.mark.parametrize("command", ["audit", "evaluate"])
+def test_table_of_the_corpus_is_not_replaced(recordings, capsys, command, corpus):
+    Path("table.csv").write_text("path,label\n")
+    assert main([command, corpus, "--csv", "./table.csv"]) == 2
+    assert "'./table.csv' is also an input" in capsys.readouterr().err
+    assert Path("table.csv").read_text() == "path,label\n"
+
+
+def test_table_without_predictions_is_not_written(model_file, recordings, capsys):
+    assert main(["predict", model_file, "bad.wav", "--csv", "out.csv"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "skser: 'out.csv' was not written, because there are no predictions."
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
+def test_name_that_the_output_cannot_encode_is_escaped(model_file, recordings, monkeypatch, encoding):
+    os.rename("loud.wav", "g\u0142os.wav")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    done = run("predict", model_file, "g\u0142os.wav", "quiet.wav", "--csv", "out.csv", cwd=recordings)
+    assert done.returncode == 0
+    assert [line.split()[2] for line in done.stdout.splitlines()] == ["g\\u0142os.wav", "quiet.wav"]
+    assert pd.read_csv("out.csv")["file"].tolist() == ["g\u0142os.wav", "quiet.wav"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes a file descriptor before the command starts")
+@pytest.mark.parametrize(("closed", "n_lines"), [(0, 2), (1, 0), (2, 2)])
+def test_closed_streams_are_empty(model_file, recordings, closed, n_lines):
+    files = ["-", "loud.wav", "quiet.wav"] if closed == 0 else ["loud.wav", "quiet.wav"]
+    done = run("predict", model_file, *files, cwd=recordings, preexec_fn=lambda: os.close(closed))
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == n_lines
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "a"])
+def test_wrong_seed_is_refused(capsys, seed):
+    with pytest.raises(SystemExit) as raised:
+        main(["train", "synthetic", "m.safetensors", "--seed", seed])
+    assert raised.value.code == 2
+    assert "argument --seed: must be" in capsys.readouterr().err
 
 
 def test_full_disk_leaves_the_old_table_and_the_answers(model_file, recordings, capsys, monkeypatch):

@@ -19,7 +19,7 @@ from ._output import check_target, write_table
 
 def evaluate(arguments: Any) -> bool:
     """Evaluate on a corpus with speakers kept apart, and print the report."""
-    check_target(arguments.csv)
+    check_target(arguments.csv, _paths_of(arguments.corpus))
     model = make_model(arguments)
     corpus = _load(arguments)
     if corpus.groups is None:
@@ -48,7 +48,7 @@ def evaluate(arguments: Any) -> bool:
 
 def train(arguments: Any) -> bool:
     """Train on a corpus, and write the model."""
-    check_target(arguments.model)
+    check_target(arguments.model, _paths_of(arguments.corpus))
     if os.path.exists(arguments.model) and not arguments.force:
         raise UsageError(f"{arguments.model!r} exists: replace it with --force, or give another name.")
     model = make_model(arguments)
@@ -67,7 +67,7 @@ def train(arguments: Any) -> bool:
 
 def audit(arguments: Any) -> bool:
     """Print the problems of a corpus; return whether there are errors."""
-    check_target(arguments.csv)
+    check_target(arguments.csv, _paths_of(arguments.corpus))
     corpus = _load(arguments)
     table = audit_corpus(corpus, verbose=_shows_progress())
     for row in table.itertuples():
@@ -86,6 +86,11 @@ def _load(arguments: Any) -> Any:
     """Load the corpus that the arguments name."""
     with usage_errors():
         return load_corpus(_add_loader(arguments.corpus), speaker=arguments.speaker)
+
+
+def _paths_of(corpus: str) -> list[str]:
+    """Paths that the argument CORPUS may name, with and without a loader."""
+    return [corpus, corpus.partition(":")[2]]
 
 
 def _add_loader(corpus: str) -> str:

@@ -18,9 +18,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as in shells
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; wrong options raise SystemExit with code 2."""
     arguments = make_parser().parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")  # paths may hold bytes that are not text
+    _prepare_streams()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -53,6 +51,19 @@ def _run(arguments: Any) -> int:
     except (ImportError, OSError, TypeError, ValueError) as error:
         complain(error)
         return FAILED
+
+
+def _prepare_streams() -> None:
+    """Replace closed streams by empty ones, and let the others print every path and label."""
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(os.devnull, mode) if stream is None else stream  # noqa: SIM115  # until the process ends
+        for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w"))
+    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # Paths may hold bytes that are not text, and characters that another encoding does not have.
+            is_utf8 = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

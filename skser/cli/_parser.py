@@ -150,7 +150,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--max-epochs", type=_at_least(1), metavar="N", help="number of training epochs of the network"
     )
     parser.add_argument(
-        "--seed", type=_at_least(0), default=0, metavar="N", help="seed of the training (default: 0)"
+        "--seed", type=_seed, default=0, metavar="N", help="seed of the training (default: 0)"
     )
     parser.add_argument(
         "--jobs",
@@ -197,6 +197,14 @@ def _jobs(text: str) -> int:
             f"must be a number of processes, or -1 for one per processor, got {text!r}"
         )
     return n_jobs
+
+
+def _seed(text: str) -> int:
+    """Convert a seed, which NumPy limits to 32 bits."""
+    seed = _at_least(0)(text)
+    if seed >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be below 2**32, got {text!r}")
+    return seed
 
 
 def _at_least(low: int) -> Callable[[str], int]:

@@ -38,7 +38,7 @@ def predict(arguments: Any) -> bool:
     lengths = {name: value for name, value in lengths.items() if value is not None}
     if lengths and not arguments.timeline:
         raise UsageError("--window and --hop describe the windows of --timeline: add --timeline.")
-    check_target(arguments.csv)
+    check_target(arguments.csv, [arguments.model, *arguments.files])
     with usage_errors():
         model = _load(arguments.model)
         check_model(model)
@@ -63,6 +63,8 @@ def predict(arguments: Any) -> bool:
             report(f"warning: {path!r} is silent, so its label means nothing.")
     if arguments.csv and tables:
         write_table(tables, arguments.csv)
+    elif arguments.csv:
+        report(f"{arguments.csv!r} was not written, because there are no predictions.")
     return failed
 
 
