@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
+import soundfile
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -768,6 +769,17 @@ def test_warns_of_unknown_speakers(features, svc):
     assert evaluation.folds["test_groups"].tolist() == [()] * 5
     assert "not known" in str(evaluation)
     assert not {"group", "speaker"} & set(evaluation.predictions)
+
+
+def test_evaluates_paths_in_a_column_of_pyarrow(speech, tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="reads a column of PyArrow")
+    paths = [str(tmp_path / f"{index}.wav") for index in range(len(speech.data))]
+    for path, y in zip(paths, speech.data, strict=True):
+        soundfile.write(path, y, 16000)
+    model = RejectOption(network_pipeline(), threshold=0.3)
+    found = evaluate_quietly(model, (pa.array(paths), speech.target, speech.groups), cv=2)
+    expected = evaluate_quietly(model, (paths, speech.target, speech.groups), cv=2)
+    pd.testing.assert_frame_equal(found.predictions, expected.predictions)
 
 
 # Errors

@@ -296,6 +296,38 @@ LABELS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("classes", "label"),
+    [
+        (np.array([2**60 + 1, 2**60 + 3]), -0.5),
+        (np.array([0, 1]), float("nan")),
+        (np.array([0.0, 1.0]), float("nan")),
+        (np.array([2**63, 2**63 + 1], dtype=np.uint64), -1),
+    ],
+    ids=["rounded classes", "NaN among integers", "NaN", "negative and unsigned"],
+)
+def test_number_that_would_change_the_classes_is_refused(data, classes, label):
+    X, y, _ = data
+    message = f"label={label!r} does not fit into an array of the classes, whose type is {classes.dtype}: set"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        RejectOption(LogisticRegression(), threshold=0.5, label=label).fit(X, classes[(y == "calm") * 1])
+
+
+@pytest.mark.parametrize(
+    ("classes", "label"),
+    [
+        (np.array([2**63, 2**63 + 1], dtype=np.uint64), 7),
+        (np.array([0, 1], dtype=np.uint8), -1),
+        (np.array([0.0, 1.0], dtype=np.float32), 0.5),
+    ],
+    ids=["unsigned", "small unsigned", "float32"],
+)
+def test_number_that_fits_comes_back_beside_the_classes(data, classes, label):
+    X, y, _ = data
+    model = RejectOption(LogisticRegression(), threshold=0.9, label=label).fit(X, classes[(y == "calm") * 1])
+    assert set(model.predict(X).tolist()) == {*classes.tolist(), label}
+
+
 @pytest.mark.parametrize("labels", LABELS, ids=["Enum", "Enum of text", "bytes"])
 def test_labels_of_any_kind_come_back_as_they_were_passed(labels):
     rng = np.random.default_rng(0)

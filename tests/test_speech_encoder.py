@@ -594,6 +594,14 @@ def test_model_file_names_the_encoder_and_does_not_hold_it(ge2e, waveforms, tmp_
     np.testing.assert_array_equal(loaded.transform(waveforms), transformer.transform(waveforms))
 
 
+@pytest.mark.parametrize(("device", "expected"), [("cpu:0", "cpu:0"), ("auto", "cpu")])
+def test_encoder_of_a_loaded_model_computes_on_the_requested_device(
+    ge2e, waveforms, tmp_path, device, expected
+):
+    save_model(make_pipeline(SpeechEncoderTransformer(ge2e).fit(waveforms)), tmp_path / "model")
+    assert load_model(tmp_path / "model", device=device)[0].device == expected
+
+
 def test_encoder_that_is_a_path_is_saved_as_text(ge2e, waveforms, tmp_path):
     transformer = SpeechEncoderTransformer(Path(ge2e)).fit(waveforms)
     save_model(make_pipeline(transformer), tmp_path / "model")

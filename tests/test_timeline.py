@@ -318,6 +318,12 @@ def test_turns_are_predicted_in_their_order(model):
     assert "note" not in table
 
 
+def test_tables_of_several_batches_keep_the_names_of_their_columns():
+    first, second = pd.DataFrame({"level": [0.1, 0.2]}), pd.DataFrame({"level": [0.3]})
+    joined = prediction_module._join([first, second])
+    pd.testing.assert_frame_equal(joined, pd.DataFrame({"level": [0.1, 0.2, 0.3]}))
+
+
 def test_turns_need_no_speaker(model):
     table = predict_timeline(model, ramp(7), turns=pd.DataFrame({"start": [1], "end": [2]}))
     assert table.columns[:3].tolist() == ["start", "end", "silent"]
@@ -467,6 +473,12 @@ def test_invalid_parameters_raise(model, parameters, error, message):
         ([np.ones(9), np.zeros(0)], ValueError, "^item 1: the waveform is empty"),
         ([], TypeError, "recording must be a path, a waveform"),
         (None, TypeError, "recording must be a path, a waveform"),
+        (b"RIFF", TypeError, "recording is of type bytes: write the content of the file to a temporary file"),
+        (
+            {"array": ramp(3), "sampling_rate": SR},
+            TypeError,
+            r"recording is of type dict: pass load_audio\(item\['array'\]",
+        ),
         (np.zeros(0), ValueError, "the waveform is empty"),
         (np.zeros((2, 100)), ValueError, "must be mono"),
         (np.array([0, np.nan]), ValueError, "NaN or infinite"),

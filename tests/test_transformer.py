@@ -311,6 +311,7 @@ WRITE = "write the content of the file to a temporary file, and pass the path of
         (io.BytesIO(b"RIFF"), TypeError, f"X is a single item of type BytesIO: {WRITE} in a list"),
         (DATASET_ITEM, TypeError, f"X is a single item of type dict: {LOAD} in a list"),
         ([b"RIFF"], TypeError, f"item 0 of X is of type bytes: {WRITE}"),
+        (np.array([b"RIFF"]), TypeError, f"item 0 of X is of type bytes: {WRITE}"),
         ([io.BytesIO(b"RIFF")], TypeError, f"item 0 of X is of type BytesIO: {WRITE}"),
         ([DATASET_ITEM], TypeError, f"item 0 of X is of type dict: {LOAD}"),
         ([], ValueError, "X is empty: give at least one recording"),

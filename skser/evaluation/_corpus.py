@@ -73,6 +73,8 @@ def _entries(corpus: Any) -> tuple[Any, Any, Any, Any]:
     elif not isinstance(corpus, Mapping):
         entries = {name: getattr(corpus, name, None) for name in _ENTRIES}
     data, target = entries.get("data"), entries.get("target")
+    if hasattr(data, "to_pylist") and not hasattr(data, "shape"):  # a column of PyArrow
+        data = data.to_pylist()
     if is_path(data) or not hasattr(data, "__len__") or target is None:
         raise TypeError(
             "corpus must be a corpus of skser.datasets, an object or mapping with data (a sequence of items) "

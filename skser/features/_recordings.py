@@ -151,6 +151,8 @@ def _kind(audio: Any) -> str:
     """Name the kind of an item of X."""
     if is_path(audio):
         return "a path"
+    if isinstance(audio, bytes):  # also np.bytes_, which looks like a number and like an array
+        return "of type bytes"
     if isinstance(audio, (Number, np.generic)):
         return "a number"
     if isinstance(audio, (list, tuple)) or hasattr(audio, "__array__"):

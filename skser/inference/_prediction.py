@@ -97,4 +97,8 @@ def _join(features: list[Any]) -> Any:
     """Join the outputs of a transformer for several batches."""
     if isinstance(features[0], Spectrograms):
         return Spectrograms([item for part in features for item in part])
+    if hasattr(features[0], "iloc"):  # of set_output(transform="pandas")
+        import pandas as pd
+
+        return pd.concat(features, ignore_index=True)
     return np.concatenate(features)

@@ -343,9 +343,7 @@ def classify(model: Any, X: Any, **params: Any) -> tuple[NDArray[Any], NDArray[A
     if rejecter is None:
         return outputs.labels, outputs.probabilities
     labels, is_answered = outputs.labels, outputs.confidence >= lowest_confidence(rejecter)
-    # NumPy would convert a member of an Enum of text or integers to its value.
-    label = _like_classes(rejecter.label, rejecter.classes_)
-    other = np.array([label], dtype=object if labels.dtype == object else None)
+    other = _as_array(_like_classes(rejecter.label, rejecter.classes_), rejecter.classes_)
     return np.where(is_answered, labels, other), outputs.probabilities
 
 
@@ -405,6 +403,12 @@ def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
         )
     if label in known:
         raise ValueError(f"label={label!r} is one of the classes {known}: choose another label.")
+    joined = np.concatenate([classes, _as_array(label, classes)])
+    if joined.tolist() != [*known, label] or joined.dtype.kind == "f" != classes.dtype.kind:
+        raise ValueError(
+            f"label={label!r} does not fit into an array of the classes, whose type is {classes.dtype}: set "
+            f"label to a number of this type, such as {max(known) + 1}."
+        )
 
 
 def _like_classes(label: Any, classes: NDArray[Any]) -> Any:
@@ -412,6 +416,15 @@ def _like_classes(label: Any, classes: NDArray[Any]) -> Any:
     if isinstance(label, Enum | bytes) and not any(isinstance(one, type(label)) for one in classes.tolist()):
         (label,) = plain_labels("label", [label]).tolist()
     return label
+
+
+def _as_array(label: Any, classes: NDArray[Any]) -> NDArray[Any]:
+    """Make an array of a label, of the data type of the classes if that can hold it."""
+    try:
+        array = np.array([label], dtype=classes.dtype)
+    except (OverflowError, ValueError):
+        return np.array([label])
+    return array if array.tolist() == [label] else np.array([label])
 
 
 def _kind_of(label: Any) -> tuple[str, str]:

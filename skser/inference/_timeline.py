@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils import check_number, is_path, join_steps, prefix_errors, requests_metadata, without_mask
-from ..audio import is_pair, stream_waveform
+from ..audio import find_cure, is_pair, stream_waveform
 from ._model import check_model, find_sampling_rate
 from ._prediction import Found, predict_by_speaker, predict_in_batches
 from ._reject_option import with_reject
@@ -168,6 +168,8 @@ def _is_single(recording: Any) -> bool:
 
 def _check_recordings(recordings: Any) -> list[Any]:
     """List several recordings."""
+    if cure := find_cure(recordings):
+        raise TypeError(f"recording is of type {type(recordings).__name__}: {cure}.")
     found = list(recordings) if isinstance(recordings, Iterable) else []
     if not found:
         raise TypeError(

@@ -206,6 +206,7 @@ def restore_estimator(
     else:
         if isinstance(estimator, SpeechEncoderTransformer):
             _restore_encoder(estimator, fitted)
+            estimator.set_params(device="cpu" if device == "auto" else device)
         else:
             check_transformer_parameters(estimator.get_params(deep=False))  # before sizes are used
         if "n_features_in_" in fitted:

@@ -142,7 +142,8 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device = "auto"
         Path of the file. A leading ``~`` is the home folder of the user.
     device : str or torch.device, default="auto"
         Device on which the classifier computes, which becomes its parameter `device`. "auto" uses a CUDA
-        device if there is one, otherwise the CPU. The device on which it was trained does not matter.
+        device if there is one, otherwise the CPU. The device on which it was trained does not matter. A
+        speech encoder computes on this device too, but on the CPU with "auto".
 
     Returns
     -------

@@ -24,7 +24,7 @@ def load_pretrained(name: str = _OWN_MODEL, device: str | torch.device = "auto")
         installed separately, because its license differs from that of this package (CC BY-NC-SA 4.0). It
         needs the extra ``encoder``, and recognizes six emotions; see :doc:`/user_guide/ready_model`.
     device : str or torch.device, default="auto"
-        Device on which the classifier computes, as in :func:`load_model`.
+        Device of the classifier and of the speech encoder, as in :func:`load_model`.
 
     Returns
     -------
