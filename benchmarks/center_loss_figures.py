@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
 FIGURES = RESULTS.parents[1] / "docs" / "_static"
-CORPORA = {"ravdess": "RAVDESS", "emodb": "EmoDB", "nemo": "nEMO", "pooled": "all three"}
+CORPORA = {"ravdess": "RAVDESS", "emodb": "EmoDB", "nemo": "nEMO", "pooled": "pooled"}
 KINDS = {"mel": "Mel", "stft": "STFT"}
 TRIALS = {  # weight of the center loss, and the name of its trial
     0.0: "augmented",

@@ -363,13 +363,39 @@ def test_target_in_a_folder_that_is_not_writable_is_refused_before_the_work(reco
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("corpus", ["table.csv", "manifest:table.csv"])
+@pytest.mark.parametrize(
+    ("corpus", "options", "table"),
+    [
+        ("table.csv", [], "table.csv"),
+        ("manifest:table.csv", [], "./table.csv"),
+        ("manifest:~/table.csv", [], "table.csv"),
+        ("folder", [], "folder/speakers.csv"),
+        ("files:folder", [], "folder/speakers.csv"),
+        ("folder", ["--speaker", "voices.csv"], "voices.csv"),
+    ],
+)
 @pytest.mark.parametrize("command", ["audit", "evaluate"])
-def test_table_of_the_corpus_is_not_replaced(recordings, capsys, command, corpus):
-    Path("table.csv").write_text("path,label\n")
-    assert main([command, corpus, "--csv", "./table.csv"]) == 2
-    assert "'./table.csv' is also an input" in capsys.readouterr().err
-    assert Path("table.csv").read_text() == "path,label\n"
+def test_table_of_the_corpus_is_not_replaced(
+    recordings, capsys, monkeypatch, command, corpus, options, table
+):
+    monkeypatch.setenv("HOME", str(recordings))
+    monkeypatch.setenv("USERPROFILE", str(recordings))
+    Path("folder").mkdir()
+    Path(table).write_text("path,label\n")
+    assert main([command, corpus, *options, "--csv", table]) == 2
+    assert f"{table!r} is also an input" in capsys.readouterr().err
+    assert Path(table).read_text() == "path,label\n"
+
+
+def test_encoder_is_not_replaced(recordings, capsys):
+    Path("weights.pt").write_text("weights")
+    assert main(["train", "synthetic", "weights.pt", "--encoder", "weights.pt", "--force"]) == 2
+    assert "'weights.pt' is also an input" in capsys.readouterr().err
+
+
+def test_output_may_have_the_name_of_a_corpus_that_is_not_a_file(recordings, capsys):
+    assert main(["train", "synthetic", "synthetic", "--encoder", "none.pt"]) == 2
+    assert "encoder='none.pt' cannot be read" in capsys.readouterr().err
 
 
 def test_table_without_predictions_is_not_written(model_file, recordings, capsys):

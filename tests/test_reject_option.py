@@ -308,7 +308,9 @@ LABELS = [
 )
 def test_number_that_would_change_the_classes_is_refused(data, classes, label):
     X, y, _ = data
-    message = f"label={label!r} does not fit into an array of the classes, whose type is {classes.dtype}: set"
+    message = (
+        f"label={label!r} cannot be stored in one array with the classes of type {classes.dtype} without"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         RejectOption(LogisticRegression(), threshold=0.5, label=label).fit(X, classes[(y == "calm") * 1])
 
@@ -319,8 +321,9 @@ def test_number_that_would_change_the_classes_is_refused(data, classes, label):
         (np.array([2**63, 2**63 + 1], dtype=np.uint64), 7),
         (np.array([0, 1], dtype=np.uint8), -1),
         (np.array([0.0, 1.0], dtype=np.float32), 0.5),
+        (np.array([0.0, 1.0], dtype=np.float16), 1e6),
     ],
-    ids=["unsigned", "small unsigned", "float32"],
+    ids=["unsigned", "small unsigned", "float32", "float16"],
 )
 def test_number_that_fits_comes_back_beside_the_classes(data, classes, label):
     X, y, _ = data

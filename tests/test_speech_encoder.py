@@ -41,7 +41,7 @@ from skser import (
     load_model,
     save_model,
 )
-from skser.encoders import _ge2e, find_encoder, load_encoder
+from skser.encoders import _ge2e, _source, find_encoder, load_encoder
 from skser.encoders._encoding import encode_waveform
 
 CPU = torch.device("cpu")
@@ -726,6 +726,47 @@ def test_hidden_states_are_those_of_transformers(folders, waveforms, kind, layer
     (frames,) = X.transform(waveforms[:1])
     np.testing.assert_allclose(frames, expected[layer], atol=1e-5)
     assert frames.std() > 0.1
+
+
+@pytest.fixture(params=["ge2e", "wav2vec2", "whisper"])
+def new_encoder(request, ge2e, folders, monkeypatch) -> SpeechEncoderTransformer:
+    """An encoder that no earlier test has loaded."""
+    monkeypatch.setattr(_source, "_LOADED", {})
+    path = ge2e if request.param == "ge2e" else folders[request.param]
+    return SpeechEncoderTransformer(path, layer=2)
+
+
+def test_default_data_type_does_not_change_the_features(new_encoder, waveforms, monkeypatch):
+    expected = new_encoder.transform(waveforms)
+    monkeypatch.setattr(_source, "_LOADED", {})
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = new_encoder.transform(waveforms)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_default_device_does_not_change_the_features(new_encoder, waveforms, monkeypatch):
+    expected = new_encoder.transform(waveforms)
+    monkeypatch.setattr(_source, "_LOADED", {})
+    with torch.device("meta"):
+        found = new_encoder.transform(waveforms)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_loading_an_encoder_leaves_the_random_numbers(new_encoder, waveforms):
+    state = torch.get_rng_state()
+    new_encoder.transform(waveforms)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_weights_of_another_data_type_are_converted(ge2e, waveforms, tmp_path):
+    tensors = torch.load(ge2e, weights_only=True)["model_state"]
+    path = tmp_path / "weights.pt"
+    torch.save({"model_state": {name: tensor.double() for name, tensor in tensors.items()}}, path)
+    found = SpeechEncoderTransformer(path).transform(waveforms)
+    np.testing.assert_array_equal(found, SpeechEncoderTransformer(ge2e).transform(waveforms))
 
 
 @pytest.mark.parametrize("kind", ["wavlm", "whisper"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,14 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.svm import LinearSVC
 
 import skser.inference._prediction as prediction_module
-from skser import CenterLossClassifier, RejectOption, SpectrogramTransformer, load_audio, predict_timeline
+from skser import (
+    CenterLossClassifier,
+    RejectOption,
+    SpeakerNormalizer,
+    SpectrogramTransformer,
+    load_audio,
+    predict_timeline,
+)
 from skser.audio import _decoding as decoding
 from skser.inference import find_sampling_rate
 
@@ -39,6 +47,13 @@ class Means(TransformerMixin, BaseEstimator):
     def transform(self, X):
         self.batches.append([len(y) for y in X])
         return np.array([[y.mean()] for y in X])
+
+
+class NamedMeans(Means):
+    """Means in a table whose column has a name."""
+
+    def transform(self, X):
+        return pd.DataFrame(super().transform(X), columns=["mean"])
 
 
 class FirstFeature(ClassifierMixin, BaseEstimator):
@@ -318,10 +333,19 @@ def test_turns_are_predicted_in_their_order(model):
     assert "note" not in table
 
 
-def test_tables_of_several_batches_keep_the_names_of_their_columns():
-    first, second = pd.DataFrame({"level": [0.1, 0.2]}), pd.DataFrame({"level": [0.3]})
-    joined = prediction_module._join([first, second])
-    pd.testing.assert_frame_equal(joined, pd.DataFrame({"level": [0.1, 0.2, 0.3]}))
+def test_turns_of_speakers_keep_the_names_of_columns(monkeypatch):
+    monkeypatch.setattr(prediction_module, "_BATCH_SECONDS", 1.0)
+    y = np.repeat([0.1, 0.6, 0.0, 0.9], 1000)  # the third turn is silent
+    turns = pd.DataFrame({"start": [0, 1, 2, 3], "end": [1, 2, 3, 4], "speaker": list("ABAB")})
+    tables = []
+    for first in (Means(), NamedMeans()):
+        pipe = make_pipeline(first, SpeakerNormalizer(), FirstFeature())
+        pipe.fit([np.full(3, 0.2), np.full(3, 0.4)], ["calm", "angry"], speakernormalizer__groups=["A", "B"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # scikit-learn warns of features without names
+            tables.append(predict_timeline(pipe, y, turns=turns))
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0]["silent"].tolist() == [False, False, True, False]
 
 
 def test_turns_need_no_speaker(model):

@@ -16,7 +16,6 @@ import torch
 from skser import (
     CenterLossClassifier,
     SpectrogramTransformer,
-    SpeechEncoderTransformer,
     load_model,
     save_model,
     spectrogram,
@@ -24,7 +23,6 @@ from skser import (
 )
 from skser._utils import _device, torch_defaults
 from skser.classifier import compute_saliency
-from skser.encoders import _source
 
 SMALL = {
     "channels": (4, 4),
@@ -142,24 +140,6 @@ def test_exported_model_is_not_changed(setting, fitted, tmp_path):
     with setting:
         to_onnx(fitted, tmp_path / "found")
     assert (tmp_path / "found").read_bytes() == (tmp_path / "expected").read_bytes()
-
-
-def test_features_of_a_speech_encoder_are_not_changed(setting, write_ge2e, tmp_path, monkeypatch):
-    encoder = SpeechEncoderTransformer(write_ge2e(tmp_path / "weights.pt", 0))
-    recordings = [np.random.default_rng(0).normal(0, 0.1, 8000)]
-    expected = encoder.transform(recordings)
-    monkeypatch.setattr(_source, "_LOADED", {})
-    with setting:
-        found = encoder.transform(recordings)
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_loading_a_speech_encoder_draws_no_random_numbers(write_ge2e, tmp_path, monkeypatch):
-    encoder = SpeechEncoderTransformer(write_ge2e(tmp_path / "weights.pt", 0))
-    monkeypatch.setattr(_source, "_LOADED", {})
-    state = torch.get_rng_state()
-    encoder.fit([np.zeros(8000)])
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_saved_file_is_not_changed(setting, fitted, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SILENT_DB = -90.0  # dB re full scale: one step of 16 bits
-LEVEL_SECONDS = 0.025  # of the loudest part
+LEVEL_SECONDS = 0.025  # s, length of the parts whose levels are compared
 _LOWEST = 1e-20  # mean square of digital silence, -200 dB
 
 

@@ -19,7 +19,7 @@ from ._output import check_target, write_table
 
 def evaluate(arguments: Any) -> bool:
     """Evaluate on a corpus with speakers kept apart, and print the report."""
-    check_target(arguments.csv, _paths_of(arguments.corpus))
+    check_target(arguments.csv, _inputs_of(arguments))
     model = make_model(arguments)
     corpus = _load(arguments)
     if corpus.groups is None:
@@ -48,7 +48,7 @@ def evaluate(arguments: Any) -> bool:
 
 def train(arguments: Any) -> bool:
     """Train on a corpus, and write the model."""
-    check_target(arguments.model, _paths_of(arguments.corpus))
+    check_target(arguments.model, _inputs_of(arguments))
     if os.path.exists(arguments.model) and not arguments.force:
         raise UsageError(f"{arguments.model!r} exists: replace it with --force, or give another name.")
     model = make_model(arguments)
@@ -67,7 +67,7 @@ def train(arguments: Any) -> bool:
 
 def audit(arguments: Any) -> bool:
     """Print the problems of a corpus; return whether there are errors."""
-    check_target(arguments.csv, _paths_of(arguments.corpus))
+    check_target(arguments.csv, _inputs_of(arguments))
     corpus = _load(arguments)
     table = audit_corpus(corpus, verbose=_shows_progress())
     for row in table.itertuples():
@@ -88,9 +88,11 @@ def _load(arguments: Any) -> Any:
         return load_corpus(_add_loader(arguments.corpus), speaker=arguments.speaker)
 
 
-def _paths_of(corpus: str) -> list[str]:
-    """Paths that the argument CORPUS may name, with and without a loader."""
-    return [corpus, corpus.partition(":")[2]]
+def _inputs_of(arguments: Any) -> list[str]:
+    """Paths that the arguments may name; CORPUS has a loader or not, and a folder may have a table."""
+    roots = [arguments.corpus, arguments.corpus.partition(":")[2]]
+    others = [arguments.speaker, getattr(arguments, "encoder", None)]
+    return [*roots, *(os.path.join(root, "speakers.csv") for root in roots), *filter(None, others)]
 
 
 def _add_loader(corpus: str) -> str:

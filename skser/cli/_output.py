@@ -19,11 +19,10 @@ _STREAMS = ("/dev/std", "/dev/fd/", "/proc/")
 
 
 def check_target(path: str | None, inputs: Iterable[str]) -> None:
-    """Raise if a file can certainly not be written or is one of the inputs, before hours of work for it."""
+    """Raise before the work if a file cannot be written or would replace an input."""
     if path is None:
         return
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
+    folder = os.path.dirname(os.path.realpath(path))
     if not path or os.path.isdir(path):
         raise UsageError(f"{path!r} is not the name of a file: name the file to write.")
     if os.path.abspath(path).startswith(_STREAMS) or (os.path.exists(path) and not os.path.isfile(path)):
@@ -38,8 +37,11 @@ def check_target(path: str | None, inputs: Iterable[str]) -> None:
             "permission, or name another folder."
         )
     if is_recording(Path(path)):
-        raise UsageError(f"{path!r} has the file extension of a recording: name the file to write.")
-    if target in [os.path.realpath(name) for name in inputs]:
+        raise UsageError(
+            f"{path!r} has the file extension of a recording: choose another, such as .csv or .safetensors."
+        )
+    paths = [os.path.expanduser(name) for name in inputs]
+    if os.path.exists(path) and any(os.path.exists(one) and os.path.samefile(path, one) for one in paths):
         raise UsageError(f"{path!r} is also an input, which would be replaced: name another file to write.")
 
 

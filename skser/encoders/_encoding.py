@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from .._utils import one_thread, torch_settings
+from .._utils import one_thread, torch_defaults, torch_settings
 
 
 class Encoder(Protocol):
@@ -38,7 +38,8 @@ def check_layers(encoder: Encoder, name: str, layers: Sequence[int]) -> None:
 
 def encode_waveform(encoder: Encoder, y: np.ndarray, layers: Sequence[int]) -> np.ndarray:
     """Frames (n_features, n_frames) of a waveform: the mean over these layers."""
-    with torch_settings(encoder.device), one_thread(encoder.device), torch.inference_mode():
+    device = encoder.device
+    with torch_settings(device), one_thread(device), torch_defaults(), torch.inference_mode():
         outputs = encoder.outputs(y, max(layers))
         chosen = torch.stack([outputs[layer - encoder.first_layer] for layer in layers])
         frames: np.ndarray = chosen.mean(dim=0).T.cpu().numpy()

@@ -88,6 +88,6 @@ def _lstm_layer(tensors: Mapping[str, Tensor], layer: int) -> nn.LSTM:
     with torch.device("meta"):  # without random weights
         lstm = nn.LSTM(_N_UNITS if layer else _N_MELS, _N_UNITS)
     # "weight_ih_l0" here is "lstm.weight_ih_l2" in the file of three layers.
-    weights = {name: tensors[f"lstm.{name[:-1]}{layer}"] for name in lstm.state_dict()}
+    weights = {name: tensors[f"lstm.{name[:-1]}{layer}"].float() for name in lstm.state_dict()}
     lstm.load_state_dict(weights, assign=True)
     return lstm.eval().requires_grad_(False)

@@ -70,7 +70,7 @@ def load_encoder(source: EncoderSource, device: torch.device) -> Encoder:
 def _load(source: EncoderSource, device: torch.device) -> Encoder:
     """Load an encoder whose weights have not changed since they were found."""
     path = _find_path(source.encoder, source.revision, source.local_files_only)
-    with torch_defaults():
+    with torch_defaults(), torch.random.fork_rng(devices=[]):  # some draw weights before they read others
         encoder = load_folder(path, device) if os.path.isdir(path) else load_ge2e(path, device)
     if _digest_of(path, source.encoder) != source.digest:
         raise OSError(f"{path} was changed while it was loaded: try again.")

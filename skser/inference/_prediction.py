@@ -48,8 +48,10 @@ def predict_by_speaker(
     if not kept.size:
         return Found(spans, silent, rows[kept], np.empty(0, object), np.empty((0, len(model.classes_))))
     rows = rows[kept]
+    joined = _join(features)
+    loud = joined.iloc[kept] if hasattr(joined, "iloc") else joined[kept]
     with config_context(enable_metadata_routing=True):
-        labels, probabilities = classify(rest, _join(features)[kept], groups=speakers[rows])
+        labels, probabilities = classify(rest, loud, groups=speakers[rows])
     return Found(spans, silent, rows, labels, probabilities)
 
 

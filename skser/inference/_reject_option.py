@@ -68,8 +68,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Share of correct answers among the answered items, in (0, 1]. As many items as possible are answered.
     label : object, default="unknown"
         Label of the items that are not answered. It must have the type of the classes (text, numbers,
-        booleans, members of the same Enum, or bytes) and not be one of them. If the classes are the
-        values of an Enum, a member means its value; if they are text, bytes are decoded.
+        booleans, members of the same Enum, or bytes) and not be one of them. Among integers, it must be an
+        integer. If the classes are the values of an Enum, a member means its value; if they are text, bytes
+        are decoded.
     confidence : {"probability", "distance"}, default="probability"
         How sure the classifier is: the highest probability, or the Euclidean distance of the embedding to the
         center of the predicted class. "distance" needs a `CenterLossClassifier`, on its own, at the end of a
@@ -176,8 +177,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
             range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
-            them, there are fewer than two speakers, or no threshold reaches `accuracy`; if a part of the
-            estimator is a `SpeakerNormalizer`, to which only metadata routing passes the groups.
+            them or cannot be stored with them, there are fewer than two speakers, or no threshold reaches
+            `accuracy`; if a part of the estimator is a `SpeakerNormalizer`, to which only metadata routing
+            passes the groups.
         """
         check_reject_parameters(self)
         labels = read_targets(self, y).given
@@ -404,10 +406,11 @@ def check_reject_label(label: Any, classes: NDArray[Any]) -> None:
     if label in known:
         raise ValueError(f"label={label!r} is one of the classes {known}: choose another label.")
     joined = np.concatenate([classes, _as_array(label, classes)])
+    # The values do not show that integers became floats, because 0.0 equals 0.
     if joined.tolist() != [*known, label] or joined.dtype.kind == "f" != classes.dtype.kind:
         raise ValueError(
-            f"label={label!r} does not fit into an array of the classes, whose type is {classes.dtype}: set "
-            f"label to a number of this type, such as {max(known) + 1}."
+            f"label={label!r} cannot be stored in one array with the classes of type {classes.dtype} without "
+            "changing them: choose a label of this type."
         )
 
 
@@ -421,7 +424,8 @@ def _like_classes(label: Any, classes: NDArray[Any]) -> Any:
 def _as_array(label: Any, classes: NDArray[Any]) -> NDArray[Any]:
     """Make an array of a label, of the data type of the classes if that can hold it."""
     try:
-        array = np.array([label], dtype=classes.dtype)
+        with np.errstate(over="ignore"):
+            array = np.array([label], dtype=classes.dtype)
     except (OverflowError, ValueError):
         return np.array([label])
     return array if array.tolist() == [label] else np.array([label])
