@@ -1,12 +1,13 @@
 """Pool the gain of center loss on unseen speakers over three corpora, from the rows of center_loss_gain.py.
 
 python benchmarks/center_loss_apart.py ravdess:path/to/ravdess emodb:path/to/emodb nemo:path/to/nemo
-python benchmarks/center_loss_apart.py --network published emodb:path/to/emodb
+python benchmarks/center_loss_apart.py --network published ravdess:path/to/ravdess emodb:path/to/emodb
 
 The corpora are only read for the speakers of the predictions. The gain of a speaker is the difference in UA
 with and without center loss, on Mel spectrograms, averaged over the seeds. The mean of a corpus is over its
 speakers, and "pooled" weights several corpora equally. Intervals of 95 % come from a bootstrap of the
-speakers of each corpus.
+speakers of each corpus ("low", "high"), and of its folds ("low, folds", "high, folds"), because the speakers
+of a fold share its fits.
 
 The rows of the published network come from center_loss_gain.py with --network published, --seeds 0 and the
 number of epochs that --protocol published found: --max-epochs 33 for RAVDESS and 38 for EmoDB.
@@ -42,7 +43,7 @@ OUTPUTS = {  # scores of speakers, and the summary
     "crnn": ("speakers.csv", "pooled.csv"),
     "published": ("published_speakers.csv", "published_pooled.csv"),
 }
-SCORE = ("corpus", "speaker", "seed", "method", "UA")
+SCORE = ("corpus", "speaker", "fold", "seed", "method", "UA")
 N_RESAMPLES = 10_000
 
 
@@ -78,33 +79,42 @@ def speaker_scores(name: str, fits: pd.DataFrame, corpus: Any) -> Iterator[dict[
         for speaker in np.unique(speakers[test]):
             items = speakers[test] == speaker
             score = unweighted_accuracy(y_test[items], y_pred[items])
-            yield dict(zip(SCORE, (name, str(speaker), fit.seed, fit.method, score), strict=True))
+            values = (name, str(speaker), fit.fold, fit.seed, fit.method, score)
+            yield dict(zip(SCORE, values, strict=True))
 
 
 def by_speaker(scores: pd.DataFrame) -> pd.DataFrame:
     """Average UA in % over the seeds that have both fits, per speaker and method."""
-    pairs = scores.pivot(index=["corpus", "speaker", "seed"], columns="method", values="UA").dropna()
-    table = 100 * pairs.groupby(["corpus", "speaker"], sort=False).mean()
-    table["seeds"] = pairs.groupby(["corpus", "speaker"], sort=False).size()
+    keys = ["corpus", "speaker", "fold"]
+    pairs = scores.pivot(index=[*keys, "seed"], columns="method", values="UA").dropna()
+    table = 100 * pairs.groupby(keys, sort=False).mean()
+    table["seeds"] = pairs.groupby(keys, sort=False).size()
     return table[["softmax", "center", "seeds"]].round(2).reset_index()
 
 
-def summarize(table: pd.DataFrame) -> pd.DataFrame:
-    """Make one line per corpus and one for several: UA in %, gain in points with its interval."""
+def intervals(units: list[np.ndarray]) -> np.ndarray:
+    """Compute the interval of each corpus, and of the mean of several, by resampling its units."""
     rng = np.random.default_rng(0)
-    lines, draws = [], []
-    for name, part in table.groupby("corpus", sort=False):
-        gains = (part.center - part.softmax).to_numpy()
-        drawn = gains[rng.integers(len(gains), size=(N_RESAMPLES, len(gains)))].mean(axis=1)
-        means = (part.softmax.mean(), part.center.mean(), gains.mean())
-        lines.append((name, len(part), *means, *np.quantile(drawn, [0.025, 0.975])))
-        draws.append(drawn)
+    draws = [gains[rng.integers(len(gains), size=(N_RESAMPLES, len(gains)))].mean(axis=1) for gains in units]
+    if len(draws) > 1:
+        draws.append(np.mean(draws, axis=0))
+    return np.quantile(draws, [0.025, 0.975], axis=1).T
+
+
+def summarize(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one line per corpus and one for several: UA in %, gain in points with its intervals."""
+    table = table.assign(gain=table.center - table.softmax)
+    corpora = dict(iter(table.groupby("corpus", sort=False)))
+    lines = [(name, len(part), *part[["softmax", "center", "gain"]].mean()) for name, part in corpora.items()]
     if len(lines) > 1:
-        means = np.mean([line[2:5] for line in lines], axis=0)
-        lines.append(("pooled", len(table), *means, *np.quantile(np.mean(draws, axis=0), [0.025, 0.975])))
-    columns = ["corpus", "speakers", "softmax", "center loss", "gain", "low", "high"]
-    summary = pd.DataFrame(lines, columns=columns).round(1)
-    summary[columns[2:]] += 0.0  # so that -0.0 becomes 0.0
+        lines.append(("pooled", len(table), *np.mean([line[2:] for line in lines], axis=0)))
+    summary = pd.DataFrame(lines, columns=["corpus", "speakers", "softmax", "center loss", "gain"])
+    speakers = [part.gain.to_numpy() for part in corpora.values()]
+    folds = [part.groupby("fold").gain.mean().to_numpy() for part in corpora.values()]
+    summary[["low", "high"]] = intervals(speakers)
+    summary[["low, folds", "high, folds"]] = intervals(folds)
+    numbers = summary.columns[2:]
+    summary[numbers] = summary[numbers].round(1) + 0.0  # so that -0.0 becomes 0.0
     return summary
 
 

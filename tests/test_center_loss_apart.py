@@ -52,14 +52,14 @@ def test_seeds_are_averaged_and_single_fits_left_out(script):
         (1, "center", 0.6),
         (2, "center", 0),
     ]
-    scores = pd.DataFrame([("emodb", "a", *value) for value in values], columns=script.SCORE)
-    assert script.by_speaker(scores).to_numpy().tolist() == [["emodb", "a", 60.0, 60.0, 2]]
+    scores = pd.DataFrame([("emodb", "a", 4, *value) for value in values], columns=script.SCORE)
+    assert script.by_speaker(scores).to_numpy().tolist() == [["emodb", "a", 4, 60.0, 60.0, 2]]
 
 
 def test_corpora_have_equal_weights(script):
     table = pd.DataFrame(
-        [("emodb", "a", 50.0, 53.0), ("nemo", "b", 60.0, 61.0), ("nemo", "c", 70.0, 71.0)],
-        columns=["corpus", "speaker", "softmax", "center"],
+        [("emodb", "a", 1, 50.0, 53.0), ("nemo", "b", 1, 60.0, 61.0), ("nemo", "c", 2, 70.0, 71.0)],
+        columns=["corpus", "speaker", "fold", "softmax", "center"],
     )
     summary = script.summarize(table).set_index("corpus")
     assert summary["gain"].to_dict() == {"emodb": 3.0, "nemo": 1.0, "pooled": 2.0}
@@ -69,8 +69,19 @@ def test_corpora_have_equal_weights(script):
 
 
 def test_one_corpus_is_not_pooled(script):
-    table = pd.DataFrame([("emodb", "a", 50.0, 53.0)], columns=["corpus", "speaker", "softmax", "center"])
+    columns = ["corpus", "speaker", "fold", "softmax", "center"]
+    table = pd.DataFrame([("emodb", "a", 1, 50.0, 53.0)], columns=columns)
     assert script.summarize(table)["corpus"].tolist() == ["emodb"]
+
+
+def test_speakers_or_folds_are_resampled(script):
+    # The speakers of a fold differ by 2 points, but the folds do not.
+    rows = [("emodb", "a", 1, 50.0, 52.0), ("emodb", "b", 1, 50.0, 54.0)]
+    rows += [("emodb", "c", 2, 50.0, 52.0), ("emodb", "d", 2, 50.0, 54.0)]
+    table = pd.DataFrame(rows, columns=["corpus", "speaker", "fold", "softmax", "center"])
+    line = script.summarize(table).iloc[0]
+    assert (line["low"], line["high"]) == (2.0, 4.0)  # all four draws are alike in 1 of 16 cases
+    assert (line["low, folds"], line["high, folds"]) == (3.0, 3.0)
 
 
 @pytest.mark.parametrize("network", ["crnn", "published"])
@@ -83,7 +94,13 @@ def test_kept_summary_comes_from_the_kept_scores(script, network):
 
 @pytest.mark.parametrize(
     ("network", "corpus"),
-    [("crnn", "emodb"), ("crnn", "nemo"), ("crnn", "ravdess"), ("published", "emodb")],
+    [
+        ("crnn", "emodb"),
+        ("crnn", "nemo"),
+        ("crnn", "ravdess"),
+        ("published", "emodb"),
+        ("published", "ravdess"),
+    ],
 )
 def test_kept_fits_are_complete_pairs(script, network, corpus):
     fits = script.read_fits(corpus, network)
