@@ -415,12 +415,20 @@ def test_name_that_the_output_cannot_encode_is_escaped(model_file, recordings, m
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes a file descriptor before the command starts")
-@pytest.mark.parametrize(("closed", "n_lines"), [(0, 2), (1, 0), (2, 2)])
+@pytest.mark.parametrize(("closed", "n_lines"), [(0, 2), (1, 0)])
 def test_closed_streams_are_empty(model_file, recordings, closed, n_lines):
     files = ["-", "loud.wav", "quiet.wav"] if closed == 0 else ["loud.wav", "quiet.wav"]
     done = run("predict", model_file, *files, cwd=recordings, preexec_fn=lambda: os.close(closed))
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == n_lines
+
+
+def test_closed_standard_error_is_empty(model_file, recordings, capsys, monkeypatch):
+    # In this process, because the lowest versions of NumPy need standard error when they are imported.
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["predict", model_file, "loud.wav", "bad.wav", "quiet.wav"]) == 1
+    sys.stderr.close()
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["loud.wav", "quiet.wav"]
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "a"])

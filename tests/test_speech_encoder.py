@@ -757,7 +757,7 @@ def test_default_device_does_not_change_the_features(new_encoder, waveforms, mon
 
 def test_loading_an_encoder_leaves_the_random_numbers(new_encoder, waveforms):
     state = torch.get_rng_state()
-    new_encoder.transform(waveforms)
+    new_encoder.fit(waveforms)
     assert torch.equal(torch.get_rng_state(), state)
 
 
