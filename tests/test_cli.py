@@ -401,7 +401,7 @@ def test_output_may_have_the_name_of_a_corpus_that_is_not_a_file(recordings, cap
 def test_table_without_predictions_is_not_written(model_file, recordings, capsys):
     assert main(["predict", model_file, "bad.wav", "--csv", "out.csv"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "skser: 'out.csv' was not written, because there are no predictions."
+    assert last == "skser: 'out.csv' was not written, because no recording was predicted."
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])

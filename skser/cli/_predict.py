@@ -64,7 +64,7 @@ def predict(arguments: Any) -> bool:
     if arguments.csv and tables:
         write_table(tables, arguments.csv)
     elif arguments.csv:
-        report(f"{arguments.csv!r} was not written, because there are no predictions.")
+        report(f"{arguments.csv!r} was not written, because no recording was predicted.")
     return failed
 
 
