@@ -5,16 +5,17 @@ One corpus is split by speakers, several corpora are left out one after the othe
     python benchmarks/speaker_means.py ravdess:path/to/ravdess --speakers-per-fold 2
     python benchmarks/speaker_means.py ravdess:path/to/ravdess emodb:path/to/emodb --emotions angry happy sad
 
-The rows are the model without means of speakers; the same with them, from all test recordings of each
-speaker; with means of the training speakers only; the first two on test speakers that are resampled to skewed
-emotions; and means of a few enrolled recordings that
-are not scored. Rows with draws are averages over seeds.
+The rows are the model without a normalizer; with a normalizer that subtracts the mean of all test recordings
+of each speaker, no mean, or that of a few enrolled recordings that are not scored; and the first two on test
+speakers that are resampled to skewed emotions. Rows with draws are averages over seeds. ``--output`` adds a
+column for these corpora to a CSV file, or replaces it.
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
         "--seeds", type=int, default=50, help="number of draws of the skewed and enrolled rows"
     )
     parser.add_argument("--memory", help="folder of a cache for the features")
+    parser.add_argument("--output", type=Path, help="CSV file with a column of UA for these corpora")
     return parser.parse_args()
 
 
@@ -91,12 +93,12 @@ def measure(corpus: Bunch, splits: Splits, head: Any, n_enroll: int, n_seeds: in
         {"speaker_means": "enrolled", "n_enroll": n_enroll, "random_state": seed} for seed in range(n_seeds)
     ]
     rows: dict[str, list[tuple[Any, Splits, dict[str, Any]]]] = {
-        "plain": [(plain, splits, {})],
-        "mean removed": [(with_means, splits, test)],
-        "mean removed in training only": [(with_means, splits, {})],
-        "plain, skewed": [(plain, part, {}) for part in skewed],
-        "mean removed, skewed": [(with_means, part, test) for part in skewed],
-        f"{n_enroll} enrolled, not scored": [(with_means, splits, options) for options in enrolled],
+        "no normalizer": [(plain, splits, {})],
+        "mean of the test recordings": [(with_means, splits, test)],
+        "no mean of the test speakers": [(with_means, splits, {})],
+        f"mean of {n_enroll} enrolled recordings": [(with_means, splits, options) for options in enrolled],
+        "no normalizer, skewed": [(plain, part, {}) for part in skewed],
+        "mean of the test recordings, skewed": [(with_means, part, test) for part in skewed],
     }
     table = {}
     for name, trials in rows.items():
@@ -107,6 +109,17 @@ def measure(corpus: Bunch, splits: Splits, head: Any, n_enroll: int, n_seeds: in
         scores |= {f"fold {fold}": score for fold, score in enumerate(by_fold, start=1)}
         table[name] = {"draws": len(found), **{key: round(100 * score, 1) for key, score in scores.items()}}
     return pd.DataFrame(table).T
+
+
+def add_column(path: Path, name: str, table: pd.DataFrame) -> None:
+    """Write UA and its deviation over the draws as a column of a CSV file; keep the other columns."""
+    texts = {
+        row: f"{line.UA} ± {line['std']}" if line.draws > 1 else str(line.UA)
+        for row, line in table.iterrows()
+    }
+    kept = pd.read_csv(path, index_col="row", dtype=str) if path.exists() else pd.DataFrame()
+    columns = kept.reindex(list(texts)).assign(**{name: texts})
+    columns.to_csv(path, index_label="row", lineterminator="\n")
 
 
 def main() -> None:
@@ -125,6 +138,9 @@ def main() -> None:
         warnings.simplefilter("ignore")  # of repeated items and absent classes, which skewed test sets have
         table = measure(corpus, splits, HEADS[arguments.head], arguments.enroll, arguments.seeds)
     print(table.astype({"draws": int}).to_string())
+    if arguments.output:
+        names = [address.partition(":")[0] for address in arguments.corpora]
+        add_column(arguments.output, " + ".join(names), table)
 
 
 if __name__ == "__main__":

@@ -79,23 +79,39 @@ def test_means_of_speakers_are_measured_with_skewed_and_enrolled_recordings(
     other = shutil.copytree(folder_of_speech, tmp_path / "other")
     files = sorted(other.rglob("*.wav"))
     labels, speakers = [f.parent.name for f in files], [f"s{n % 3}" for n in range(len(files))]
-    table = pd.DataFrame({"path": files, "label": labels, "speaker": speakers})
-    table.to_csv(other / "table.csv", index=False)
+    manifest = pd.DataFrame({"path": files, "label": labels, "speaker": speakers})
+    manifest.to_csv(other / "table.csv", index=False)
     corpora = [f"files:{folder_of_speech}", f"manifest:{other / 'table.csv'}"][:n_corpora]
-    options = ["--speakers-per-fold", 3, "--enroll", 2, "--seeds", 2]
+    table = tmp_path / "means.csv"
+    options = ["--speakers-per-fold", 3, "--enroll", 2, "--seeds", 2, "--output", table]
     command = [sys.executable, BENCHMARKS / "speaker_means.py", *corpora, *options]
     done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
     rows = [line.rsplit(maxsplit=5) for line in done.stdout.splitlines()[-6:]]
     assert [row[0] for row in rows] == [
-        "plain",
-        "mean removed",
-        "mean removed in training only",
-        "plain, skewed",
-        "mean removed, skewed",
-        "2 enrolled, not scored",
+        "no normalizer",
+        "mean of the test recordings",
+        "no mean of the test speakers",
+        "mean of 2 enrolled recordings",
+        "no normalizer, skewed",
+        "mean of the test recordings, skewed",
     ]
     assert [int(row[1]) for row in rows] == [1, 1, 1, 2, 2, 2]
     assert all(0 <= float(value) <= 100 for row in rows for value in row[2:])
+    column = pd.read_csv(table, index_col="row")["files + manifest" if n_corpora == 2 else "files"]
+    assert column.tolist() == [row[2] if n < 3 else f"{row[2]} ± {row[3]}" for n, row in enumerate(rows)]
+
+
+def test_a_corpus_is_a_column_that_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    add_column = importlib.import_module("speaker_means").add_column
+    table = pd.DataFrame({"draws": [1, 50], "UA": [70.0, 65.5], "std": [0.0, 1.2]}, index=["plain", "skewed"])
+    for name, shift in (("emodb", 1), ("nemo", 2), ("emodb", 0)):
+        add_column(tmp_path / "means.csv", name, table.assign(UA=table.UA + shift))
+    assert (tmp_path / "means.csv").read_text().splitlines() == [
+        "row,emodb,nemo",
+        "plain,70.0,72.0",
+        "skewed,65.5 ± 1.2,67.5 ± 1.2",
+    ]
 
 
 @pytest.fixture
