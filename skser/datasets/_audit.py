@@ -71,7 +71,7 @@ def audit(
         that of :class:`skser.SpectrogramTransformer`. None means no limit.
     silence_db : float, default=-60.0
         Level in dB re full scale below which a recording is nearly silent, at most 0. The level is that of
-        the loudest 25 ms, which is -55 for the quietest speech in RAVDESS.
+        the loudest 25 ms, which is -55 for the quietest of 720 recordings of RAVDESS.
     n_jobs : int or None, default=-1
         Number of threads that read the files; -1 means one per processor. None means 1, or the number set
         by a ``joblib.parallel_config`` context.

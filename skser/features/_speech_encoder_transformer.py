@@ -94,8 +94,8 @@ class SpeechEncoderTransformer(SetOutputMixin, RecordingTransformer):
     "ge2e" [1]_ scales each trimmed recording to a root mean square of -30 dBFS (silence is not changed),
     computes its power in 40 Mel bands (window 400, hop 160 samples; not in dB), and passes all its frames
     through three LSTM layers of 256 units. Its weights are found in the installed package resemblyzer, whose
-    code is not used, and their SHA-256 is checked. The last layer was trained to distinguish speakers and
-    knows the least about emotions.
+    code is not used, and their SHA-256 is checked. The last layer is closest to the task of distinguishing
+    speakers.
 
     Encoders of transformers get each recording from their own feature extractor. Recordings longer than 30 s
     are cut into parts of equal length of at most 30 s, which are encoded one after the other. Whisper pads
