@@ -20,10 +20,11 @@ from sklearn.model_selection import (
     TunedThresholdClassifierCV,
     cross_val_predict,
     cross_val_score,
+    cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from skser import (
     CenterLossClassifier,
@@ -75,7 +76,7 @@ def test_items_below_the_threshold_get_the_label(data):
 
 def test_classes_and_probabilities_are_those_of_the_estimator(data):
     X, y, groups = data
-    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups)
     plain = LogisticRegression().fit(X, y)
     assert model.classes_.tolist() == ["angry", "calm"]
     assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
@@ -84,14 +85,14 @@ def test_classes_and_probabilities_are_those_of_the_estimator(data):
 @pytest.mark.parametrize("coverage", [0.1, 0.5, 0.9, 1.0])
 def test_threshold_answers_the_share_of_items_of_unseen_speakers(data, coverage):
     _, confidence = unseen(*data)
-    model = RejectOption(LogisticRegression(), coverage=coverage).fit(*data)
+    model = RejectOption(LogisticRegression(), coverage=coverage).fit(*data[:2], groups=data[2])
     assert model.threshold_ == np.sort(confidence)[::-1][round(coverage * len(confidence)) - 1]
 
 
 @pytest.mark.parametrize("accuracy", [0.8, 0.9])
 def test_threshold_is_the_lowest_that_reaches_the_accuracy_on_unseen_speakers(data, accuracy):
     right, confidence = unseen(*data)
-    model = RejectOption(LogisticRegression(), accuracy=accuracy).fit(*data)
+    model = RejectOption(LogisticRegression(), accuracy=accuracy).fit(*data[:2], groups=data[2])
     reaching = [value for value in confidence if right[confidence >= value].mean() >= accuracy]
     assert model.threshold_ == min(reaching)
     assert right.mean() < accuracy
@@ -104,20 +105,20 @@ def test_accuracy_that_is_not_reached_raises(data):
     with pytest.raises(
         ValueError, match=r"no threshold reaches accuracy=1 on unseen speakers, the highest is 0"
     ):
-        RejectOption(LogisticRegression(), accuracy=1.0).fit(X, np.where(halves, y, wrong), halves)
+        RejectOption(LogisticRegression(), accuracy=1.0).fit(X, np.where(halves, y, wrong), groups=halves)
 
 
 def test_number_of_folds_is_at_most_that_of_the_speakers(data):
     X, y, groups = data
     pair = np.isin(groups, ["A", "B"])
     _, confidence = unseen(X[pair], y[pair], groups[pair], 2)
-    model = RejectOption(LogisticRegression(), coverage=1.0).fit(X[pair], y[pair], groups[pair])
+    model = RejectOption(LogisticRegression(), coverage=1.0).fit(X[pair], y[pair], groups=groups[pair])
     assert model.threshold_ == confidence.min()
 
 
 def test_folds_can_be_chosen(data):
     _, confidence = unseen(*data, 2)
-    model = RejectOption(LogisticRegression(), coverage=1.0, cv=2).fit(*data)
+    model = RejectOption(LogisticRegression(), coverage=1.0, cv=2).fit(*data[:2], groups=data[2])
     assert model.threshold_ == confidence.min()
 
 
@@ -138,7 +139,9 @@ def test_distance_is_that_of_the_embedding_to_the_predicted_center():
 def test_distance_threshold_is_found_on_unseen_speakers():
     rng = np.random.default_rng(0)
     X, y, groups = rng.normal(size=(12, 5, 9)), np.tile([1, 2], 6), np.repeat([1, 2, 3], 4)
-    model = RejectOption(small_classifier(), coverage=1.0, confidence="distance", label=0).fit(X, y, groups)
+    model = RejectOption(small_classifier(), coverage=1.0, confidence="distance", label=0).fit(
+        X, y, groups=groups
+    )
     distances = []
     for train, test in GroupKFold(3).split(X, y, groups):
         fold = small_classifier().fit(X[train], y[train])
@@ -190,21 +193,21 @@ def test_a_warning_that_reads_like_an_interruption_does_not_end_fit(data):
             return super().fit(X, y)
 
     with pytest.warns(UserWarning, match="power cut"):
-        assert 0.5 <= RejectOption(Warns(), coverage=0.5).fit(*data).threshold_ <= 1
+        assert 0.5 <= RejectOption(Warns(), coverage=0.5).fit(*data[:2], groups=data[2]).threshold_ <= 1
 
 
 def test_pipeline_of_recordings_uses_distances():
     rng = np.random.default_rng(0)
     X, y = [rng.normal(size=800) for _ in range(6)], ["calm", "angry"] * 3
     pipe = make_pipeline(SpectrogramTransformer(n_mels=4), small_classifier())
-    model = RejectOption(pipe, coverage=1.0, confidence="distance").fit(X, y, [1, 1, 2, 2, 3, 3])
+    model = RejectOption(pipe, coverage=1.0, confidence="distance").fit(X, y, groups=[1, 1, 2, 2, 3, 3])
     assert model.threshold_ > 0
     assert set(model.predict(X)) <= {"calm", "angry", "unknown"}
 
 
 def test_distance_without_centers_raises(data):
     with pytest.raises(TypeError, match='confidence="distance" needs a CenterLossClassifier'):
-        RejectOption(LogisticRegression(), coverage=0.5, confidence="distance").fit(*data)
+        RejectOption(LogisticRegression(), coverage=0.5, confidence="distance").fit(*data[:2], groups=data[2])
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ def test_distance_without_centers_raises(data):
 def test_invalid_parameters_raise_in_fit(data, parameters, error, message):
     model = RejectOption(LogisticRegression(), **parameters)
     with pytest.raises(error, match=message):
-        model.fit(*data)
+        model.fit(*data[:2], groups=data[2])
     assert not hasattr(model, "estimator_")
 
 
@@ -269,13 +272,13 @@ def test_text_is_no_label_of_other_classes(data, classes, message):
 @pytest.mark.parametrize("groups", [None, np.zeros(120)])
 def test_speakers_are_needed_to_find_a_threshold(data, groups):
     with pytest.raises(ValueError, match="need groups of at least 2 speakers"):
-        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
+        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups=groups)
 
 
 def test_speakers_without_a_name_raise(data):
     groups = ["a", "b", float("nan")] * 40
     with pytest.raises(ValueError, match="groups has no value for item 2, got nan: fill it in"):
-        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups)
+        RejectOption(LogisticRegression(), coverage=0.5).fit(*data[:2], groups=groups)
 
 
 class Emotion(Enum):
@@ -335,7 +338,9 @@ def test_number_that_fits_comes_back_beside_the_classes(data, classes, label):
 def test_labels_of_any_kind_come_back_as_they_were_passed(labels):
     rng = np.random.default_rng(0)
     X, groups = rng.normal(size=(12, 5, 9)), np.repeat([1, 2, 3], 4)
-    model = RejectOption(small_classifier(), coverage=0.5, label=labels[2]).fit(X, labels[:2] * 6, groups)
+    model = RejectOption(small_classifier(), coverage=0.5, label=labels[2]).fit(
+        X, labels[:2] * 6, groups=groups
+    )
     sure = model.predict_proba(X).max(axis=1) >= model.threshold_
     assert 0 < sure.sum() < 12
     predicted = model.predict(X).tolist()
@@ -447,7 +452,7 @@ def test_reject_option_within_another_is_refused(data, wrap):
 def test_estimator_without_probabilities_is_named(data, target):
     model = RejectOption(SVC(), **{target: 0.5})
     with pytest.raises(TypeError, match="the model must have predict_proba, but SVC does not: end it with"):
-        model.fit(*data)
+        model.fit(*data[:2], groups=data[2])
     assert not hasattr(model, "estimator_")
 
 
@@ -479,7 +484,7 @@ def test_clone_and_parameters_reach_the_estimator():
 
 def test_fit_does_not_change_the_estimator_passed_in(data):
     inner = LogisticRegression()
-    RejectOption(inner, coverage=0.5).fit(*data)
+    RejectOption(inner, coverage=0.5).fit(*data[:2], groups=data[2])
     assert not hasattr(inner, "coef_")
 
 
@@ -501,7 +506,9 @@ class Groups(ClassifierMixin, BaseEstimator):
 def test_routing_passes_the_groups_of_the_training_set(data, monkeypatch):
     monkeypatch.setattr(Groups, "received", [])
     with sklearn.config_context(enable_metadata_routing=True):
-        RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2).fit(*data)
+        RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2).fit(
+            *data[:2], groups=data[2]
+        )
     *folds, last = Groups.received
     assert sorted(folds[0] + folds[1]) == last == list("ABCDEF")
     assert [len(fold) for fold in folds] == [3, 3]
@@ -517,7 +524,7 @@ WITH_GROUPS = {
 @pytest.mark.parametrize("make", WITH_GROUPS.values(), ids=WITH_GROUPS)
 def test_without_routing_groups_reach_the_steps_that_take_them(data, monkeypatch, make):
     monkeypatch.setattr(Groups, "received", [])
-    RejectOption(make(), coverage=0.5, cv=2).fit(*data)
+    RejectOption(make(), coverage=0.5, cv=2).fit(*data[:2], groups=data[2])
     *folds, last = Groups.received
     assert sorted(folds[0] + folds[1]) == last == list("ABCDEF")
     assert [len(fold) for fold in folds] == [3, 3]
@@ -527,7 +534,7 @@ def test_without_routing_groups_can_be_passed_by_the_name_of_the_step(data, monk
     monkeypatch.setattr(Groups, "received", [])
     X, y, groups = data
     model = RejectOption(make_pipeline(StandardScaler(), Groups()), coverage=0.5, cv=2)
-    model.fit(X, y, groups, groups__groups=np.repeat(["x", "y"], 60))
+    model.fit(X, y, groups=groups, groups__groups=np.repeat(["x", "y"], 60))
     assert Groups.received[-1] == ["x", "y"]
 
 
@@ -540,16 +547,16 @@ class Repeating(Pipeline):
 
 def test_without_routing_a_classifier_receives_groups_only_if_it_uses_them(data):
     classifier = CenterLossClassifier(network="dense", max_epochs=1, random_state=0)
-    RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data)
+    RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data[:2], groups=data[2])
     classifier.set_params(early_stopping=True)
-    with pytest.raises(ValueError, match="groups has 80 values but X has 160 items"):
-        RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data)
+    with pytest.raises(ValueError, match="groups has 80 values for 160 items"):
+        RejectOption(Repeating([("net", classifier)]), coverage=0.5).fit(*data[:2], groups=data[2])
 
 
 def test_without_routing_a_pipeline_in_a_search_receives_the_groups(data, monkeypatch):
     monkeypatch.setattr(Groups, "received", [])
     search = GridSearchCV(WITH_GROUPS["Pipeline"](), {}, cv=2, scoring=lambda *_: 0.0)
-    RejectOption(search, threshold=0.5).fit(*data)
+    RejectOption(search, threshold=0.5).fit(*data[:2], groups=data[2])
     assert Groups.received[-1] == list("ABCDEF")
 
 
@@ -631,3 +638,24 @@ def test_curve_equals_a_loop_over_the_thresholds():
 def test_curve_of_invalid_confidences_raises(confidence, message):
     with pytest.raises(ValueError, match=message):
         risk_coverage_curve([0, 1], [0, 1], confidence)
+
+
+def test_score_passes_the_speakers_on(data):
+    X, y, groups = data
+    offset = np.repeat(np.random.default_rng(0).normal(scale=5, size=(6, 1)), len(X) // 6, axis=0)
+    plain = make_pipeline(SpeakerNormalizer(unknown="batch", min_items=2), LogisticRegression())
+    options = {"cv": GroupKFold(3), "params": {"groups": groups}}
+    with sklearn.config_context(enable_metadata_routing=True):
+        expected = cross_validate(plain, X + offset, y, **options)["test_score"]
+        model = RejectOption(plain, threshold=0.0)
+        assert cross_validate(model, X + offset, y, **options)["test_score"].tolist() == expected.tolist()
+
+
+def test_groups_of_another_length_are_refused_with_a_threshold_too(data):
+    with pytest.raises(ValueError, match="groups has 1 values for 120 items"):
+        RejectOption(LogisticRegression(), threshold=0.5).fit(*data[:2], groups=["A"])
+
+
+def test_a_classifier_without_probabilities_is_refused_before_it_is_trained(data):
+    with pytest.raises(TypeError, match="must have predict_proba, but LinearSVC does not"):
+        RejectOption(make_pipeline(StandardScaler(), LinearSVC()), threshold=0.5).fit(*data[:2])

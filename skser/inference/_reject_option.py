@@ -25,7 +25,14 @@ from .._utils import (
     plain_labels,
     steps_of,
 )
-from ..classifier import CenterLossClassifier, check_classes, ended_by_ctrl_c, read_targets, uses_groups
+from ..classifier import (
+    CenterLossClassifier,
+    check_classes,
+    check_groups,
+    ended_by_ctrl_c,
+    read_targets,
+    uses_groups,
+)
 from ..features import SpeakerNormalizer
 from ..metrics import weighted_accuracy
 from ._confidence import (
@@ -101,6 +108,9 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     -----
     Exactly one of `threshold`, `coverage` and `accuracy` must be set.
 
+    The predicted class is the one with the highest probability, also where `predict` of the estimator decides
+    differently, as with another threshold between two classes.
+
     The share and the accuracy hold for the speakers in `fit`. On other speakers, microphones or languages
     they differ, so measure them there.
 
@@ -149,7 +159,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.confidence = confidence
         self.cv = cv
 
-    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None, **params: Any) -> RejectOption:
+    def fit(self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None, **params: Any) -> RejectOption:
         """Find the threshold, and fit the classifier on all items.
 
         Parameters
@@ -176,14 +186,15 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             `predict_proba` or does not have what `confidence` needs.
         ValueError
             If not exactly one of `threshold`, `coverage` and `accuracy` is set, a parameter is outside its
-            range, `estimator` is or ends with a `RejectOption`, the labels are invalid, `label` is one of
-            them or cannot be stored with them, there are fewer than two speakers, or no threshold reaches
-            `accuracy`; if a part of the estimator is a `SpeakerNormalizer`, to which only metadata routing
-            passes the groups.
+            range, `estimator` is or ends with a `RejectOption`, the labels or `groups` are invalid, `label`
+            is one of the labels or cannot be stored with them, there are fewer than two speakers, or no
+            threshold reaches `accuracy`; if a part of the estimator is a `SpeakerNormalizer`, to which only
+            metadata routing passes the groups.
         """
         check_reject_parameters(self)
         labels = read_targets(self, y).given
         check_reject_label(self.label, check_classes(labels).given)
+        check_groups(groups, len(labels))
         routed = get_config()["enable_metadata_routing"]
         if groups is not None and not routed:
             params = _groups_of_parts(self, groups, params) | params
@@ -239,7 +250,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return compute_outputs(self.estimator_, "probability", X, **params).probabilities
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **params: Any) -> float:
         """Compute the share of correct predictions; an item without an answer counts as wrong.
 
         Parameters
@@ -250,13 +261,15 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The true labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the items.
+        **params : dict
+            Further parameters for `predict_proba` of the estimator.
 
         Returns
         -------
         float
             Accuracy (WA), see `weighted_accuracy`.
         """
-        return weighted_accuracy(y, self.predict(X), sample_weight=sample_weight)
+        return weighted_accuracy(y, self.predict(X, **params), sample_weight=sample_weight)
 
     @property
     def n_features_in_(self) -> int:
@@ -278,7 +291,7 @@ class RejectOption(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The routing, for scikit-learn.
         """
         fitting, predicting = MethodMapping().add(caller="fit", callee="fit"), MethodMapping()
-        for caller in ("predict", "predict_proba"):
+        for caller in ("predict", "predict_proba", "score"):
             predicting = predicting.add(caller=caller, callee="predict_proba")
         router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
         router = router.add(estimator=self.estimator, method_mapping=fitting)
@@ -313,6 +326,9 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
     else:
         check_number(found[0], getattr(rejecter, found[0]), low=0, high=1, closed="right")
     check_confidence(rejecter.confidence, rejecter.estimator)
+    last = last_step(rejecter.estimator)
+    if not hasattr(type(last), "predict_proba"):  # whether an instance has it may depend on its fit
+        check_probabilities(last)
 
 
 def _groups_of_parts(rejecter: RejectOption, groups: Any, params: dict[str, Any]) -> dict[str, Any]:
