@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, make_scorer, recall_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from ._utils import check_number, plain_labels, without_mask
+from ._utils import check_number, check_weights, plain_labels, without_mask
 
 __all__ = [
     "accuracy_at_coverage",
@@ -40,7 +40,8 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the items within their classes. A class whose weights are all zero does not count.
+        Weights of the items within their classes, finite and at least 0. A class whose weights are all
+        zero does not count.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
     Raises
     ------
     ValueError
-        If the inputs differ in length, are empty or are not class labels.
+        If the inputs differ in length, are empty or are not class labels, or a weight is not valid.
 
     See Also
     --------
@@ -69,7 +70,7 @@ def unweighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) 
         y_pred,
         labels=np.unique(y_true),
         average="macro",
-        sample_weight=sample_weight,
+        sample_weight=check_weights(sample_weight, len(y_true)),
         zero_division=np.nan,  # scikit-learn then leaves a class without weight out of the mean
     )
     return float(score)
@@ -87,7 +88,7 @@ def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) ->
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the items.
+        Weights of the items, finite and at least 0.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) ->
     Raises
     ------
     ValueError
-        If the inputs differ in length, are empty or are not class labels.
+        If the inputs differ in length, are empty or are not class labels, or a weight is not valid.
 
     See Also
     --------
@@ -111,7 +112,7 @@ def weighted_accuracy(y_true: Any, y_pred: Any, *, sample_weight: Any = None) ->
     0.75
     """
     y_true, y_pred = _labels(y_true, y_pred)
-    return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
+    return float(accuracy_score(y_true, y_pred, sample_weight=check_weights(sample_weight, len(y_true))))
 
 
 unweighted_accuracy_scorer = make_scorer(unweighted_accuracy)

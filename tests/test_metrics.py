@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.calibration import calibration_curve
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
@@ -243,3 +244,24 @@ def test_boolean_confidence_is_read_as_numbers():
 def test_predictions_of_another_kind_raise(metric, y_pred):
     with pytest.raises(ValueError, match=r"^Mix (of label input|type of y not allowed)"):
         metric([1, 2], y_pred, [0.5, 0.6])
+
+
+@pytest.mark.parametrize("score", [unweighted_accuracy, weighted_accuracy])
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, -0.5], "sample_weight of item 1 is -0.5: weights must be finite and at least 0"),
+        ([0.0, 0.0], "sample_weight is zero for every item"),
+        ([1.0], r"sample_weight must be of shape \(2,\), one weight per item, got \(1,\)"),
+        (np.ma.masked_equal([1.0, 2.0], 2.0), "sample_weight has a masked value at index 1"),
+    ],
+)
+def test_weights_follow_the_rules_of_fit(score, weight, message):
+    with pytest.raises(ValueError, match=message):
+        score(["sad", "calm"], ["sad", "sad"], sample_weight=weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_may_be_a_tensor_with_a_gradient(dtype):
+    weight = torch.tensor([3.0, 1.0], dtype=dtype, requires_grad=True)
+    assert weighted_accuracy(["sad", "calm"], ["sad", "sad"], sample_weight=weight) == 0.75

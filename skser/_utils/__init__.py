@@ -1,6 +1,6 @@
 """Checks, devices, files and other helpers of all subpackages."""
 
-from ._arrays import to_array, without_mask
+from ._arrays import check_weights, to_array, without_mask
 from ._container import pack, unpack
 from ._device import (
     PRECISIONS,
@@ -34,6 +34,7 @@ from ._validation import (
     check_flag,
     check_n_jobs,
     check_number,
+    check_verbose,
     counted,
     listed,
     plain_error,

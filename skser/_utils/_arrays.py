@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 
 def without_mask(name: str, values: Any) -> Any:
@@ -30,3 +31,27 @@ def to_array(name: str, values: Any) -> np.ndarray:
         raise ValueError(
             f"{name} must be an array, but its parts differ in length: pass parts of equal length."
         ) from error
+
+
+def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
+    """Check the weights of items."""
+    if sample_weight is None:
+        return None
+    sample_weight = without_mask("sample_weight", sample_weight)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold one number per item ({error}).") from error
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must be of shape ({n_samples},), one weight per item, got {weight.shape}."
+        )
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise ValueError(
+            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
+    return weight

@@ -48,6 +48,12 @@ def check_number(
         raise ValueError(f"{name} must be {word} in {left}, {right}, got {_short(value)}.")
 
 
+def check_verbose(verbose: Any) -> None:
+    """Raise unless a parameter is a level of output."""
+    if not isinstance(verbose, (Integral, np.bool_)):
+        raise TypeError(f"verbose must be an integer, True or False, got {verbose!r}.")
+
+
 def _short(value: Any) -> str:
     """Format a number; Python refuses to convert the longest integers to text."""
     if isinstance(value, Integral) and abs(int(value)) >= 10**99:

@@ -11,7 +11,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from .._utils import Labels, plain_labels, read_labels, warn_caller, without_mask
+from .._utils import Labels, check_weights, plain_labels, read_labels, warn_caller
 from ..sequences import Spectrograms, as_spectrograms
 
 
@@ -95,25 +95,9 @@ def _positions(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
     """Check the weights of items."""
-    if sample_weight is None:
+    weight = check_weights(sample_weight, n_samples)
+    if weight is None:
         return None
-    sample_weight = without_mask("sample_weight", sample_weight)
-    try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight must hold one number per item ({error}).") from error
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must be of shape ({n_samples},), one weight per item, got {weight.shape}."
-        )
-    wrong = ~(np.isfinite(weight) & (weight >= 0))
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise ValueError(
-            f"sample_weight of item {index} is {weight[index]}: weights must be finite and at least 0."
-        )
-    if not weight.any():
-        raise ValueError("sample_weight is zero for every item: give at least one item a weight above 0.")
     # Only their ratios matter. A power of two keeps them exact, and their products in the range of float32.
     return np.ldexp(weight, -np.frexp(weight.max())[1]).astype(np.float32)
 

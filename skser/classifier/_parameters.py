@@ -15,7 +15,15 @@ from sklearn.utils import compute_class_weight
 from skorch import NeuralNet, NeuralNetClassifier
 from skorch.callbacks import Callback
 
-from .._utils import PRECISIONS, check_choice, check_flag, check_number, plain_labels, warn_caller
+from .._utils import (
+    PRECISIONS,
+    check_choice,
+    check_flag,
+    check_number,
+    check_verbose,
+    plain_labels,
+    warn_caller,
+)
 from ..nn import CenterLossCriterion, make_augmentation
 from ..sequences import BatchIterator
 from ..training import IMPLEMENTATIONS, SCHEDULES, CenterRamp, CenterWarmup, OneCycle
@@ -34,8 +42,11 @@ _SET_BY = {
     "criterion__class_weight": "class_weight",
     "criterion__embedding_dim": "embedding_dim",
     "criterion__n_classes": "y",
+    "dataset": "X",
     "device": "device",
+    "iterator_train__batch_size": "batch_size",
     "iterator_train__by_length": "batching",
+    "iterator_valid__batch_size": "batch_size",
     "lr": "lr",
     "max_epochs": "max_epochs",
     "module": "network and network_params",
@@ -44,6 +55,7 @@ _SET_BY = {
     "precision": "precision",
     "train_split": "early_stopping and validation",
     "verbose": "verbose",
+    "warm_start": "warm_start",
 }
 
 # The part of a name in `net_params` before two underscores must be one of these.
@@ -77,6 +89,7 @@ def check_classifier_parameters(parameters: Mapping[str, Any]) -> None:
     check_flag("warm_start", parameters["warm_start"])
     _check_calibration(parameters["calibration"], parameters["warm_start"])
     check_choice("precision", parameters["precision"], PRECISIONS)
+    check_verbose(parameters["verbose"])
     _check_callbacks(parameters["callbacks"])
     _check_net_params(parameters["net_params"], parameters)
 
@@ -92,9 +105,11 @@ def holds_out_groups(parameters: Mapping[str, Any]) -> bool:
 
 
 def plain_numbers(value: Any) -> Any:
-    """Convert NumPy's numbers, whose arithmetic may overflow, to Python's, also in a sequence."""
+    """Convert numbers that tensors do not take, or whose arithmetic may overflow, also in a sequence."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Real) and not isinstance(value, int | float):  # such as a Fraction
+        return float(value)
     return [plain_numbers(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
@@ -270,7 +285,7 @@ def _check_net_params(net_params: Any, parameters: Mapping[str, Any]) -> None:
         if not isinstance(name, str):
             raise TypeError(f"the names in net_params must be str, got {name!r}.")
         prefix, _, inner = name.partition("__")
-        own = prefix if prefix == "module" else name
+        own = prefix if prefix in ("dataset", "module") else name
         if own in _SET_BY:
             cure = inner if own != name and inner in parameters else _SET_BY[own]
             raise ValueError(f"net_params cannot set {name!r}: use {cure} instead.")

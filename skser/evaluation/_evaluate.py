@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import column_or_1d, parallel
 
-from .._utils import check_flag, listed, parallel_map, warn_caller
+from .._utils import check_flag, check_verbose, listed, parallel_map, warn_caller
 from ..classifier import ended_by_ctrl_c
 from ..features import SpectrogramTransformer, SpeechEncoderTransformer
 from ..metrics import unweighted_accuracy, weighted_accuracy
@@ -179,6 +179,7 @@ def evaluate(
 
     _check_classifier(estimator)
     check_flag("return_estimator", return_estimator)
+    check_verbose(verbose)
     check_shares(n_jobs)
     items = read_corpus(estimator, corpus, groups, speakers)
     check_speaker_means(speaker_means, n_enroll, estimator, items)

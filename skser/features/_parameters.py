@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._utils import check_choice, check_n_jobs, check_number, to_bytes
+from .._utils import check_choice, check_n_jobs, check_number, check_verbose, to_bytes
 from ..audio import check_audio_parameters
 from ..encoders import check_source_parameters
 from ..spectral import Settings, check_db_parameters, check_settings
@@ -72,6 +72,7 @@ def _check_extraction_parameters(parameters: Mapping[str, Any], sr: int = 16000)
     # `device` depends on the machine and is checked where it is used.
     check_audio_parameters(sr, trim_db=parameters["trim_db"], max_duration=parameters["max_duration"])
     check_n_jobs(parameters["n_jobs"])
+    check_verbose(parameters["verbose"])
     to_bytes("max_nbytes", parameters["max_nbytes"])
     if parameters["memory"] is not None:
         check_memory(parameters["memory"])
