@@ -414,7 +414,7 @@ def test_refuses_a_wrong_parameter(Z, parameters, kind, error):
 def test_refuses_features_and_groups_that_do_not_match(Z, S):
     normalizer = SpeakerNormalizer().fit(Z, groups=SPEAKERS)
     for call in (normalizer.transform, normalizer.enroll, normalize_by_group):
-        with pytest.raises(ValueError, match="groups has 2 values but X has 20 items: pass one per item"):
+        with pytest.raises(ValueError, match="groups has 2 values for 20 items: pass one per item"):
             call(Z, ["Ann", "Ben"])
         with pytest.raises(ValueError, match="groups has no value for item 1, got None"):
             call(Z, ["Ann", None, *SPEAKERS[2:]])
@@ -429,8 +429,24 @@ def test_refuses_features_and_groups_that_do_not_match(Z, S):
 @pytest.mark.parametrize("form", [list, tuple, np.array, pd.Series])
 def test_enroll_refuses_paths_of_recordings_with_the_cure(S, form):
     normalizer = SpeakerNormalizer().fit(S, groups=SPEAKERS)
-    message = (
-        r"item 0 of X is the path 'a.wav', but enroll takes features: .*enroll\(pipeline\[:1\]\.transform"
-    )
+    message = r"item 0 is the path 'a.wav', not a spectrogram or features: .* of pipeline\[:1\]\.transform"
     with pytest.raises(TypeError, match=message):
         normalizer.enroll(form(["a.wav", "b.wav"]), ["Tom", "Tom"])
+
+
+@pytest.mark.parametrize(
+    "call", [lambda loaded, Z: loaded.transform(Z), lambda loaded, Z: loaded.enroll(Z, [])]
+)
+def test_a_normalizer_from_a_file_takes_only_the_kind_of_its_fit(Z, S, tmp_path, call):
+    save_model(SpeakerNormalizer().fit(S, groups=SPEAKERS), tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="X is a table, but fit received Spectrograms"):
+        call(loaded, np.ones((2, S.n_bins)))
+    loaded.transform(S)
+    assert not hasattr(loaded, "get_feature_names_out")
+
+
+@pytest.mark.parametrize("with_std", ["x", 1, None])
+def test_normalize_by_group_refuses_flags_that_are_not_bool(Z, with_std):
+    with pytest.raises(TypeError, match="with_std must be True or False"):
+        normalize_by_group(Z, SPEAKERS, with_std=with_std)

@@ -307,11 +307,11 @@ WRITE = "write the content of the file to a temporary file, and pass the path of
     [
         ("a.wav", TypeError, "X is a single path, 'a.wav': wrap it in a list"),
         (Path("a.wav"), TypeError, "X is a single path, .*: wrap it in a list"),
-        (b"RIFF", TypeError, f"X is a single item of type bytes: {WRITE} in a list"),
+        (b"RI\0FF", TypeError, f"X is a single item of type bytes: {WRITE} in a list"),
         (io.BytesIO(b"RIFF"), TypeError, f"X is a single item of type BytesIO: {WRITE} in a list"),
         (DATASET_ITEM, TypeError, f"X is a single item of type dict: {LOAD} in a list"),
-        ([b"RIFF"], TypeError, f"item 0 of X is of type bytes: {WRITE}"),
-        (np.array([b"RIFF"]), TypeError, f"item 0 of X is of type bytes: {WRITE}"),
+        ([b"RI\0FF"], TypeError, f"item 0 of X is of type bytes: {WRITE}"),
+        (np.array([b"RI\0FF"]), TypeError, f"item 0 of X is of type bytes: {WRITE}"),
         ([io.BytesIO(b"RIFF")], TypeError, f"item 0 of X is of type BytesIO: {WRITE}"),
         ([DATASET_ITEM], TypeError, f"item 0 of X is of type dict: {LOAD}"),
         ([], ValueError, "X is empty: give at least one recording"),
@@ -614,3 +614,28 @@ def test_real_recordings_equal_librosa(kind, recordings):
         # Down to float32 noise below the loudest, to the floor of the decibels, and to 60 dB of range.
         expected = np.maximum(power, max(1e-10, 1e-6 * power.max()))
         np.testing.assert_allclose(10 ** (S / 10.0), expected, rtol=1e-5, atol=1e-9 * power.max())
+
+
+@pytest.mark.parametrize("bad", [np.full((3, 7), np.nan), [np.full(7, np.nan)]], ids=["array", "list"])
+def test_a_failed_fit_changes_nothing(bad):
+    X = np.random.default_rng(0).normal(size=(4, 2000)) * 0.1
+    transformer = SpectrogramTransformer(n_mels=8).fit(X)
+    before = transformer.transform(X)
+    with pytest.raises(ValueError, match="NaN"):
+        transformer.fit(bad)
+    assert transformer.n_features_in_ == 2000
+    assert_equal(transformer.transform(X), before)
+
+
+@pytest.mark.parametrize("verbose", ["x", None, 1.5])
+def test_verbose_must_be_an_integer(waveforms, verbose):
+    with pytest.raises(TypeError, match=f"verbose must be an integer, True or False, got {verbose!r}"):
+        SpectrogramTransformer(verbose=verbose).fit(waveforms)
+
+
+@pytest.mark.parametrize(
+    ("ref", "kind", "got"), [("x", ValueError, "'x'"), (None, TypeError, "None of type NoneType")]
+)
+def test_ref_must_be_a_number_or_the_name_of_a_level(waveforms, ref, kind, got):
+    with pytest.raises(kind, match=f"ref must be a number, 'max' or 'mean', got {got}"):
+        SpectrogramTransformer(ref=ref).fit(waveforms)

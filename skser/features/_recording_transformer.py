@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -46,10 +47,12 @@ class RecordingTransformer(TransformerMixin, BaseEstimator, ABC):
             If a parameter is outside its range, or a waveform is empty, complex or not finite.
         """
         self._check_parameters()
-        for index, audio in enumerate(to_recordings(X, self, reset=True)):
+        work = copy.copy(self)  # so that an error does not change this transformer
+        for index, audio in enumerate(to_recordings(X, work, reset=True)):
             if not is_path(audio):
                 with prefix_errors(f"item {index}"):
                     check_waveform(audio)
+        self.__dict__ = work.__dict__
         return self
 
     def _extract(self, X: Any) -> Spectrograms | np.ndarray:

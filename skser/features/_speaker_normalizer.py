@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._utils import check_choice, check_flag, check_number, is_path, listed, warn_caller
+from .._utils import check_choice, check_flag, check_number, listed, warn_caller
 from ..sequences import Spectrograms, as_spectrograms
 from ._set_output import SetOutputMixin, names_columns
 from ._speakers import FLOATS, Features, encode_groups, mean_and_scale, standardize
@@ -40,7 +39,8 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         Whether to subtract the mean.
     with_std : bool, default=False
         Whether to divide by the standard deviation (ddof 0), which is taken as 1 for a feature that is
-        constant. It needs more recordings per speaker than the mean.
+        constant. It needs more recordings per speaker than the mean. The result is not in dB, so a
+        `CenterLossClassifier` after it needs ``augmentation=None``.
     unknown : {"mean", "batch"}, default="mean"
         Mean for a speaker who is neither in the training set nor enrolled: "mean" is `mean_`, so that one
         item never influences another. "batch" is the mean of the speaker's items in this call if there are
@@ -231,7 +231,6 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_normalizer_parameters(self.get_params(deep=False))
-        _check_no_paths(X)
         enrolled = self._statistics(self._check_features(X, reset=False), groups)
         self.speakers_ = {**self.speakers_, **enrolled}
         return self
@@ -260,13 +259,14 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         """Check features, and compare their kind and number with those of `fit`."""
         X = as_spectrograms(X)
         is_container = isinstance(X, Spectrograms)
-        # A model file does not hold the kind.
+        # Model files from before the release do not hold the kind.
         if not reset and is_container != getattr(self, "_of_spectrograms", is_container):
             given, fitted = ("Spectrograms", "a table") if is_container else ("a table", "Spectrograms")
             raise ValueError(f"X is {given}, but fit received {fitted}: pass {fitted}, or fit again.")
         settings = {"skip_check_array": True} if is_container else {"dtype": FLOATS}
         checked: Features = validate_data(self, X, reset=reset, **settings)
-        self._of_spectrograms = is_container
+        if reset:
+            self._of_spectrograms = is_container
         return checked
 
     def _statistics(self, X: Features, groups: ArrayLike) -> dict[Any, NDArray[np.float64]]:
@@ -305,17 +305,6 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _check_no_paths(X: Any) -> None:
-    """Raise if features of enrolled speakers are recordings, which the steps before must transform."""
-    is_sequence = isinstance(X, (list, tuple)) or getattr(X, "ndim", None) == 1
-    for index, item in enumerate(X if is_sequence else [X]):
-        if is_path(item):
-            raise TypeError(
-                f"item {index} of X is the path '{os.fspath(item)}', but enroll takes features: pass the "
-                "output of the steps before it, such as enroll(pipeline[:1].transform(X), speakers)."
-            )
 
 
 def check_normalizer_parameters(parameters: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from .._utils import plain_labels
+from .._utils import check_flag, plain_labels
 from ..sequences import Spectrograms, as_spectrograms, join_frames
 
 # A table (n, n_features) or spectrograms, whose features are their bins.
@@ -55,6 +55,7 @@ def normalize_by_group(Z: ArrayLike | Spectrograms, groups: ArrayLike, *, with_s
            [ 1.,  2.],
            [ 0.,  0.]])
     """
+    check_flag("with_std", with_std)
     X = as_spectrograms(Z, "Z")
     if not isinstance(X, Spectrograms):
         X = check_array(X, dtype=FLOATS, input_name="Z")

@@ -69,7 +69,7 @@ COUNTS: dict[type, tuple[str, ...]] = {
 _SIZES = ("_max_components", "n_components_")  # single integers, on which the size of the output depends
 _POSITIVE, _NOT_NEGATIVE = "scale_", "explained_variance_"  # they are divisors, or their square root is one
 _TRANSPOSED = ".T"  # suffix of the names of tensors
-_SPEAKERS = "speakers_"
+_SPEAKERS, _KIND = "speakers_", "of_spectrograms"
 
 
 def has_arrays(estimator: Any) -> bool:
@@ -103,6 +103,9 @@ def restore_arrays(estimator: Any, fitted: dict[str, Any], tensors: dict[str, Te
     if isinstance(estimator, SpeakerNormalizer):
         check_normalizer_parameters(estimator.get_params(deep=False))
         estimator.speakers_ = _restore_speakers(fitted, tensors, prefix, estimator.n_features_in_)
+        if _KIND in fitted:
+            check_flag(_KIND, fitted[_KIND])
+            estimator._of_spectrograms = fitted[_KIND]
     for name in COUNTS.get(type(estimator), ()):
         setattr(estimator, name, _check_count(name, fitted.get(name)))
     _check_used_parameters(estimator)

@@ -76,6 +76,7 @@ _OF_FEATURES = ("n_features_in_", "feature_names_in_")
 _FITTED = {
     **{name: name for name in (*_OF_FEATURES, "classes_", "best_epoch_", "temperature_", "digest_")},
     "_seed": "seed_",
+    "of_spectrograms": "_of_spectrograms",
 }
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Further fitted attributes of each class, by their names in the file; those of `COUNTS` follow.
@@ -84,7 +85,7 @@ _OF_CLASS = {
     "LinearDiscriminantAnalysis": ("classes_",),
     "LogisticRegression": ("classes_",),
     "RejectOption": ("threshold_",),
-    "SpeakerNormalizer": ("speakers_",),
+    "SpeakerNormalizer": ("of_spectrograms", "speakers_"),
     "SpeechEncoderTransformer": ("digest_",),
 }
 _ROUTED_METHODS = ("fit", "partial_fit", "score", "transform")
@@ -189,9 +190,6 @@ def restore_estimator(
         raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
     estimator = _CLASSES[name]()
     estimator.set_params(**restore_parameters(description, estimator))
-    verbose = getattr(estimator, "verbose", False)
-    if not isinstance(verbose, (int, np.integer, np.bool_)):
-        raise ValueError(f"verbose must be an integer, True or False, got {verbose!r}.")
     fitted = read_values(description, "fitted")
     check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,12 @@ def check_settings(settings: Settings) -> Settings:
 
 def check_db_parameters(ref: float | str, top_db: float | None) -> None:
     """Raise unless the parameters of the decibels can be used."""
-    if isinstance(ref, str):
-        check_choice("ref", ref, ("max", "mean"))
-    else:
+    if not isinstance(ref, Real | str):
+        raise TypeError(f"ref must be a number, 'max' or 'mean', got {ref!r} of type {type(ref).__name__}.")
+    if not isinstance(ref, str):
         check_number("ref", ref, low=0, closed="neither")
+    elif ref not in ("max", "mean"):
+        raise ValueError(f"ref must be a number, 'max' or 'mean', got {ref!r}.")
     check_number("top_db", top_db, low=0, closed="neither", optional=True)
 
 

@@ -326,7 +326,11 @@ WRONG_ENTRIES = [
     ("parameters.random_state", "x", "'x' cannot be used to seed"),
     ("parameters.class_weight", "even", "class_weight must be .balanced., None or a dict of labels"),
     ("parameters.callbacks", [1], "it has callbacks"),
-    ("parameters.net_params", {"dataset__x": 1}, r"net_params\['dataset__x'\] cannot be saved"),
+    (
+        "parameters.net_params",
+        {"predict_nonlinearity": 1},
+        r"net_params\['predict_nonlinearity'\] cannot be saved",
+    ),
     ("parameters.net_params", {"optimizer__x": 1}, "net_params cannot make a net"),
     ("parameters.net_params", {"callbacks__print_log": 3}, "net_params cannot make a net"),
     ("parameters.rnn", "lstm", "its tensors are not those of a classifier"),
