@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
 
+from skser import CenterLossClassifier
 from skser.nn import SpectrogramAugmentation
 
 LENGTHS = torch.tensor([60, 37, 1])
@@ -120,3 +124,26 @@ def test_torchs_seed_repeats_the_changes():
 def test_bad_parameters_are_named(parameter, value, error):
     with pytest.raises(error, match=parameter):
         SpectrogramAugmentation(**{parameter: value})
+
+
+@pytest.mark.parametrize(("scale", "warned"), [(1.0, True), (10.0, False)])
+def test_a_gain_that_hides_the_spectrograms_is_warned_about(scale, warned):
+    X = scale * np.random.default_rng(0).normal(size=(8, 5, 40))
+    classifier = CenterLossClassifier(channels=(4,), rnn_units=4, max_epochs=1, random_state=0)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        classifier.fit(X, ["calm", "sad"] * 4)
+    assert [str(warning.message) for warning in found] == [
+        "the random gain of the augmentation, up to 6 dB, is large for X, whose bins have a mean standard "
+        "deviation of 0.99: pass spectrograms in dB, or set augmentation=None."
+    ] * warned
+    assert not found or found[0].filename == __file__
+
+
+@pytest.mark.parametrize("augmentation", [None, {"gain": 3, "time_mask": 0.1}])
+def test_a_small_gain_is_not_warned_about(augmentation):
+    X = 1.1 * np.random.default_rng(0).normal(size=(8, 5, 40))
+    parameters = {"channels": (4,), "rnn_units": 4, "max_epochs": 1, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CenterLossClassifier(augmentation=augmentation, **parameters).fit(X, ["calm", "sad"] * 4)

@@ -511,7 +511,7 @@ class TestEarlyStopping:
             make(early_stopping=True, validation="random").fit(X[:3], ["a", "a", "b"])
 
     def test_number_of_groups_must_match(self, X, y):
-        with pytest.raises(ValueError, match="groups has 3 values but X has 48 items"):
+        with pytest.raises(ValueError, match="groups has 3 values for 48 items"):
             make(early_stopping=True).fit(X, y, groups=[1, 2, 3])
 
     def test_missing_group_is_named(self, X, y):
@@ -621,11 +621,20 @@ class TestSkorch:
         [
             *("callbacks", "max_epochs", "train_split", "module", "lr", "module__rnn_units", "optimizer__lr"),
             *("optimizer__weight_decay", "criterion__center_lambda", "iterator_train__by_length"),
+            *("iterator_train__batch_size", "iterator_valid__batch_size", "warm_start", "dataset"),
+            "dataset__length",
         ],
     )
     def test_net_params_cannot_undo_what_the_estimator_sets(self, X, y, name):
         with pytest.raises(ValueError, match=f"net_params cannot set '{name}': use"):
             make(net_params={name: None}).fit(X, y)
+
+    @pytest.mark.parametrize(
+        "net_params", [{"optimizer__foo": 1}, {"iterator_train__num_workers": 1}, {"criterion": 5}]
+    )
+    def test_settings_that_make_no_net_are_named(self, X, y, net_params):
+        with pytest.raises(TypeError, match=r": correct net_params or network_params\.$"):
+            make(net_params=net_params).fit(X, y)
 
     def test_parameter_of_the_network_is_named_instead_of_its_setting_in_the_net(self, X, y):
         with pytest.raises(ValueError, match="cannot set 'module__rnn_units': use rnn_units instead"):
@@ -759,7 +768,7 @@ class TestErrors:
         [
             (None, "requires y to be passed, but the target y is None"),
             (["a"] * 48, r"needs at least 2 classes, got one class: \['a'\]"),
-            (["a", "b"], "y has 2 values but X has 48 items"),
+            (["a", "b"], "y has 2 values for 48 items"),
             (np.linspace(0, 1, 48), "Unknown label type"),
             (np.array(["a", None, "b"] * 16, dtype=object), "y has no value for item 1, got None"),
             (
@@ -787,11 +796,20 @@ class TestErrors:
             (
                 ["a.wav", "b.wav"],
                 TypeError,
-                "item 0 is the path 'a.wav', not a spectrogram: put a Spectrogram",
+                "item 0 is the path 'a.wav', not a spectrogram or features: put a trans",
             ),
             (np.array(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
             (pd.Series(["a.wav", "b.wav"]), TypeError, "item 0 is the path 'a.wav'"),
             (np.array(["a.wav"], np.dtypes.StringDType()), TypeError, "item 0 is the path 'a.wav'"),
+            (
+                "a.wav",
+                TypeError,
+                "X must be Spectrograms, a list .* or an array, got the single item 'a.wav'",
+            ),
+            (None, TypeError, "X must be Spectrograms, a list .* or an array, got NoneType"),
+            ({"a": np.zeros((6, 3))}, TypeError, "X must be Spectrograms, a list .* or an array, got dict"),
+            (iter([]), TypeError, "X must be Spectrograms, a list .* or an array, got list_iterator"),
+            ([np.full((6, 3), 1e39)], ValueError, "item 0 contains NaN or infinity as float32"),
             ([[[1.0, 2.0], [1.0]]], ValueError, "item 0 must be an array, but its parts differ in length"),
             ([], ValueError, r"0 sample\(s\)"),
             ([np.zeros(9), np.zeros(8)], ValueError, "item 0 must be a spectrogram of shape"),

@@ -28,6 +28,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     LeaveOneGroupOut,
+    LeavePGroupsOut,
     RepeatedStratifiedKFold,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -623,7 +624,7 @@ class RelativeToLoudest(SpectrogramTransformer):
 @pytest.mark.parametrize("as_array", [False, True])
 def test_predictions_are_those_of_spectrograms_computed_in_each_fold(speech, model, as_array):
     X = np.stack([y[:3000] for y in speech.data]) if as_array else speech.data
-    evaluation = without_warnings(model, (X, speech.target, speech.groups), cv=2)
+    evaluation = without_warnings(model, (X, speech.target, speech.groups), cv=2, n_jobs=1)
     expected = cross_val_predict(
         model, X, speech.target, groups=speech.groups, cv=GroupKFold(2), method="predict_proba"
     )
@@ -699,10 +700,12 @@ def test_as_many_folds_as_groups_give_no_warning(features, svc, cv):
     assert len(without_warnings(svc, features, cv=cv).folds) == 6
 
 
-def test_more_folds_than_groups_make_each_group_a_fold_or_share_groups(features, svc):
+def test_more_folds_than_groups_make_each_group_a_fold(features, svc):
     assert evaluate_quietly(svc, features, cv=10).folds["n_test"].tolist() == [10] * 6
-    sentences = evaluate_quietly(svc, features, cv=StratifiedKFold(10)).warnings
-    assert "there are fewer groups (6) than requested folds (10): folds share groups." in sentences
+
+
+def test_folds_of_several_groups_may_outnumber_the_groups(features, svc):
+    assert not without_warnings(svc, features, cv=LeavePGroupsOut(2)).warnings
 
 
 def test_groups_that_are_the_speakers_are_not_shared(features, svc):
@@ -853,12 +856,12 @@ TWO = ["sad", "calm"]
         (([1, 2], TWO, None, None), TypeError, "got tuple, data of type NoneType"),
         (("one.wav", ["sad"]), TypeError, r"data \(a sequence of items\) .* data of type str"),
         ((iter([1, 2]), TWO), TypeError, r"data \(a sequence of items\) .* data of type list_iterator"),
-        (([1, 2, 3], TWO), ValueError, "y has 2 values but X has 3 items"),
+        (([1, 2, 3], TWO), ValueError, "y has 2 values for 3 items"),
         (([1, 2, 3], ["sad", None, "calm"]), ValueError, "y has no value for item 1"),
         (([1, 2], [0.5, 0.7]), ValueError, "Unknown label type"),
         (([1, 2], ["sad", "sad"]), ValueError, "at least 2 classes"),
         (([], []), ValueError, "at least 2 classes"),
-        (([1, 2], TWO, ["Ann"]), ValueError, "groups has 1 values but X has 2 items"),
+        (([1, 2], TWO, ["Ann"]), ValueError, "groups has 1 values for 2 items"),
         (([1, 2], TWO, np.array(["Ann", 3], object)), ValueError, "groups mixes text and integers"),
         (([1, 2], TWO, [1.0, np.nan]), ValueError, "groups has no value for item 1"),
         (([1, 2], TWO, ["Ann", pd.NA]), ValueError, "groups has no value for item 1"),
@@ -879,7 +882,8 @@ def test_refuses_a_corpus_of_a_wrong_form(corpus, kind, error):
             r"groups='Session' is not a column .*'session', 'speaker', 'sex'",
         ),
         ({"speakers": "who"}, ValueError, r"speakers='who' is not a column of the corpus"),
-        ({"speakers": [1, 2, 3]}, ValueError, "speakers has 3 values but X has 60 items"),
+        ({"verbose": "x"}, TypeError, "verbose must be an integer, True or False, got 'x'"),
+        ({"speakers": [1, 2, 3]}, ValueError, "speakers has 3 values for 60 items"),
         ({"return_estimator": "yes"}, TypeError, "return_estimator must be True or False"),
         ({"n_jobs": 0}, ValueError, "n_jobs must not be 0: give None, 1 or more, or -1 for one per proc"),
         ({"n_jobs": "AUTO"}, ValueError, "n_jobs must be an integer, 'auto' or None, got 'AUTO'"),

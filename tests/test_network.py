@@ -197,12 +197,14 @@ def test_batch_norm_of_one_value_is_the_bias():
 
 @pytest.mark.parametrize(
     ("mean", "std"),
-    [(np.zeros(3), np.ones(8)), (np.zeros(8), np.zeros(8)), (0.0, 1.0)],
-    ids=["shape", "zero", "scalar"],
+    [(np.zeros(3), np.ones(8)), (np.zeros(8), np.zeros(8)), (0.0, 1.0), (np.full(8, np.nan), np.ones(8))],
+    ids=["shape", "zero", "scalar", "NaN"],
 )
 def test_statistics_that_cannot_standardize_are_refused(mean, std):
     network = SpectrogramNetwork(8, 2)
-    with pytest.raises(ValueError, match=r"mean and std must be of shape \(8,\), and std above zero, got"):
+    with pytest.raises(
+        ValueError, match=r"mean and std must be finite and of shape \(8,\), and std above zero, got"
+    ):
         network.standardize_with(mean, std)
     assert torch.equal(network.bin_std, torch.ones(8))
 

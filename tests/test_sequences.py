@@ -230,3 +230,13 @@ def test_from_padded_names_the_bad_item(nan_at, lengths, message):
         dense[nan_at] = np.nan
     with pytest.raises(ValueError, match=message):
         Spectrograms.from_padded(dense, lengths)
+
+
+def test_statistics_of_no_items_are_refused(X):
+    with pytest.raises(ValueError, match="there are no items: the mean and the standard deviation need"):
+        X[[]].mean_and_std()
+
+
+def test_from_padded_refuses_items_without_bins():
+    with pytest.raises(ValueError, match=r"S of shape \(2, 0, 4\) has no bins"):
+        Spectrograms.from_padded(np.zeros((2, 0, 4)))

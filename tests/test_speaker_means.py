@@ -461,7 +461,7 @@ def test_an_enrolled_item_that_is_repeated_in_a_test_set_is_never_scored(corpus)
     ("parameters", "error"),
     [
         ({"concentration": 0}, "concentration must be a number in .0, inf., got 0"),
-        ({"groups": ["Ann"]}, "groups has 1 values but X has 72 items: pass one per item"),
+        ({"groups": ["Ann"]}, "groups has 1 values for 72 items: pass one per item"),
     ],
 )
 def test_skew_refuses_a_wrong_parameter(corpus, parameters, error):

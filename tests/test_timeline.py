@@ -497,7 +497,11 @@ def test_invalid_parameters_raise(model, parameters, error, message):
         ([np.ones(9), np.zeros(0)], ValueError, "^item 1: the waveform is empty"),
         ([], TypeError, "recording must be a path, a waveform"),
         (None, TypeError, "recording must be a path, a waveform"),
-        (b"RIFF", TypeError, "recording is of type bytes: write the content of the file to a temporary file"),
+        (
+            b"RI\0FF",
+            TypeError,
+            "recording is of type bytes: write the content of the file to a temporary file",
+        ),
         (
             {"array": ramp(3), "sampling_rate": SR},
             TypeError,

@@ -43,7 +43,7 @@ def read_labels(name: str, values: Any, n_samples: int | None = None) -> Labels:
     """Check labels of any kind, and convert them to arrays."""
     given = _to_vector(name, values)
     if n_samples is not None and len(given) != n_samples:
-        raise ValueError(f"{name} has {len(given)} values but X has {n_samples} items: pass one per item.")
+        raise ValueError(f"{name} has {len(given)} values for {n_samples} items: pass one per item.")
     if given.dtype.kind not in "OST":
         _check_present(name, given)
         return Labels(given, given)

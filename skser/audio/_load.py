@@ -18,6 +18,7 @@ from ._errors import with_problem
 # Offset and scale of integer samples, as in libsndfile.
 _PCM = {"uint8": (128.0, 2.0**7), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
 
+_LONGEST_PATH = 4096  # bytes
 _FAR_BEYOND = 100.0  # above the peaks of samples that are normalized to unit variance
 
 _WIDEST_DB = 1e4  # beyond the range of float32
@@ -116,9 +117,12 @@ def find_cure(audio: Any) -> str | None:
     """Name the conversion of a recording in another common form; None if its form is not known."""
     if isinstance(audio, Mapping) and {"array", "sampling_rate"} <= audio.keys():  # Hugging Face datasets
         return "pass load_audio(item['array'], orig_sr=item['sampling_rate'], sr=transformer.sr)"
+    write = "write the content of the file to a temporary file, and pass the path of that file"
+    if isinstance(audio, bytes) and len(audio) < _LONGEST_PATH and b"\0" not in audio:
+        return f"decode it with os.fsdecode if it is a path, or {write}"
     is_array = hasattr(audio, "__array__")  # some arrays in files have a method `read`, too
     if isinstance(audio, (bytes, bytearray)) or (hasattr(audio, "read") and not is_array):
-        return "write the content of the file to a temporary file, and pass the path of that file"
+        return write
     return None
 
 

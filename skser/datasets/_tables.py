@@ -26,6 +26,8 @@ def read_table(path: str | os.PathLike[str], name: str, cure: str) -> pd.DataFra
     import pandas as pd
 
     file = Path(path).expanduser()
+    if file.is_dir():
+        raise IsADirectoryError(f"{name} is a folder: {cure}.")
     if not file.is_file():
         raise FileNotFoundError(f"{name} does not exist: {cure}.")
     separator = ","

@@ -100,6 +100,10 @@ def _check_frame(frame: Any, n_samples: int) -> None:
 def _values(name: str, values: Any, columns: dict[Any, Any], n_samples: int) -> NDArray[Any] | None:
     """Check groups or speakers, given as the name of a column or as one value per item."""
     if isinstance(values, str):
+        if not columns:
+            raise ValueError(
+                f"{name}={values!r} names a column, but the corpus has no frame: pass one value per item."
+            )
         if values not in columns:
             raise ValueError(
                 f"{name}={values!r} is not a column of the corpus (columns: {[*columns]}): name one of "

@@ -131,18 +131,19 @@ def split_warnings(cv: Any, corpus: EvaluationCorpus, splits: list[Split]) -> It
             "groups= for a claim of speaker independence."
         )
     else:
-        yield from _few_groups(cv, corpus, len(splits))
+        yield from _few_groups(cv, corpus)
         yield from _shared_speakers(corpus, splits)
     yield from _uneven_tests(len(corpus.y), splits)
     yield from _absent_classes(corpus.y, splits)
 
 
-def _few_groups(cv: Any, corpus: EvaluationCorpus, n_folds: int) -> Iterator[str]:
+def _few_groups(cv: Any, corpus: EvaluationCorpus) -> Iterator[str]:
     """Warn about fewer groups than folds, and about too few speakers."""
-    n_groups, n_requested = len(np.unique(corpus.groups)), max(_n_group_folds(cv), n_folds)
+    n_groups, n_requested = len(np.unique(corpus.groups)), _n_group_folds(cv)
     if n_groups < n_requested:
-        consequence = "each group is a fold" if n_folds == n_groups else "folds share groups"
-        yield f"there are fewer groups ({n_groups}) than requested folds ({n_requested}): {consequence}."
+        yield (
+            f"there are fewer groups ({n_groups}) than requested folds ({n_requested}): each group is a fold."
+        )
     names = np.unique(corpus.speakers)
     if len(names) < _FEW_SPEAKERS:
         yield (

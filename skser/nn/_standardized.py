@@ -64,14 +64,15 @@ class StandardizedNetwork(nn.Module, ABC):
         Raises
         ------
         ValueError
-            If a shape is wrong, or a standard deviation is not above zero.
+            If a shape is wrong, a value is not finite, or a standard deviation is not above zero.
         """
         found = [np.asarray(without_mask(name, values)) for name, values in (("mean", mean), ("std", std))]
         shape = (len(self.bin_mean),)
-        if any(values.shape != shape for values in found) or not (found[1] > 0).all():
+        are_valid = all(values.shape == shape and np.isfinite(values).all() for values in found)
+        if not (are_valid and (found[1] > 0).all()):
             raise ValueError(
-                f"mean and std must be of shape {shape}, and std above zero, got the shapes {found[0].shape} "
-                f"and {found[1].shape}: a bin that never changes can have a std of 1."
+                f"mean and std must be finite and of shape {shape}, and std above zero, got the shapes "
+                f"{found[0].shape} and {found[1].shape}: a bin that never changes can have a std of 1."
             )
         self.bin_mean.copy_(torch.as_tensor(found[0]))
         self.bin_std.copy_(torch.as_tensor(found[1]))

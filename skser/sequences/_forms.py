@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sized
+from collections.abc import Iterator, Mapping, Set, Sized
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,11 @@ from ._spectrograms import Spectrograms
 def as_spectrograms(X: Any, name: str = "X") -> Any:
     """Convert spectrograms of several frames to a container; anything else is returned unchanged."""
     X = without_mask(name, X)
+    if X is None or isinstance(X, (str, bytes, os.PathLike, Iterator, Mapping, Set)):
+        got = f"the single item {X!r}" if isinstance(X, (str, bytes, os.PathLike)) else type(X).__name__
+        raise TypeError(
+            f"{name} must be Spectrograms, a list of arrays (n_bins, n_frames) or an array, got {got}."
+        )
     if isinstance(X, Spectrograms):
         _check_not_empty(X)
         return X
@@ -34,8 +39,9 @@ def as_spectrograms(X: Any, name: str = "X") -> Any:
     for index, item in enumerate(items):
         if isinstance(item, (str, bytes, os.PathLike)):
             raise TypeError(
-                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram: put a "
-                "SpectrogramTransformer before this step."
+                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram or features: put a "
+                "transformer such as SpectrogramTransformer before this step, or pass the output of "
+                "pipeline[:1].transform."
             )
     arrays = [item if hasattr(item, "ndim") else to_array(f"item {i}", item) for i, item in enumerate(items)]
     dimensions = {item.ndim for item in arrays}

@@ -102,7 +102,8 @@ class Spectrograms:
         lengths = _check_lengths(lengths)
         frames = to_array("frames", frames)
         _check_real("frames", frames)
-        frames = frames.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # infinity is refused
+            frames = frames.astype(np.float32, copy=False)
         if frames.ndim != 2 or len(frames) != lengths.sum():
             raise ValueError(
                 f"frames must be of shape ({lengths.sum()}, n_bins), the sum of lengths in "
@@ -141,6 +142,8 @@ class Spectrograms:
         _check_real("S", dense)
         if dense.ndim != 3:
             raise ValueError(f"S must be of shape (n, n_bins, n_frames), got {dense.shape}.")
+        if not dense.shape[1]:
+            raise ValueError(f"S of shape {dense.shape} has no bins: pass spectrograms of one bin or more.")
         if lengths is None:
             lengths = _lengths_before_nan(dense)
         n_frames = _check_lengths(lengths, n=len(dense), longest=dense.shape[2])
@@ -165,7 +168,8 @@ class Spectrograms:
                 finite = np.isfinite(rows).all(axis=1)
                 index = int(np.searchsorted(self._starts, first + np.argmin(finite), side="right")) - 1
                 raise ValueError(
-                    f"item {index} contains NaN or infinity: repair its recording or leave the item out."
+                    f"item {index} contains NaN or infinity as float32: repair its recording, or leave the "
+                    "item out."
                 )
 
     @property
@@ -292,7 +296,14 @@ class Spectrograms:
             Mean.
         std : ndarray of shape (n_bins,)
             Standard deviation; 1 for bins that are constant up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If there are no items.
         """
+        if not len(self):
+            raise ValueError("there are no items: the mean and the standard deviation need at least one.")
         count = int(self.lengths.sum())
         mean = sum(self.frames_of(i).sum(axis=0, dtype=np.float64) for i in range(len(self))) / count
         square = sum(((self.frames_of(i) - mean) ** 2).sum(axis=0) for i in range(len(self))) / count
@@ -315,7 +326,8 @@ def _check_item(index: int, item: ArrayLike) -> NDArray[Any]:
         raise ValueError(
             f"item {index} is empty, of shape {array.shape}: it needs at least one bin and one frame."
         )
-    return array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # infinity is refused
+        return array.astype(np.float32, copy=False)
 
 
 def _check_real(name: str, array: NDArray[Any]) -> None:

@@ -47,6 +47,8 @@ class CenterLossNet(NeuralNetClassifier):
         """Make the module, the criterion and the optimizer."""
         try:
             return super().initialize()
+        except TypeError as error:
+            raise _of_settings(error) from error
         except (RuntimeError, MemoryError) as error:
             if "memory" not in str(error):
                 raise
@@ -73,7 +75,10 @@ class CenterLossNet(NeuralNetClassifier):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, which are on the GPU if there is one."""
-        iterator = super().get_iterator(dataset, training=training)
+        try:
+            iterator = super().get_iterator(dataset, training=training)
+        except TypeError as error:
+            raise _of_settings(error) from error
         if self.uses_gpu and isinstance(iterator, BatchIterator):
             return DeviceBatches(iterator, torch.device(self.device))
         return iterator
@@ -155,6 +160,11 @@ class CenterLossNet(NeuralNetClassifier):
         position = np.argsort(np.concatenate(batches))
         logits, embedding = (torch.cat(parts).cpu()[position] for parts in zip(*outputs, strict=True))
         return _check_finite(logits, embedding)
+
+
+def _of_settings(error: TypeError) -> TypeError:
+    """Make the error for a setting that a part of the net does not take."""
+    return TypeError(f"{error}: correct net_params or network_params.")
 
 
 def _check_finite(logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:

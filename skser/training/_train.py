@@ -11,13 +11,22 @@ import torch
 from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 
-from .._utils import torch_defaults, torch_settings
+from .._utils import torch_defaults, torch_settings, warn_caller
 from ..sequences import SpectrogramDataset
 from ._callbacks import EarlyStopping
 from ._checkpoint import Checkpoint
 from ._generators import isolated_generators
 from ._net import CenterLossNet
 from ._state import continue_from
+
+
+def _warn_of_gain(gain: float, std: float) -> None:
+    """Warn if the random gain of the augmentation, in dB, hides the differences within the spectrograms."""
+    if std < gain / 3:
+        warn_caller(
+            f"the random gain of the augmentation, up to {gain:g} dB, is large for X, whose bins have a mean "
+            f"standard deviation of {std:.2g}: pass spectrograms in dB, or set augmentation=None."
+        )
 
 
 def train_net(
@@ -34,9 +43,12 @@ def train_net(
     device = torch.device(net.device)
     with isolated_generators(seed, device), torch_settings(device), torch_defaults():
         net.initialize()
-        net.module_.standardize_with(*train.X.mean_and_std())
+        mean, std = train.X.mean_and_std()
+        net.module_.standardize_with(mean, std)
         if previous is not None:
             continue_from(previous, net)
+        else:
+            _warn_of_gain(getattr(net.module_.augmentation, "gain", 0.0), float(std.mean()))
         net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=max_epochs)
         own_callbacks = net.callbacks_
         if checkpoint is not None:
