@@ -6,9 +6,9 @@ One corpus is split by speakers, several corpora are left out one after the othe
     python benchmarks/speaker_means.py ravdess:path/to/ravdess emodb:path/to/emodb --emotions angry happy sad
 
 The rows are the model without a normalizer; with a normalizer that subtracts the mean of all test recordings
-of each speaker, no mean, or that of a few enrolled recordings that are not scored; and the first two on test
-speakers that are resampled to skewed emotions. Rows with draws are averages over seeds. ``--output`` adds a
-column for these corpora to a CSV file, or replaces it.
+of each speaker, that of the training speakers, or that of a few enrolled recordings that are not scored; and
+the first two on test speakers that are resampled to skewed emotions. Rows with draws are averages over seeds.
+``--output`` adds a column for these corpora to a CSV file, or replaces it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--memory", help="folder of a cache for the features")
     parser.add_argument("--output", type=Path, help="CSV file with a column of UA for these corpora")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.output and not arguments.output.absolute().parent.is_dir():
+        parser.error(f"the folder of --output {arguments.output} does not exist")
+    return arguments
 
 
 def read(arguments: argparse.Namespace) -> Bunch:
@@ -95,7 +98,7 @@ def measure(corpus: Bunch, splits: Splits, head: Any, n_enroll: int, n_seeds: in
     rows: dict[str, list[tuple[Any, Splits, dict[str, Any]]]] = {
         "no normalizer": [(plain, splits, {})],
         "mean of the test recordings": [(with_means, splits, test)],
-        "no mean of the test speakers": [(with_means, splits, {})],
+        "mean of the training speakers": [(with_means, splits, {})],
         f"mean of {n_enroll} enrolled recordings": [(with_means, splits, options) for options in enrolled],
         "no normalizer, skewed": [(plain, part, {}) for part in skewed],
         "mean of the test recordings, skewed": [(with_means, part, test) for part in skewed],
@@ -117,8 +120,10 @@ def add_column(path: Path, name: str, table: pd.DataFrame) -> None:
         row: f"{line.UA} ± {line['std']}" if line.draws > 1 else str(line.UA)
         for row, line in table.iterrows()
     }
-    kept = pd.read_csv(path, index_col="row", dtype=str) if path.exists() else pd.DataFrame()
-    columns = kept.reindex(list(texts)).assign(**{name: texts})
+    kept = pd.read_csv(path, index_col="row", dtype=str) if path.exists() else pd.DataFrame(index=list(texts))
+    if kept.index.tolist() != [*texts]:
+        raise SystemExit(f"{path} has other rows than {', '.join(texts)}: give another --output.")
+    columns = kept.assign(**{name: texts})
     columns.to_csv(path, index_label="row", lineterminator="\n")
 
 

@@ -99,6 +99,16 @@ def test_a_normalizer_of_spectrograms_comes_back(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_older_file_of_a_normalizer_takes_the_kind_of_the_first_input(tmp_path):
+    S = Spectrograms([np.random.default_rng(0).normal(size=(4, n)) for n in (3, 7, 5)])
+    normalizer = SpeakerNormalizer().set_output(transform="pandas").fit(S, groups=[1, 1, 2])
+    del normalizer._of_spectrograms
+    loaded = through_file(normalizer, tmp_path)
+    assert isinstance(loaded.transform(S), Spectrograms)
+    with pytest.raises(ValueError, match="X is a table, but fit received Spectrograms"):
+        loaded.transform(np.ones((2, 4)))
+
+
 def test_requests_of_a_normalizer_come_back(Z, tmp_path):
     with sklearn.config_context(enable_metadata_routing=True):
         normalizer = SpeakerNormalizer().set_transform_request(groups="agents").fit(Z)

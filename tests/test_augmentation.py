@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -134,16 +135,30 @@ def test_a_gain_that_hides_the_spectrograms_is_warned_about(scale, warned):
         warnings.simplefilter("always")
         classifier.fit(X, ["calm", "sad"] * 4)
     assert [str(warning.message) for warning in found] == [
-        "the random gain of the augmentation, up to 6 dB, is large for X, whose bins have a mean standard "
-        "deviation of 0.99: pass spectrograms in dB, or set augmentation=None."
+        "the random gain of the augmentation, up to 6 dB, is more than three times the mean standard "
+        "deviation of the bins of X: pass spectrograms in dB, lower the gain, or set augmentation=None."
     ] * warned
     assert not found or found[0].filename == __file__
 
 
-@pytest.mark.parametrize("augmentation", [None, {"gain": 3, "time_mask": 0.1}])
-def test_a_small_gain_is_not_warned_about(augmentation):
-    X = 1.1 * np.random.default_rng(0).normal(size=(8, 5, 40))
+@pytest.mark.parametrize(
+    ("augmentation", "scale"),
+    [
+        (None, np.ones(5)),
+        ({"gain": 3, "time_mask": 0.1}, np.full(5, 1.1)),
+        ("moderate", np.array([20.0, 0, 0, 0, 0])),  # constant bins do not count
+        ("moderate", np.zeros(5)),
+    ],
+)
+def test_a_gain_that_is_small_for_the_spectrograms_is_not_warned_about(augmentation, scale):
+    X = scale[:, np.newaxis] * np.random.default_rng(0).normal(size=(8, 5, 40))
     parameters = {"channels": (4,), "rnn_units": 4, "max_epochs": 1, "random_state": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         CenterLossClassifier(augmentation=augmentation, **parameters).fit(X, ["calm", "sad"] * 4)
+
+
+def test_numbers_of_any_kind_are_floats():
+    augmentation = SpectrogramAugmentation(gain=Fraction(6), time_mask=np.float16(0.5))
+    assert (augmentation.gain, augmentation.time_mask) == (6.0, 0.5)
+    assert type(augmentation.gain) is type(augmentation.time_mask) is float

@@ -90,7 +90,7 @@ def test_means_of_speakers_are_measured_with_skewed_and_enrolled_recordings(
     assert [row[0] for row in rows] == [
         "no normalizer",
         "mean of the test recordings",
-        "no mean of the test speakers",
+        "mean of the training speakers",
         "mean of 2 enrolled recordings",
         "no normalizer, skewed",
         "mean of the test recordings, skewed",
@@ -112,6 +112,8 @@ def test_a_corpus_is_a_column_that_is_replaced(tmp_path, monkeypatch):
         "plain,70.0,72.0",
         "skewed,65.5 ± 1.2,67.5 ± 1.2",
     ]
+    with pytest.raises(SystemExit, match="has other rows than plain: give another --output"):
+        add_column(tmp_path / "means.csv", "ravdess", table[:1])
 
 
 @pytest.fixture

@@ -252,6 +252,8 @@ def test_predictions_of_another_kind_raise(metric, y_pred):
     [
         ([1.0, -0.5], "sample_weight of item 1 is -0.5: weights must be finite and at least 0"),
         ([0.0, 0.0], "sample_weight is zero for every item"),
+        (["3", "1"], r"sample_weight must hold one number per item \(got dtype <U1\)"),
+        (np.array([1j, 1.0]), r"sample_weight must hold one number per item \(got dtype complex128\)"),
         ([1.0], r"sample_weight must be of shape \(2,\), one weight per item, got \(1,\)"),
         (np.ma.masked_equal([1.0, 2.0], 2.0), "sample_weight has a masked value at index 1"),
     ],

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC
 
 from skser import (
     CenterLossClassifier,
@@ -654,8 +654,3 @@ def test_score_passes_the_speakers_on(data):
 def test_groups_of_another_length_are_refused_with_a_threshold_too(data):
     with pytest.raises(ValueError, match="groups has 1 values for 120 items"):
         RejectOption(LogisticRegression(), threshold=0.5).fit(*data[:2], groups=["A"])
-
-
-def test_a_classifier_without_probabilities_is_refused_before_it_is_trained(data):
-    with pytest.raises(TypeError, match="must have predict_proba, but LinearSVC does not"):
-        RejectOption(make_pipeline(StandardScaler(), LinearSVC()), threshold=0.5).fit(*data[:2])

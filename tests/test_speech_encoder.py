@@ -955,3 +955,11 @@ def test_without_transformers_the_error_names_the_command(monkeypatch):
         "encoder='microsoft/wavlm-base-plus' needs the package transformers: install it with "
         'pip install "skser[transformers]".'
     )
+
+
+def test_a_failed_fit_changes_nothing(ge2e):
+    X = np.random.default_rng(0).normal(size=(2, 16000)) * 0.1
+    transformer = SpeechEncoderTransformer(ge2e).fit(X)
+    with pytest.raises(ValueError, match="layer=7 does not exist"):
+        transformer.set_params(layer=7).fit(np.tile(X, 2))
+    assert transformer.n_features_in_ == 16000

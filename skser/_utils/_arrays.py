@@ -39,7 +39,10 @@ def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64] | N
         return None
     sample_weight = without_mask("sample_weight", sample_weight)
     try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
+        weight = np.asarray(sample_weight)
+        if weight.dtype.kind in "cSTU":  # text would be read as numbers, and imaginary parts be ignored
+            raise TypeError(f"got dtype {weight.dtype}")
+        weight = weight.astype(np.float64)
     except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold one number per item ({error}).") from error
     if weight.shape != (n_samples,):

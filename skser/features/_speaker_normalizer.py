@@ -259,13 +259,13 @@ class SpeakerNormalizer(OneToOneFeatureMixin, SetOutputMixin, BaseEstimator):
         """Check features, and compare their kind and number with those of `fit`."""
         X = as_spectrograms(X)
         is_container = isinstance(X, Spectrograms)
-        # Model files from before the release do not hold the kind.
+        # Older model files do not hold the kind, so the first input decides.
         if not reset and is_container != getattr(self, "_of_spectrograms", is_container):
             given, fitted = ("Spectrograms", "a table") if is_container else ("a table", "Spectrograms")
             raise ValueError(f"X is {given}, but fit received {fitted}: pass {fitted}, or fit again.")
         settings = {"skip_check_array": True} if is_container else {"dtype": FLOATS}
         checked: Features = validate_data(self, X, reset=reset, **settings)
-        if reset:
+        if reset or not hasattr(self, "_of_spectrograms"):
             self._of_spectrograms = is_container
         return checked
 

@@ -110,10 +110,9 @@ class SpectrogramTransformer(  # type: ignore[call-arg]  # scikit-learn has no t
     float32 array (n, n_bins, n_frames) for a two-dimensional array. int16, int32 and uint8 samples are PCM
     and scaled to [-1, 1); other numbers are kept unchanged.
 
-    The transformer is stateless apart from `n_features_in_`: `fit` only checks parameters and input, and
-    `transform` works without it. A recording never influences the spectrogram of another one, and no
-    recording is left out: after all other files were processed, a single error names all files that cannot be
-    used.
+    `fit` only checks parameters and input, and `transform` works without it. A recording never influences the
+    spectrogram of another one, and no recording is left out: after all other files were processed, a single
+    error names all files that cannot be used.
 
     Examples
     --------

@@ -102,9 +102,9 @@ class SpeechEncoderTransformer(SetOutputMixin, RecordingTransformer):
     each part to 30 s, and only the frames of the recording are kept. Weights must be in the safetensors
     format, and code that comes with an encoder is never run.
 
-    The input is that of :class:`SpectrogramTransformer`. The transformer is stateless apart from `digest_`,
-    and `transform` works without `fit`. A recording never influences the features of another one. Weights
-    are loaded when they are first needed, once per process. They are not part of a pickle or a model file.
+    The input is that of :class:`SpectrogramTransformer`. `fit` learns nothing from the recordings, and
+    `transform` works without it. A recording never influences the features of another one. Weights are loaded
+    when they are first needed, once per process. They are not part of a pickle or a model file.
 
     References
     ----------
@@ -183,8 +183,10 @@ class SpeechEncoderTransformer(SetOutputMixin, RecordingTransformer):
         OSError
             If the encoder is not found or cannot be read.
         """
+        self._check_parameters()
+        digest = EncoderFunction.of(self.get_params(deep=False), None).source.digest
         super().fit(X, y)
-        self.digest_ = EncoderFunction.of(self.get_params(deep=False), None).source.digest
+        self.digest_ = digest
         return self
 
     def transform(self, X: Any) -> np.ndarray | Spectrograms:

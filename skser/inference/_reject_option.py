@@ -326,9 +326,6 @@ def check_reject_parameters(rejecter: RejectOption) -> None:
     else:
         check_number(found[0], getattr(rejecter, found[0]), low=0, high=1, closed="right")
     check_confidence(rejecter.confidence, rejecter.estimator)
-    last = last_step(rejecter.estimator)
-    if not hasattr(type(last), "predict_proba"):  # whether an instance has it may depend on its fit
-        check_probabilities(last)
 
 
 def _groups_of_parts(rejecter: RejectOption, groups: Any, params: dict[str, Any]) -> dict[str, Any]:

@@ -71,14 +71,12 @@ class SpectrogramAugmentation(nn.Module):
         time_mask: float = 0.0,
     ) -> None:
         super().__init__()
-        self.time_stretch = time_stretch
-        self.frequency_warp = frequency_warp
-        self.gain = gain
-        self.frequency_mask = frequency_mask
-        self.time_mask = time_mask
-        for name in _SHARES:
-            check_number(name, getattr(self, name), low=0, high=1, closed="left")
+        shares = (time_stretch, frequency_warp, frequency_mask, time_mask)
+        for name, share in zip(_SHARES, shares, strict=True):
+            check_number(name, share, low=0, high=1, closed="left")
         check_number("gain", gain, low=0)
+        self.time_stretch, self.frequency_warp, self.frequency_mask, self.time_mask = map(float, shares)
+        self.gain = float(gain)
 
     def forward(self, S: Tensor, lengths: Tensor, fill: Tensor) -> tuple[Tensor, Tensor]:
         """Change a batch in training mode, and return it unchanged in evaluation mode.

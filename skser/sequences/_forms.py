@@ -11,14 +11,23 @@ import numpy as np
 from .._utils import to_array, without_mask
 from ._spectrograms import Spectrograms
 
+_NO_PATHS = (
+    ", not a spectrogram or features: put a transformer such as SpectrogramTransformer before this step, or "
+    "pass the output of pipeline[:1].transform."
+)
+
 
 def as_spectrograms(X: Any, name: str = "X") -> Any:
     """Convert spectrograms of several frames to a container; anything else is returned unchanged."""
     X = without_mask(name, X)
-    if X is None or isinstance(X, (str, bytes, os.PathLike, Iterator, Mapping, Set)):
-        got = f"the single item {X!r}" if isinstance(X, (str, bytes, os.PathLike)) else type(X).__name__
+    is_array = hasattr(X, "__array__") or isinstance(X, (list, tuple))
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(f"{name} is the path {os.fspath(X)!r}{_NO_PATHS}")
+    if X is None or isinstance(X, bytes) or (not is_array and isinstance(X, (Iterator, Mapping, Set))):
+        cure = ": pass list(X)" if isinstance(X, (Iterator, Set)) else ""
         raise TypeError(
-            f"{name} must be Spectrograms, a list of arrays (n_bins, n_frames) or an array, got {got}."
+            f"{name} must be Spectrograms, a list of arrays (n_bins, n_frames), an array or a table, got "
+            f"{type(X).__name__}{cure}."
         )
     if isinstance(X, Spectrograms):
         _check_not_empty(X)
@@ -38,11 +47,7 @@ def as_spectrograms(X: Any, name: str = "X") -> Any:
     _check_not_empty(items)
     for index, item in enumerate(items):
         if isinstance(item, (str, bytes, os.PathLike)):
-            raise TypeError(
-                f"item {index} is the path {os.fspath(item)!r}, not a spectrogram or features: put a "
-                "transformer such as SpectrogramTransformer before this step, or pass the output of "
-                "pipeline[:1].transform."
-            )
+            raise TypeError(f"item {index} is the path {os.fspath(item)!r}{_NO_PATHS}")
     arrays = [item if hasattr(item, "ndim") else to_array(f"item {i}", item) for i, item in enumerate(items)]
     dimensions = {item.ndim for item in arrays}
     lengths = {len(item) for item in arrays if item.ndim == 1}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,8 @@ class CenterLossNet(NeuralNetClassifier):
     def initialize(self) -> CenterLossNet:
         """Make the module, the criterion and the optimizer."""
         try:
-            return super().initialize()
-        except TypeError as error:
-            raise _of_settings(error) from error
+            with _explain_settings():
+                return super().initialize()
         except (RuntimeError, MemoryError) as error:
             if "memory" not in str(error):
                 raise
@@ -75,10 +74,8 @@ class CenterLossNet(NeuralNetClassifier):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Make the iterator over the batches of a dataset, which are on the GPU if there is one."""
-        try:
+        with _explain_settings():
             iterator = super().get_iterator(dataset, training=training)
-        except TypeError as error:
-            raise _of_settings(error) from error
         if self.uses_gpu and isinstance(iterator, BatchIterator):
             return DeviceBatches(iterator, torch.device(self.device))
         return iterator
@@ -162,9 +159,15 @@ class CenterLossNet(NeuralNetClassifier):
         return _check_finite(logits, embedding)
 
 
-def _of_settings(error: TypeError) -> TypeError:
-    """Make the error for a setting that a part of the net does not take."""
-    return TypeError(f"{error}: correct net_params or network_params.")
+@contextmanager
+def _explain_settings() -> Iterator[None]:
+    """Add the cure to the error for a setting that a part of the net does not take."""
+    try:
+        yield
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise TypeError(f"{error}: correct net_params or network_params.") from error
 
 
 def _check_finite(logits: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch.exceptions import SkorchException
 from skorch.helper import predefined_split
 
@@ -20,12 +22,14 @@ from ._net import CenterLossNet
 from ._state import continue_from
 
 
-def _warn_of_gain(gain: float, std: float) -> None:
+def _warn_of_gain(gain: float, std: NDArray[np.float32]) -> None:
     """Warn if the random gain of the augmentation, in dB, hides the differences within the spectrograms."""
-    if std < gain / 3:
+    varying = std[std != 1]  # constant bins have 1
+    if varying.size and varying.mean() < gain / 3:
         warn_caller(
-            f"the random gain of the augmentation, up to {gain:g} dB, is large for X, whose bins have a mean "
-            f"standard deviation of {std:.2g}: pass spectrograms in dB, or set augmentation=None."
+            f"the random gain of the augmentation, up to {gain:g} dB, is more than three times the mean "
+            "standard deviation of the bins of X: pass spectrograms in dB, lower the gain, or set "
+            "augmentation=None."
         )
 
 
@@ -48,7 +52,7 @@ def train_net(
         if previous is not None:
             continue_from(previous, net)
         else:
-            _warn_of_gain(getattr(net.module_.augmentation, "gain", 0.0), float(std.mean()))
+            _warn_of_gain(getattr(net.module_.augmentation, "gain", 0.0), std)
         net.set_params(train_split=None if valid is None else predefined_split(valid), max_epochs=max_epochs)
         own_callbacks = net.callbacks_
         if checkpoint is not None:
