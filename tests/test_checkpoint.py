@@ -725,7 +725,7 @@ class TestInterruptedByHand:
             UserWarning, match=f"training was interrupted after epoch {n}: the estimator keeps"
         ) as caught:
             classifier = make(tmp_path).fit(X, y)
-        assert len(caught) == 1
+        assert sum("training was interrupted" in str(warning.message) for warning in caught) == 1
         assert classifier.n_iter_ == n
         assert classifier.predict(X).shape == (18,)
         assert not list(tmp_path.rglob("*.tmp"))

@@ -280,7 +280,7 @@ def test_curve_is_in_percent(items):
 
 def test_threshold_of_a_reject_option_is_marked(items):
     X, y, groups = items
-    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups)
     display = RiskCoverageDisplay.from_estimator(model, X, y)
     answered = model.predict(X) != "unknown"
     assert display.point_.get_xdata() == [pytest.approx(100 * answered.mean())]
@@ -289,7 +289,7 @@ def test_threshold_of_a_reject_option_is_marked(items):
 
 def test_threshold_of_a_search_is_marked(items):
     X, y, groups = items
-    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups)
+    model = RejectOption(LogisticRegression(), coverage=0.5).fit(X, y, groups=groups)
     search = GridSearchCV(RejectOption(LogisticRegression()), {"threshold": [model.threshold_]}, cv=2)
     display = RiskCoverageDisplay.from_estimator(search.fit(X, y), X, y)
     expected = RiskCoverageDisplay.from_estimator(model, X, y)

@@ -20,7 +20,7 @@ _NO_PATHS = (
 def as_spectrograms(X: Any, name: str = "X") -> Any:
     """Convert spectrograms of several frames to a container; anything else is returned unchanged."""
     X = without_mask(name, X)
-    is_array = hasattr(X, "__array__") or isinstance(X, (list, tuple))
+    is_array = hasattr(X, "__array__") or hasattr(X, "shape") or isinstance(X, (list, tuple))
     if isinstance(X, (str, os.PathLike)):
         raise TypeError(f"{name} is the path {os.fspath(X)!r}{_NO_PATHS}")
     if X is None or isinstance(X, bytes) or (not is_array and isinstance(X, (Iterator, Mapping, Set))):
