@@ -1,13 +1,14 @@
 """Pool the gain of center loss on unseen speakers over three corpora, from the rows of center_loss_gain.py.
 
 python benchmarks/center_loss_apart.py ravdess:path/to/ravdess emodb:path/to/emodb nemo:path/to/nemo
+python benchmarks/center_loss_apart.py ... --features stft
 python benchmarks/center_loss_apart.py --network published ravdess:path/to/ravdess emodb:path/to/emodb
 
 The corpora are only read for the speakers of the predictions. The gain of a speaker is the difference in UA
-with and without center loss, on Mel spectrograms, averaged over the seeds. The mean of a corpus is over its
-speakers, and "pooled" weights several corpora equally. Intervals of 95 % come from a bootstrap of the
-speakers of each corpus ("low", "high"), and of its folds ("low, folds", "high, folds"), because the speakers
-of a fold share its fits.
+with and without center loss, averaged over the seeds. The mean of a corpus is over its speakers, and "pooled"
+weights several corpora equally. Intervals of 95 % come from a bootstrap of the speakers of each corpus
+("low", "high"), and of its folds ("low, folds", "high, folds"), because the speakers of a fold share its
+fits.
 
 The rows of the published network come from center_loss_gain.py with --network published, --seeds 0 and the
 number of epochs that --protocol published found: --max-epochs 33 for RAVDESS and 38 for EmoDB.
@@ -28,20 +29,26 @@ from skser import unweighted_accuracy
 from skser.datasets import load_corpus
 
 RESULTS = Path(__file__).resolve().parent / "results"
-TABLES = {  # rows of fits
-    "crnn": {
+TABLES = {  # of each network and kind of spectrogram: the folders of the fits
+    ("crnn", "mel"): {
         "ravdess": ("center_loss_apart/ravdess", "center_loss_gain"),
         "emodb": ("center_loss_apart/emodb",),
         "nemo": ("center_loss_apart/nemo",),
     },
-    "published": {
+    ("crnn", "stft"): {
+        "ravdess": ("center_loss_apart/ravdess_stft", "center_loss_gain"),
+        "emodb": ("center_loss_apart/emodb_stft",),
+        "nemo": ("center_loss_apart/nemo_stft",),
+    },
+    ("published", "mel"): {
         "ravdess": ("center_loss_apart/ravdess_published",),
         "emodb": ("center_loss_apart/emodb_published",),
     },
 }
 OUTPUTS = {  # scores of speakers, and the summary
-    "crnn": ("speakers.csv", "pooled.csv"),
-    "published": ("published_speakers.csv", "published_pooled.csv"),
+    ("crnn", "mel"): ("speakers.csv", "pooled.csv"),
+    ("crnn", "stft"): ("stft_speakers.csv", "stft_pooled.csv"),
+    ("published", "mel"): ("published_speakers.csv", "published_pooled.csv"),
 }
 SCORE = ("corpus", "speaker", "fold", "seed", "method", "UA")
 N_RESAMPLES = 10_000
@@ -51,14 +58,21 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("corpora", nargs="+", help="LOADER:PATH of ravdess, emodb and nemo")
-    parser.add_argument("--network", default="crnn", choices=TABLES)
-    return parser.parse_args()
+    parser.add_argument("--network", default="crnn", choices=["crnn", "published"])
+    parser.add_argument("--features", default="mel", choices=["mel", "stft"])
+    arguments = parser.parse_args()
+    kept = TABLES.get((arguments.network, arguments.features), {})
+    for name in (address.partition(":")[0] for address in arguments.corpora):
+        if name not in kept:
+            parser.error(f"no fits of {arguments.network} on {arguments.features} are kept of {name}")
+    return arguments
 
 
-def read_fits(corpus: str, network: str) -> pd.DataFrame:
-    """Read the fits of a network on Mel spectrograms."""
-    rows = pd.concat([pd.read_csv(RESULTS / folder / "fits.csv") for folder in TABLES[network][corpus]])
-    return rows[(rows.features == "mel") & (rows.embedding_dim == 64)]
+def read_fits(corpus: str, network: str, features: str) -> pd.DataFrame:
+    """Read the fits of a network on one kind of spectrogram."""
+    folders = TABLES[network, features][corpus]
+    rows = pd.concat([pd.read_csv(RESULTS / folder / "fits.csv") for folder in folders])
+    return rows[(rows.features == features) & (rows.embedding_dim == 64)]
 
 
 def items_of_fold(folds: int | list[str], fold: int, speakers: np.ndarray) -> np.ndarray:
@@ -121,11 +135,12 @@ def summarize(table: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     """Write the scores of speakers, and the summary."""
     arguments = parse_arguments()
+    arms = (arguments.network, arguments.features)
     scores: list[dict[str, Any]] = []
     for address in arguments.corpora:
         name = address.partition(":")[0]
-        scores += speaker_scores(name, read_fits(name, arguments.network), load_corpus(address))
-    speakers, pooled = (RESULTS / "center_loss_apart" / name for name in OUTPUTS[arguments.network])
+        scores += speaker_scores(name, read_fits(name, *arms), load_corpus(address))
+    speakers, pooled = (RESULTS / "center_loss_apart" / name for name in OUTPUTS[arms])
     table = by_speaker(pd.DataFrame(scores))
     table.to_csv(speakers, index=False, lineterminator="\n")
     summary = summarize(table)

@@ -32,16 +32,14 @@ TRIALS = {  # weight of the center loss, and the name of its trial
 def gains() -> pd.DataFrame:
     """Collect the gain in UA of each corpus, kind of spectrogram, network and protocol."""
     shared = pd.read_csv(RESULTS / "center_loss_published" / "published_gain.csv").assign(speakers="shared")
-    stft = pd.read_csv(RESULTS / "center_loss_gain" / "gain.csv").assign(corpus="ravdess")
-    stft = stft[(stft.features == "stft") & (stft.score == "UA")].assign(network="default")
-    mel = [
-        pd.read_csv(RESULTS / "center_loss_apart" / name).assign(network=network, features="mel")
-        for network, name in (("published", "published_pooled.csv"), ("default", "pooled.csv"))
-    ]
-    rows = [
-        shared[shared.score == "UA"].assign(network="published"),
-        *(part.assign(speakers="apart") for part in (mel[0], stft, mel[1])),
-    ]
+    rows = [shared[shared.score == "UA"].assign(network="published")]
+    for network, features, name in (
+        ("published", "mel", "published_pooled.csv"),
+        ("default", "mel", "pooled.csv"),
+        ("default", "stft", "stft_pooled.csv"),
+    ):
+        pooled = pd.read_csv(RESULTS / "center_loss_apart" / name)
+        rows.append(pooled.assign(network=network, features=features, speakers="apart"))
     return pd.concat(rows)[["corpus", "features", "network", "speakers", "gain", "low", "high"]]
 
 
@@ -87,7 +85,7 @@ def draw_weights(ua: pd.Series, title: str, ax: Axes) -> None:
 def main() -> None:
     """Draw and write both figures, in files that depend on the rows only."""
     mpl.rcParams |= {"svg.hashsalt": "skser", "svg.fonttype": "none"}
-    figure, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
     draw_gains(gains(), ax)
     save(figure, "center_loss_gains")
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")

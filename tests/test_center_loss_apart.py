@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "benchmarks" / "results" / "center_loss_apart"
+ARMS = [("crnn", "mel"), ("crnn", "stft"), ("published", "mel")]
 
 
 @pytest.fixture
@@ -84,28 +85,39 @@ def test_speakers_or_folds_are_resampled(script):
     assert (line["low, folds"], line["high, folds"]) == (3.0, 3.0)
 
 
-@pytest.mark.parametrize("network", ["crnn", "published"])
-def test_kept_summary_comes_from_the_kept_scores(script, network):
-    speakers, pooled = (KEPT / name for name in script.OUTPUTS[network])
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        (["nemo:n", "--network", "published"], "published on mel are kept of nemo"),
+        (
+            ["ravdess:r", "--network", "published", "--features", "stft"],
+            "published on stft are kept of ravdess",
+        ),
+        (["iemocap:i"], "crnn on mel are kept of iemocap"),
+    ],
+)
+def test_fits_that_are_not_kept_are_named(script, monkeypatch, capsys, options, missing):
+    monkeypatch.setattr("sys.argv", ["center_loss_apart.py", *options])
+    with pytest.raises(SystemExit):
+        script.parse_arguments()
+    assert f"error: no fits of {missing}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arms", ARMS)
+def test_kept_summary_comes_from_the_kept_scores(script, arms):
+    speakers, pooled = (KEPT / name for name in script.OUTPUTS[arms])
     table = pd.read_csv(speakers, dtype={"speaker": str})
     text = script.summarize(table).to_csv(index=False, lineterminator="\n")
     assert pooled.read_text() == text
 
 
-@pytest.mark.parametrize(
-    ("network", "corpus"),
-    [
-        ("crnn", "emodb"),
-        ("crnn", "nemo"),
-        ("crnn", "ravdess"),
-        ("published", "emodb"),
-        ("published", "ravdess"),
-    ],
-)
-def test_kept_fits_are_complete_pairs(script, network, corpus):
-    fits = script.read_fits(corpus, network)
-    assert {json.loads(text).get("network", "crnn") for text in fits.parameters} == {network}
-    assert set(fits.groupby(["fold", "seed"]).method.apply(lambda names: " ".join(sorted(names)))) == {
-        "center softmax"
-    }
-    assert np.isfinite(fits.UA).all()
+@pytest.mark.parametrize("arms", ARMS)
+def test_kept_fits_are_complete_pairs(script, arms):
+    for corpus in script.TABLES[arms]:
+        fits = script.read_fits(corpus, *arms)
+        parameters = [json.loads(text) for text in fits.parameters]
+        # The first rows do not name the features.
+        assert {(own.get("network", "crnn"), own.get("kind", arms[1])) for own in parameters} == {arms}
+        methods = fits.groupby(["fold", "seed"]).method.apply(lambda names: " ".join(sorted(names)))
+        assert set(methods) == {"center softmax"}
+        assert np.isfinite(fits.UA).all()
