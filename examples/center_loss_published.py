@@ -328,7 +328,9 @@ def complete(rows: pd.DataFrame) -> pd.DataFrame:
 def mean_table(rows: pd.DataFrame, arm: list[str], scores: list[str]) -> pd.DataFrame:
     """Mean scores in % per arm."""
     groups = rows.groupby(["corpus", "features", *arm])
-    return groups[scores].mean().mul(100).assign(fits=groups.size()).reset_index()
+    table = groups[scores].mean().mul(100).assign(fits=groups.size()).reset_index()
+    named = [name for name in arm if name != "variant"]
+    return table.assign(**{name: table[name].map("{:g}".format) for name in named})  # 0.006 has three digits
 
 
 def write(table: pd.DataFrame, title: str, path: Path) -> None:

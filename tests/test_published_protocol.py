@@ -143,3 +143,9 @@ def test_arms_without_all_test_subsets_are_left_out_of_the_table_of_weights(publ
         ],
     )
     assert published.complete(rows).center_lambda.unique().tolist() == [0.6, 0.06]
+
+
+def test_small_weights_are_not_rounded(published):
+    rows = pd.DataFrame({"corpus": "ravdess", "features": "mel", "center_lambda": [0.006, 6.0], "UA": 0.5})
+    table = published.mean_table(rows, ["center_lambda"], ["UA"])
+    assert table.center_lambda.tolist() == ["0.006", "6"]
