@@ -360,6 +360,7 @@ def test_a_wrong_tensor_is_refused(Z, name, change, error, tmp_path):
             "classes_ must hold at least two la",
         ),
         (2, "parameters", {"n_jobs": 2}, "a parameter 'n_jobs', which a model file cannot set"),
+        (2, "parameters", {"verbose": "x"}, "verbose must be an integer"),
     ],
 )
 def test_a_wrong_entry_is_refused(Z, step, part, values, error, tmp_path):

@@ -724,12 +724,12 @@ class TestInterruptedByHand:
         with pytest.warns(
             UserWarning, match=f"training was interrupted after epoch {n}: the estimator keeps"
         ) as caught:
-            classifier = make(tmp_path).fit(X, y)
-        assert sum("training was interrupted" in str(warning.message) for warning in caught) == 1
+            classifier = make(tmp_path, augmentation=None).fit(X, y)
+        assert len(caught) == 1
         assert classifier.n_iter_ == n
         assert classifier.predict(X).shape == (18,)
         assert not list(tmp_path.rglob("*.tmp"))
-        assert everything(classifier.fit(X, y)) == everything(make().fit(X, y))
+        assert everything(classifier.fit(X, y)) == everything(make(augmentation=None).fit(X, y))
 
 
 class TestParameter:

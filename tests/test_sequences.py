@@ -233,7 +233,9 @@ def test_from_padded_names_the_bad_item(nan_at, lengths, message):
 
 
 def test_statistics_of_no_items_are_refused(X):
-    with pytest.raises(ValueError, match="there are no items: the mean and the standard deviation need"):
+    with pytest.raises(
+        ValueError, match="the Spectrograms are empty: the mean and the standard deviation need"
+    ):
         X[[]].mean_and_std()
 
 

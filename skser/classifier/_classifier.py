@@ -90,7 +90,7 @@ class CenterLossClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cl
         ``{"time_stretch": 0.2, "frequency_warp": 0.1, "gain": 6, "frequency_mask": 0.2, "time_mask": 0.1}``,
         a dictionary sets other parameters, None changes nothing. Two-dimensional `X` is never augmented,
         and "dense" and "pooled" have no augmentation, because it is made for spectrograms in dB. `fit` warns
-        if the gain, in dB, is more than three times the standard deviation of the bins.
+        if the gain, in dB, is more than three times the mean standard deviation of the bins.
     class_weight : dict or "balanced", default=None
         Weight of each class, by label; "balanced" weights a class by the inverse of its frequency in
         the training set. Both losses are weighted.

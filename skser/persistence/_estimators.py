@@ -24,6 +24,7 @@ from .._utils import (
     check_acceleration,
     check_choice,
     check_number,
+    check_verbose,
     decode,
     encode,
     plain_labels,
@@ -190,6 +191,7 @@ def restore_estimator(
         raise ValueError(f"it names a class {name!r}, which a model file cannot hold.")
     estimator = _CLASSES[name]()
     estimator.set_params(**restore_parameters(description, estimator))
+    check_verbose(getattr(estimator, "verbose", False))  # also of classes of scikit-learn
     fitted = read_values(description, "fitted")
     check_fitted_names(name, fitted)
     if isinstance(estimator, CenterLossClassifier):

@@ -300,10 +300,12 @@ class Spectrograms:
         Raises
         ------
         ValueError
-            If there are no items.
+            If the container is empty.
         """
         if not len(self):
-            raise ValueError("there are no items: the mean and the standard deviation need at least one.")
+            raise ValueError(
+                "the Spectrograms are empty: the mean and the standard deviation need one item or more."
+            )
         count = int(self.lengths.sum())
         mean = sum(self.frames_of(i).sum(axis=0, dtype=np.float64) for i in range(len(self))) / count
         square = sum(((self.frames_of(i) - mean) ** 2).sum(axis=0) for i in range(len(self))) / count

@@ -22,17 +22,6 @@ from ._net import CenterLossNet
 from ._state import continue_from
 
 
-def _warn_of_gain(gain: float, std: NDArray[np.float32]) -> None:
-    """Warn if the random gain of the augmentation, in dB, hides the differences within the spectrograms."""
-    varying = std[std != 1]  # constant bins have 1
-    if varying.size and varying.mean() < gain / 3:
-        warn_caller(
-            f"the random gain of the augmentation, up to {gain:g} dB, is more than three times the mean "
-            "standard deviation of the bins of X: pass spectrograms in dB, lower the gain, or set "
-            "augmentation=None."
-        )
-
-
 def train_net(
     net: CenterLossNet,
     train: SpectrogramDataset,
@@ -85,6 +74,17 @@ def _is_stop(error: KeyboardInterrupt, callbacks: list[tuple[str, Any]]) -> bool
     if isinstance(raised_by, EarlyStopping):
         return raised_by.stopped_
     return any(raised_by is callback for _, callback in callbacks)
+
+
+def _warn_of_gain(gain: float, std: NDArray[np.float32]) -> None:
+    """Warn if the random gain of the augmentation, in dB, hides the differences within the spectrograms."""
+    varying = std[std != 1]  # constant bins have 1
+    if varying.size and varying.mean() < gain / 3:
+        warn_caller(
+            f"the random gain of the augmentation, up to {gain:g} dB, is more than three times the mean "
+            "standard deviation of the bins of X: pass spectrograms in dB, lower the gain, or set "
+            "augmentation=None."
+        )
 
 
 @contextmanager
